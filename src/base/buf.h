@@ -1,0 +1,33 @@
+/* A growing byte queue: append at the end, consume at the front. An idle buffer holds no memory. */
+#pragma once
+
+#include "base/span.h"
+
+/*   data                       start            start+len        cap
+ *   |  consumed, will be moved  |  bytes in use  |  free          |   */
+struct buf {
+    uint8_t *data;
+    uint32_t start, len, cap;
+};
+
+/* Frees the memory and leaves an empty buffer. */
+void buf_fini(struct buf *b);
+/* Empties it, keeps the memory. */
+void buf_reset(struct buf *b);
+/* At least n free bytes behind the end; returns where to write. Sizes above 1 GiB abort: bound before you call. */
+uint8_t *buf_reserve(struct buf *b, size_t n);
+/* Tells that n reserved bytes were written. */
+void buf_commit(struct buf *b, size_t n);
+void buf_append(struct buf *b, const void *p, size_t n);
+void buf_append_span(struct buf *b, struct span s);
+void buf_append_str(struct buf *b, const char *s);
+void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Drops n bytes (at most len) at the front; frees the memory when nothing is left. */
+void buf_consume(struct buf *b, size_t n);
+/* A NUL behind the last byte (not counted in len) and the text. */
+const char *buf_cstr(struct buf *b);
+
+static inline struct span buf_span(const struct buf *b)
+{
+    return (struct span){b->data ? b->data + b->start : (const uint8_t *)"", b->len};
+}

@@ -1,0 +1,51 @@
+#include "base/hist.h"
+
+unsigned hist_index(uint64_t value)
+{
+    const uint64_t limit = ((uint64_t)1 << HIST_MAX_BITS) - 1;
+    if (value > limit)
+        value = limit;
+    if (value < (1u << HIST_SUB_BITS))
+        return (unsigned)value;
+    unsigned bits = 63 - (unsigned)__builtin_clzll(value);
+    unsigned shift = bits - HIST_SUB_BITS;
+    return ((shift + 1) << HIST_SUB_BITS) + (unsigned)((value >> shift) & ((1u << HIST_SUB_BITS) - 1));
+}
+
+uint64_t hist_upper(unsigned index)
+{
+    if (index < (1u << HIST_SUB_BITS))
+        return index;
+    unsigned shift = (index >> HIST_SUB_BITS) - 1;
+    uint64_t step = (index & ((1u << HIST_SUB_BITS) - 1)) + (1u << HIST_SUB_BITS);
+    return ((step + 1) << shift) - 1;
+}
+
+void hist_add(struct hist *h, uint64_t value)
+{
+    h->bucket[hist_index(value)]++;
+    h->count++;
+    h->sum += value;
+    h->max = MAX_OF(h->max, value);
+}
+
+void hist_merge(struct hist *into, const struct hist *from)
+{
+    for (unsigned i = 0; i < HIST_BUCKETS; i++)
+        into->bucket[i] += from->bucket[i];
+    into->count += from->count;
+    into->sum += from->sum;
+    into->max = MAX_OF(into->max, from->max);
+}
+
+uint64_t hist_quantile(const struct hist *h, double q)
+{
+    uint64_t want = (uint64_t)(q * (double)h->count + 0.5), seen = 0;
+    want = MAX_OF(want, 1u);
+    for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+        seen += h->bucket[i];
+        if (seen >= want)
+            return MIN_OF(hist_upper(i), h->max);
+    }
+    return h->max;
+}

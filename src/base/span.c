@@ -1,0 +1,40 @@
+#include "base/span.h"
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+}
+
+bool span_eq_nocase(struct span a, struct span b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (lower(a.p[i]) != lower(b.p[i]))
+            return false;
+    return true;
+}
+
+struct span span_trim(struct span a)
+{
+    while (a.n && (a.p[0] == ' ' || a.p[0] == '\t'))
+        a.p++, a.n--;
+    while (a.n && (a.p[a.n - 1] == ' ' || a.p[a.n - 1] == '\t'))
+        a.n--;
+    return a;
+}
+
+bool span_u64(struct span a, uint64_t *out)
+{
+    uint64_t v = 0;
+    if (!a.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++) {
+        if (a.p[i] < '0' || a.p[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(a.p[i] - '0'), &v))
+            return false;
+    }
+    *out = v;
+    return true;
+}

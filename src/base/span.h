@@ -1,0 +1,58 @@
+/* A view of bytes that somebody else owns. */
+#pragma once
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/attr.h"
+
+struct span {
+    const uint8_t *p;
+    size_t n;
+};
+
+static inline struct span span_of(const void *p, size_t n)
+{
+    return (struct span){p, n};
+}
+
+/* The span of a C string without its NUL; of NULL, the empty span. */
+static inline struct span span_str(const char *s)
+{
+    return (struct span){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+static inline bool span_eq(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool span_is(struct span a, const char *s)
+{
+    return span_eq(a, span_str(s));
+}
+
+/* ASCII case-insensitive equality. */
+bool span_eq_nocase(struct span a, struct span b);
+
+static inline bool span_is_nocase(struct span a, const char *s)
+{
+    return span_eq_nocase(a, span_str(s));
+}
+
+static inline bool span_starts(struct span a, struct span prefix)
+{
+    return a.n >= prefix.n && (prefix.n == 0 || memcmp(a.p, prefix.p, prefix.n) == 0);
+}
+
+/* The bytes from `from` on; empty when past the end. */
+static inline struct span span_from(struct span a, size_t from)
+{
+    return from >= a.n ? span_of(a.p + a.n, 0) : span_of(a.p + from, a.n - from);
+}
+
+/* Without ASCII spaces and tabs at both ends. */
+struct span span_trim(struct span a);
+
+/* Reads a whole decimal number, digits only, no sign. False on an empty span, another byte, or overflow. */
+bool span_u64(struct span a, uint64_t *out) MUST_CHECK;

@@ -1,0 +1,81 @@
+#include "base/utf8.h"
+
+static inline bool is_tail(uint8_t b)
+{
+    return (b & 0xc0) == 0x80;
+}
+
+unsigned utf8_decode(const uint8_t *p, size_t n, uint32_t *cp)
+{
+    uint8_t b = p[0];
+    if (b < 0x80) {
+        *cp = b;
+        return 1;
+    }
+    if (b < 0xc2)
+        return 0;
+    if (b < 0xe0) {
+        if (n < 2 || !is_tail(p[1]))
+            return 0;
+        *cp = (uint32_t)(b & 0x1f) << 6 | (p[1] & 0x3f);
+        return 2;
+    }
+    if (b < 0xf0) {
+        if (n < 3 || !is_tail(p[1]) || !is_tail(p[2]))
+            return 0;
+        uint32_t c = (uint32_t)(b & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
+        if (c < 0x800 || (c >= 0xd800 && c < 0xe000))
+            return 0;
+        *cp = c;
+        return 3;
+    }
+    if (b > 0xf4 || n < 4 || !is_tail(p[1]) || !is_tail(p[2]) || !is_tail(p[3]))
+        return 0;
+    uint32_t c = (uint32_t)(b & 7) << 18 | (uint32_t)(p[1] & 0x3f) << 12 | (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3f);
+    if (c < 0x10000 || c > 0x10ffff)
+        return 0;
+    *cp = c;
+    return 4;
+}
+
+unsigned utf8_encode(uint32_t cp, uint8_t out[4])
+{
+    if (cp < 0x80) {
+        out[0] = (uint8_t)cp;
+        return 1;
+    }
+    if (cp < 0x800) {
+        out[0] = (uint8_t)(0xc0 | cp >> 6);
+        out[1] = (uint8_t)(0x80 | (cp & 0x3f));
+        return 2;
+    }
+    if (cp < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | cp >> 12);
+        out[1] = (uint8_t)(0x80 | (cp >> 6 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (cp & 0x3f));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xf0 | cp >> 18);
+    out[1] = (uint8_t)(0x80 | (cp >> 12 & 0x3f));
+    out[2] = (uint8_t)(0x80 | (cp >> 6 & 0x3f));
+    out[3] = (uint8_t)(0x80 | (cp & 0x3f));
+    return 4;
+}
+
+size_t utf8_valid_prefix(struct span s)
+{
+    size_t i = 0;
+    while (i < s.n) {
+        uint64_t word;
+        if (i + 8 <= s.n && (memcpy(&word, s.p + i, 8), (word & 0x8080808080808080u) == 0)) {
+            i += 8;
+            continue;
+        }
+        uint32_t cp;
+        unsigned n = utf8_decode(s.p + i, s.n - i, &cp);
+        if (!n)
+            return i;
+        i += n;
+    }
+    return i;
+}
