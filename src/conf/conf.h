@@ -1,0 +1,120 @@
+/* The configuration (conf/chatgate.yaml, docs/configuration.md): one immutable object per load. Every key stands in the
+ * key table of conf.c with type, default, range, whether a reload takes it, and help; `chatgate check` and the
+ * generated part of docs/configuration.md come from that table. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/cause.h"
+#include "base/err.h"
+#include "base/log.h"
+
+struct conf_addr {
+    char *text; /* as written */
+    char *host; /* numeric, name, or NULL for a Unix socket */
+    uint16_t port;
+    char *path; /* Unix socket */
+};
+
+struct conf_tls {
+    bool is_on;
+    char *certificate, *key; /* PEM files; server side */
+    char *ca;                /* PEM; client side: NULL takes the system's */
+    bool verify;             /* client side */
+    char *server_name;       /* client side: name to send and verify; NULL: the host */
+};
+
+struct conf_cidr {
+    uint8_t addr[16]; /* IPv4 mapped */
+    uint8_t bits;     /* of 128 */
+};
+
+struct conf_listener {
+    char *name;
+    struct conf_addr addr; /* "systemd" in addr.text: the inherited socket of that name */
+    char *profile, *upstream;
+    struct conf_tls tls;
+    struct conf_cidr *proxy_protocol_from; /* senders whose PROXY header is read (and required) */
+    size_t n_proxy_protocol_from;
+    bool forwarded_headers; /* add X-Forwarded-For to the backend's request (default true) */
+};
+
+struct conf_upstream {
+    char *name;
+    struct conf_addr *server;
+    size_t n_servers;
+    struct conf_tls tls;
+    int64_t health_interval_ms, health_timeout_ms;
+    int64_t health_fall, health_rise;
+};
+
+struct conf_reminder_step {
+    int64_t after_ms;
+    bool to_supervisor; /* else the agent */
+};
+
+struct conf {
+    char *file; /* where it was read from */
+    enum log_level log_level;
+    char *node;      /* node id; default: host name */
+    int64_t workers; /* 0: one per core */
+    struct conf_listener *listener;
+    size_t n_listeners;
+    struct conf_upstream *upstream;
+    size_t n_upstreams;
+    char *profiles_dir; /* where NAME.yaml of a listener's profile is */
+
+    struct {
+        char **packs; /* files or folders */
+        size_t n_packs;
+        char *local;
+        char *preset; /* strict, standard, lenient */
+        char **allow_domains;
+        size_t n_allow_domains;
+    } rules;
+
+    char *directory; /* YAML file, or NULL */
+    bool refuse_unknown_agents;
+    enum policy policy[CAUSE_COUNT];
+
+    struct {
+        int64_t connections, connections_per_address, head_bytes, message_bytes, buffer_bytes;
+        int64_t messages_per_s, bytes_per_s; /* per session, 0: no limit */
+    } limits;
+    struct {
+        int64_t connect_ms, handshake_ms, request_ms, idle_ms, drain_ms;
+    } timeouts;
+
+    struct {
+        bool is_on;
+        struct conf_addr addr;
+        char *username, *password_file;
+        struct conf_tls tls;
+        int64_t shards, wait_replicas, keep_ms, timeout_ms;
+    } redis;
+    struct {
+        char *dir;
+        int64_t size_bytes; /* per worker */
+    } ring;
+
+    struct {
+        struct conf_reminder_step *unanswered; /* a customer without an answer */
+        size_t n_unanswered;
+        struct conf_reminder_step *stale_case; /* an open case without news */
+        size_t n_stale_case;
+        int64_t commitment_before_ms; /* before a promised time */
+    } reminders;
+
+    struct conf_addr admin; /* /metrics, /healthz, /readyz; text NULL: none */
+    char *control;          /* control socket path */
+    char *control_group;    /* its group, or NULL */
+};
+
+/* Reads and checks a file: 0 and a new object, or -1 with every problem in errs as `file:line:column: key: what is
+ * wrong, what was found, what is allowed`. Relative paths are taken from the file's folder. */
+int conf_load(const char *path, struct conf **out, struct err_list *errs) MUST_CHECK;
+void conf_free(struct conf **c);
+/* Names of keys that differ between two configurations but only take effect at a restart, one err_list line each. */
+void conf_restart_needed(const struct conf *old, const struct conf *now, struct err_list *keys);
+/* Prints the key table (for docs and --help): plain text or Markdown. */
+void conf_print_keys(FILE *to, bool markdown);

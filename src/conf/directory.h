@@ -1,0 +1,25 @@
+/* Who is who (`directory:`): agents by id or pattern to team, shop, role, time zone; shops to facts and platform.
+ * Immutable and reference-counted; docs/configuration.md has the format. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+struct directory;
+
+struct directory_agent {
+    struct span team, shop, role; /* empty when not given */
+    const char *const *facts;     /* of the shop: "name" or "name=value" */
+    size_t n_facts;
+    bool is_listed;
+};
+
+/* Loads the file (NULL: an empty directory that lists nobody). */
+int directory_load(const char *path, struct directory **out, struct err_list *errs) MUST_CHECK;
+struct directory *directory_ref(struct directory *d);
+void directory_unref(struct directory **d);
+/* What is known of an agent: the exact id first, then the patterns (`*` and `?`) in file order. Spans live as long as
+ * d. */
+struct directory_agent directory_find(const struct directory *d, struct span agent);

@@ -1,0 +1,221 @@
+#include "conf/yaml.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <yaml.h>
+
+enum { DEPTH_MAX = 40, NODES_MAX = 4000000, FILE_BYTES_MAX = 64 << 20 };
+
+struct loader {
+    yaml_parser_t parser;
+    const char *file;
+    struct arena *arena;
+    struct err_list *errs;
+    size_t nodes;
+    bool failed;
+};
+
+static void fail_at(struct loader *l, yaml_mark_t m, const char *what)
+{
+    if (!l->failed)
+        err_list_add(l->errs, "%s:%zu:%zu: %s", l->file, m.line + 1, m.column + 1, what);
+    l->failed = true;
+}
+
+static bool next_event(struct loader *l, yaml_event_t *ev)
+{
+    if (yaml_parser_parse(&l->parser, ev))
+        return true;
+    char what[256];
+    snprintf(what, sizeof(what), "not valid YAML: %s%s%s", l->parser.problem ? l->parser.problem : "cannot read",
+             l->parser.context ? " " : "", l->parser.context ? l->parser.context : "");
+    yaml_mark_t at = l->parser.problem_mark;
+    fail_at(l, at, what);
+    return false;
+}
+
+static struct ynode *node_new(struct loader *l, enum ynode_kind kind, yaml_mark_t m)
+{
+    if (++l->nodes > NODES_MAX)
+        fail_at(l, m, "too many values in one file");
+    struct ynode *n = arena_alloc(l->arena, sizeof(*n));
+    n->kind = kind;
+    n->file = l->file;
+    n->line = (int)m.line + 1;
+    n->col = (int)m.column + 1;
+    return n;
+}
+
+static struct ynode *load_node(struct loader *l, yaml_event_t *ev, int depth);
+
+static void push(struct loader *l, struct ynode ***list, size_t n, struct ynode *item)
+{
+    if ((n & (n - 1)) == 0) { /* full at every power of two */
+        struct ynode **bigger = arena_alloc(l->arena, (n ? n * 2 : 1) * sizeof(*bigger));
+        if (n)
+            memcpy(bigger, *list, n * sizeof(*bigger));
+        *list = bigger;
+    }
+    (*list)[n] = item;
+}
+
+static void load_seq(struct loader *l, struct ynode *seq, int depth)
+{
+    yaml_event_t ev;
+    while (!l->failed && next_event(l, &ev)) {
+        if (ev.type == YAML_SEQUENCE_END_EVENT) {
+            yaml_event_delete(&ev);
+            return;
+        }
+        struct ynode *item = load_node(l, &ev, depth + 1);
+        if (item)
+            push(l, &seq->value, seq->n++, item);
+    }
+}
+
+static void load_map(struct loader *l, struct ynode *map, int depth)
+{
+    yaml_event_t ev;
+    while (!l->failed && next_event(l, &ev)) {
+        if (ev.type == YAML_MAPPING_END_EVENT) {
+            yaml_event_delete(&ev);
+            return;
+        }
+        yaml_mark_t at = ev.start_mark;
+        struct ynode *key = load_node(l, &ev, depth + 1);
+        if (!key || !next_event(l, &ev))
+            return;
+        if (key->kind != YNODE_SCALAR)
+            fail_at(l, at, "a key must be plain text");
+        else if (yaml_get(map, key->text))
+            yaml_bad(l->errs, key, "%s: given twice", key->text);
+        struct ynode *value = load_node(l, &ev, depth + 1);
+        if (!value)
+            return;
+        push(l, &map->key, map->n, key);
+        push(l, &map->value, map->n, value);
+        map->n++;
+    }
+}
+
+/* Consumes the event. NULL after a failure. */
+static struct ynode *load_node(struct loader *l, yaml_event_t *ev, int depth)
+{
+    yaml_mark_t at = ev->start_mark;
+    struct ynode *n = NULL;
+    if (depth > DEPTH_MAX) {
+        fail_at(l, at, "nested too deeply");
+    } else if (ev->type == YAML_ALIAS_EVENT) {
+        fail_at(l, at, "aliases (*name) are not allowed");
+    } else if (ev->type == YAML_SCALAR_EVENT) {
+        n = node_new(l, YNODE_SCALAR, at);
+        n->text = arena_strdup(l->arena, span_of(ev->data.scalar.value, ev->data.scalar.length));
+        n->is_plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+        if (strlen(n->text) != ev->data.scalar.length)
+            fail_at(l, at, "a NUL character is not allowed");
+    } else if (ev->type == YAML_SEQUENCE_START_EVENT) {
+        load_seq(l, n = node_new(l, YNODE_SEQ, at), depth);
+    } else if (ev->type == YAML_MAPPING_START_EVENT) {
+        load_map(l, n = node_new(l, YNODE_MAP, at), depth);
+    } else {
+        fail_at(l, at, "a value is missing");
+    }
+    yaml_event_delete(ev);
+    return l->failed ? NULL : n;
+}
+
+static struct ynode *load_document(struct loader *l)
+{
+    struct ynode *root = NULL;
+    yaml_event_t ev;
+    while (!l->failed && next_event(l, &ev)) {
+        yaml_event_type_t type = ev.type;
+        yaml_mark_t at = ev.start_mark;
+        if (type == YAML_STREAM_START_EVENT || type == YAML_DOCUMENT_START_EVENT || type == YAML_DOCUMENT_END_EVENT) {
+            yaml_event_delete(&ev);
+            if (root && type == YAML_DOCUMENT_START_EVENT)
+                fail_at(l, at, "a second document in one file is not allowed");
+        } else if (type == YAML_STREAM_END_EVENT) {
+            yaml_event_delete(&ev);
+            return root ? root : node_new(l, YNODE_MAP, at);
+        } else {
+            root = load_node(l, &ev, 0);
+        }
+    }
+    return NULL;
+}
+
+struct ynode *yaml_load_text(const char *name, struct span text, struct arena *a, struct err_list *errs)
+{
+    struct loader l = {.file = arena_strdup(a, span_str(name)), .arena = a, .errs = errs};
+    size_t before = errs->n;
+    if (!yaml_parser_initialize(&l.parser)) {
+        err_list_add(errs, "%s: out of memory", name);
+        return NULL;
+    }
+    yaml_parser_set_encoding(&l.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&l.parser, text.p, text.n);
+    struct ynode *root = load_document(&l);
+    yaml_parser_delete(&l.parser);
+    return errs->n == before ? root : NULL;
+}
+
+struct ynode *yaml_load_file(const char *path, struct arena *a, struct err_list *errs)
+{
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        err_list_add(errs, "%s: cannot open: %s", path, strerror(errno));
+        return NULL;
+    }
+    size_t cap = 65536, n = 0, got;
+    char *text = malloc(cap);
+    while (text && (got = fread(text + n, 1, cap - n, f)) > 0) {
+        n += got;
+        if (n < cap)
+            continue;
+        char *bigger = cap < FILE_BYTES_MAX ? realloc(text, cap *= 2) : NULL;
+        if (!bigger)
+            break;
+        text = bigger;
+    }
+    struct ynode *root = NULL;
+    if (!text || ferror(f))
+        err_list_add(errs, "%s: cannot read: %s", path, strerror(errno));
+    else if (n >= FILE_BYTES_MAX)
+        err_list_add(errs, "%s: larger than %d MiB", path, FILE_BYTES_MAX >> 20);
+    else
+        root = yaml_load_text(path, span_of(text, n), a, errs);
+    fclose(f);
+    free(text);
+    return root;
+}
+
+struct ynode *yaml_get(const struct ynode *map, const char *key)
+{
+    if (!map || map->kind != YNODE_MAP)
+        return NULL;
+    for (size_t i = 0; i < map->n; i++)
+        if (strcmp(map->key[i]->text, key) == 0)
+            return map->value[i];
+    return NULL;
+}
+
+void yaml_bad(struct err_list *errs, const struct ynode *at, const char *fmt, ...)
+{
+    char text[700];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    err_list_add(errs, "%s:%d:%d: %s", at->file, at->line, at->col, text);
+}
+
+const char *yaml_describe(const struct ynode *at)
+{
+    static _Thread_local char text[80];
+    if (at->kind == YNODE_SCALAR)
+        snprintf(text, sizeof(text), "\"%.60s\"", at->text);
+    else
+        snprintf(text, sizeof(text), "%s", at->kind == YNODE_SEQ ? "a list" : "a map");
+    return text;
+}

@@ -1,0 +1,123 @@
+/* Scalars of a YAML tree to values, with errors that say what was found and what is allowed. */
+#include <errno.h>
+
+#include "conf/yaml.h"
+
+static const char *join(const char *const *names, char *out, size_t cap)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; names[i] && n < cap; i++)
+        n += (size_t)snprintf(out + n, cap - n, "%s%s", i ? ", " : "", names[i]);
+    return out;
+}
+
+void yaml_allow_keys(const struct ynode *map, const char *const *allowed, struct err_list *errs)
+{
+    char list[600];
+    for (size_t i = 0; map && map->kind == YNODE_MAP && i < map->n; i++) {
+        bool known = false;
+        for (size_t k = 0; allowed[k] && !known; k++)
+            known = strcmp(allowed[k], map->key[i]->text) == 0;
+        if (!known)
+            yaml_bad(errs, map->key[i], "%s: unknown key, allowed here: %s", map->key[i]->text,
+                     join(allowed, list, sizeof(list)));
+    }
+}
+
+static int bad_value(const struct ynode *at, const char *what, const char *must_be, struct err_list *errs)
+{
+    yaml_bad(errs, at, "%s: is %s, must be %s", what, yaml_describe(at), must_be);
+    return -1;
+}
+
+int yaml_str(const struct ynode *at, const char *what, const char **out, struct err_list *errs)
+{
+    if (at->kind != YNODE_SCALAR)
+        return bad_value(at, what, "text", errs);
+    *out = at->text;
+    return 0;
+}
+
+int yaml_int(const struct ynode *at, const char *what, int64_t min, int64_t max, int64_t *out, struct err_list *errs)
+{
+    char *end = NULL, range[80];
+    errno = 0;
+    long long v = at->kind == YNODE_SCALAR ? strtoll(at->text, &end, 10) : 0;
+    if (!end || end == at->text || *end || errno || v < min || v > max) {
+        snprintf(range, sizeof(range), "a whole number from %lld to %lld", (long long)min, (long long)max);
+        return bad_value(at, what, range, errs);
+    }
+    *out = v;
+    return 0;
+}
+
+int yaml_bool(const struct ynode *at, const char *what, bool *out, struct err_list *errs)
+{
+    if (at->kind != YNODE_SCALAR || (strcmp(at->text, "true") != 0 && strcmp(at->text, "false") != 0))
+        return bad_value(at, what, "true or false", errs);
+    *out = at->text[0] == 't';
+    return 0;
+}
+
+struct scale {
+    const char *suffix;
+    int64_t factor;
+};
+
+static bool scaled(const char *text, const struct scale *scales, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (end == text || errno || v < 0)
+        return false;
+    for (; scales->suffix; scales++)
+        if (strcmp(end, scales->suffix) == 0)
+            return !__builtin_mul_overflow(v, scales->factor, out);
+    *out = 0;
+    return v == 0 && *end == '\0';
+}
+
+int yaml_duration(const struct ynode *at, const char *what, int64_t min_ms, int64_t max_ms, int64_t *out_ms,
+                  struct err_list *errs)
+{
+    static const struct scale scales[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                                          {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
+    char range[120];
+    int64_t v = 0;
+    if (at->kind != YNODE_SCALAR || !scaled(at->text, scales, &v) || v < min_ms || v > max_ms) {
+        snprintf(range, sizeof(range), "a time such as 250ms, 30s, 5m, 2h or 7d, from %lldms to %llds",
+                 (long long)min_ms, (long long)(max_ms / 1000));
+        return bad_value(at, what, range, errs);
+    }
+    *out_ms = v;
+    return 0;
+}
+
+int yaml_size(const struct ynode *at, const char *what, int64_t min, int64_t max, int64_t *out, struct err_list *errs)
+{
+    static const struct scale scales[] = {{"", 1}, {"k", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0}};
+    char range[120];
+    int64_t v = 0;
+    if (at->kind != YNODE_SCALAR || !scaled(at->text, scales, &v) || v < min || v > max) {
+        snprintf(range, sizeof(range), "a size such as 512, 64k, 8M or 1G, from %lld to %lld bytes", (long long)min,
+                 (long long)max);
+        return bad_value(at, what, range, errs);
+    }
+    *out = v;
+    return 0;
+}
+
+int yaml_enum(const struct ynode *at, const char *what, const char *const *names, int *out, struct err_list *errs)
+{
+    char list[400], must_be[440];
+    for (int i = 0; at->kind == YNODE_SCALAR && names[i]; i++) {
+        if (strcmp(names[i], at->text) == 0) {
+            *out = i;
+            return 0;
+        }
+    }
+    snprintf(must_be, sizeof(must_be), "one of %s", join(names, list, sizeof(list)));
+    return bad_value(at, what, must_be, errs);
+}

@@ -1,0 +1,51 @@
+/* What is recorded: one event per message (and few others). Gate fills it, the ring stores it, the pump hands it to
+ * Redis (docs/redis.md has the encoding). */
+#pragma once
+
+#include "base/span.h"
+
+#define EVENT_KINDS(X)                                                                                                 \
+    X(EV_OUTGOING, "out")      /* an agent's message, with its verdict */                                              \
+    X(EV_INCOMING, "in")       /* a customer's message */                                                              \
+    X(EV_REFUSED, "refused")   /* the backend refused an outgoing message after all: reopens the round */              \
+    X(EV_AGENT_ON, "agent_on") /* an agent's session began on this node */                                             \
+    X(EV_AGENT_OFF, "agent_off")                                                                                       \
+    X(EV_GAP, "gap") /* events were lost: `count` of them */
+
+enum event_kind {
+#define X(id, name) id,
+    EVENT_KINDS(X)
+#undef X
+        EVENT_KIND_COUNT
+};
+
+/* All spans are bounded by EVENT_FIELD_MAX when encoded (longer ids are cut and end in a hash). */
+enum { EVENT_FIELD_MAX = 200, EVENT_WORDS_MAX = 600 };
+
+struct event {
+    enum event_kind kind;
+    int64_t at_ms; /* wall time of the message: when it passed, or its own time if it is older */
+    struct span agent, team, shop;
+    struct span conv;     /* conversation id */
+    struct span customer; /* customer key: decides the shard */
+    struct span mid;      /* backend's or client's message id, may be empty */
+    struct span sender;   /* incoming: who wrote */
+    uint8_t action;       /* outgoing: enum action of rule/set.h */
+    bool is_edit;
+    bool is_delivered;  /* outgoing: handed to the backend */
+    bool is_ack_only;   /* outgoing: no more than 好的 / 稍等 */
+    bool is_live;       /* incoming: false for delayed or replayed */
+    bool is_human;      /* outgoing: counts as a human reply */
+    struct span rules;  /* ids of the rules that hit, comma between */
+    struct span shadow; /* ids of shadow rules that would have hit */
+    struct span rules_version;
+    uint64_t text_hash;    /* keyed by nothing, of the folded text: tells repeats without storing text */
+    struct span case_kind; /* incoming: opens a case */
+    uint8_t severity;
+    struct span case_rule;
+    struct span words;     /* incoming that opens a case: the customer's words, at most EVENT_WORDS_MAX bytes */
+    bool confirms;         /* incoming: the customer says that it is solved */
+    int64_t commit_due_ms; /* outgoing: promised time, 0: none */
+    struct span commit_rule;
+    uint64_t count; /* gap */
+};
