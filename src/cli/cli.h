@@ -1,0 +1,18 @@
+/* The `chatgate` command line: one file per command (cli_NAME.c), one entry table (main.c). */
+#pragma once
+
+#include "base/err.h"
+
+/* Exit codes: 0 fine, 1 the command found problems (they were printed), 2 it could not do its work (bad usage, no
+ * daemon). */
+enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
+
+/* X(name, arguments, help): int cli_NAME(int argc, char **argv) stands in cli_NAME.c; argv[0] is the command's name. */
+#define CLI_COMMANDS(X) X(version, "", "print the version")
+
+#define X(name, args, help) int cli_##name(int argc, char **argv);
+CLI_COMMANDS(X)
+#undef X
+
+/* Prints "usage: chatgate NAME ARGS" of that command to standard error; returns CLI_FAILED. */
+int cli_usage(const char *name);
