@@ -1,0 +1,277 @@
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/bufferevent_ssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+
+#include "base/xalloc.h"
+
+struct tls_server {
+    SSL_CTX *ctx;
+    atomic_uint refs;
+};
+
+struct tls_client {
+    SSL_CTX *ctx;
+    atomic_uint refs;
+};
+
+struct tls {
+    SSL *ssl;
+};
+
+/* The oldest queued OpenSSL error as text; clears the queue. */
+static const char *openssl_text(char out[256])
+{
+    unsigned long code = ERR_get_error();
+    if (code)
+        ERR_error_string_n(code, out, 256);
+    else
+        snprintf(out, 256, "closed without a reason");
+    ERR_clear_error();
+    return out;
+}
+
+static int fail(struct err *e, const char *what)
+{
+    char text[256];
+    return err_set(e, "%s: %s", what, openssl_text(text));
+}
+
+static SSL_CTX *ctx_new(const SSL_METHOD *method)
+{
+    SSL_CTX *ctx = SSL_CTX_new(method);
+    if (!ctx)
+        abort();
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return ctx;
+}
+
+/* Only HTTP/1.1: over HTTP/2 a WebSocket (RFC 8441) would go round the codec. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                   unsigned int in_len, void *arg)
+{
+    (void)ssl, (void)arg;
+    static const unsigned char offer[] = "\x08http/1.1";
+    unsigned char *chosen;
+    if (SSL_select_next_proto(&chosen, out_len, offer, sizeof(offer) - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+struct tls_server *tls_server_new(const char *certificate, const char *key, struct err *e)
+{
+    SSL_CTX *ctx = ctx_new(TLS_server_method());
+    ERR_clear_error();
+    int bad = 0;
+    if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+        bad = fail(e, certificate);
+    else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+        bad = fail(e, key);
+    else if (SSL_CTX_check_private_key(ctx) != 1)
+        bad = fail(e, "certificate and key do not belong together");
+    if (bad) {
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets resume without memory here */
+    SSL_CTX_set_num_tickets(ctx, 1);
+    struct tls_server *s = xcalloc(1, sizeof(*s));
+    s->ctx = ctx;
+    atomic_init(&s->refs, 1);
+    return s;
+}
+
+struct tls_server *tls_server_ref(struct tls_server *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void tls_server_unref(struct tls_server **s)
+{
+    if (*s && atomic_fetch_sub(&(*s)->refs, 1) == 1) {
+        SSL_CTX_free((*s)->ctx);
+        free(*s);
+    }
+    *s = NULL;
+}
+
+struct tls_client *tls_client_new(const char *ca, bool verify, struct err *e)
+{
+    SSL_CTX *ctx = ctx_new(TLS_client_method());
+    ERR_clear_error();
+    int ok = ca ? SSL_CTX_load_verify_locations(ctx, ca, NULL) : SSL_CTX_set_default_verify_paths(ctx);
+    if (ok != 1) {
+        fail(e, ca ? ca : "the system's certificates");
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    SSL_CTX_set_verify(ctx, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    struct tls_client *c = xcalloc(1, sizeof(*c));
+    c->ctx = ctx;
+    atomic_init(&c->refs, 1);
+    return c;
+}
+
+struct tls_client *tls_client_ref(struct tls_client *c)
+{
+    atomic_fetch_add(&c->refs, 1);
+    return c;
+}
+
+void tls_client_unref(struct tls_client **c)
+{
+    if (*c && atomic_fetch_sub(&(*c)->refs, 1) == 1) {
+        SSL_CTX_free((*c)->ctx);
+        free(*c);
+    }
+    *c = NULL;
+}
+
+static SSL *client_ssl(struct tls_client *c, const char *server_name)
+{
+    SSL *ssl = SSL_new(c->ctx);
+    if (!ssl)
+        return NULL;
+    struct in6_addr any;
+    bool is_address = inet_pton(AF_INET, server_name, &any) == 1 || inet_pton(AF_INET6, server_name, &any) == 1;
+    if (is_address) {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name);
+    } else {
+        SSL_set_tlsext_host_name(ssl, server_name);
+        SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        SSL_set1_host(ssl, server_name);
+    }
+    return ssl;
+}
+
+static struct tls *wrap(SSL *ssl, int fd)
+{
+    if (!ssl || SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    struct tls *t = xcalloc(1, sizeof(*t));
+    t->ssl = ssl;
+    return t;
+}
+
+struct tls *tls_accept(struct tls_server *s, int fd)
+{
+    struct tls *t = wrap(SSL_new(s->ctx), fd);
+    if (t)
+        SSL_set_accept_state(t->ssl);
+    return t;
+}
+
+struct tls *tls_connect(struct tls_client *c, int fd, const char *server_name)
+{
+    struct tls *t = wrap(client_ssl(c, server_name), fd);
+    if (t)
+        SSL_set_connect_state(t->ssl);
+    return t;
+}
+
+void tls_free(struct tls **t)
+{
+    if (!*t)
+        return;
+    if (SSL_is_init_finished((*t)->ssl))
+        SSL_shutdown((*t)->ssl);
+    ERR_clear_error();
+    SSL_free((*t)->ssl);
+    free(*t);
+    *t = NULL;
+}
+
+static enum tls_want result(struct tls *t, int rc, struct err *e)
+{
+    int saved = errno;
+    char text[256];
+    switch (SSL_get_error(t->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        return TLS_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_CLOSED;
+    case SSL_ERROR_SYSCALL:
+        if (!saved)
+            return TLS_CLOSED;
+        errno = saved;
+        err_sys(e, "TLS");
+        ERR_clear_error();
+        return TLS_FAILED;
+    default: {
+        long verify = SSL_get_verify_result(t->ssl);
+        if (verify != X509_V_OK)
+            err_set(e, "certificate: %s", X509_verify_cert_error_string(verify));
+        else
+            err_set(e, "TLS: %s", openssl_text(text));
+        ERR_clear_error();
+        return TLS_FAILED;
+    }
+    }
+}
+
+enum tls_want tls_handshake(struct tls *t, struct err *e)
+{
+    ERR_clear_error();
+    errno = 0;
+    int rc = SSL_do_handshake(t->ssl);
+    return rc == 1 ? TLS_OK : result(t, rc, e);
+}
+
+enum tls_want tls_read(struct tls *t, void *p, size_t n, size_t *done, struct err *e)
+{
+    ERR_clear_error();
+    errno = 0;
+    int rc = SSL_read_ex(t->ssl, p, n, done);
+    return rc == 1 ? TLS_OK : result(t, rc, e);
+}
+
+enum tls_want tls_write(struct tls *t, const void *p, size_t n, size_t *done, struct err *e)
+{
+    ERR_clear_error();
+    errno = 0;
+    int rc = SSL_write_ex(t->ssl, p, n, done);
+    return rc == 1 ? TLS_OK : result(t, rc, e);
+}
+
+size_t tls_pending(const struct tls *t)
+{
+    return (size_t)SSL_pending(t->ssl);
+}
+
+const char *tls_describe(const struct tls *t, char out[64])
+{
+    snprintf(out, 64, "%s/%s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl));
+    return out;
+}
+
+struct bufferevent *tls_stream_new(struct event_base *base, struct tls_client *c, const char *server_name, int options)
+{
+    SSL *ssl = client_ssl(c, server_name);
+    return ssl ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, options) : NULL;
+}
+
+const char *tls_stream_error(struct bufferevent *bev, int socket_errno)
+{
+    static _Thread_local char text[256];
+    unsigned long code = bufferevent_get_openssl_error(bev);
+    if (code) {
+        ERR_error_string_n(code, text, sizeof(text));
+        return text;
+    }
+    return socket_errno ? strerror(socket_errno) : "closed by the peer";
+}
