@@ -1,0 +1,13 @@
+# Writes a C file with script_text() over all Lua files: cmake -DOUT=… -DFILES=a.lua|b.lua -P embed_lua.cmake
+string(REPLACE "|" ";" files "${FILES}")
+set(text "#include \"track/script.h\"\n\n#include <string.h>\n\n")
+set(lookup "")
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME_WE)
+  file(READ "${file}" hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "static const unsigned char lua_${name}[] = {${bytes}0};\n")
+  string(APPEND lookup "    if (strcmp(name, \"${name}\") == 0)\n        return (const char *)lua_${name};\n")
+endforeach()
+string(APPEND text "\nconst char *script_text(const char *name)\n{\n    (void)name;\n${lookup}    return 0;\n}\n")
+file(WRITE "${OUT}" "${text}")
