@@ -19,8 +19,9 @@ enum event_kind {
         EVENT_KIND_COUNT
 };
 
-/* All spans are bounded by EVENT_FIELD_MAX when encoded (longer ids are cut and end in a hash). */
-enum { EVENT_FIELD_MAX = 200, EVENT_WORDS_MAX = 600 };
+/* All spans are bounded by EVENT_FIELD_MAX when encoded: a longer id is cut and ends in "~" and 16 hexadecimal digits
+ * of its hash, a longer list of rules loses whole ids at its end, longer words are cut. */
+enum { EVENT_FIELD_MAX = 200, EVENT_WORDS_MAX = 600, EVENT_ENCODED_MAX = 3840 };
 
 struct event {
     enum event_kind kind;
@@ -49,3 +50,23 @@ struct event {
     struct span commit_rule;
     uint64_t count; /* gap */
 };
+
+/* "out", "in", … as in EVENT_KINDS. */
+const char *event_kind_name(enum event_kind kind);
+
+/* The encoding, which is the payload of a ring's record and an argument of the script `apply`: one MessagePack map.
+ * Empty spans, zeros and false are left out; numbers are integers, flags are `true`.
+ *
+ *   k kind's name   at at_ms       agent  team  shop  conv    cust customer   mid  sender   act action
+ *   edit is_edit    dlv is_delivered      ackonly is_ack_only live is_live    human is_human
+ *   rules           shadow         rv rules_version           th text_hash as 16 hexadecimal digits
+ *   ckind case_kind sev severity   crule case_rule            words           conf confirms
+ *   due commit_due_ms              prule commit_rule          count
+ *
+ * Besides the gate's events there are those of the journal itself, kind "gap": `count` records were lost (ring full,
+ * damaged, overwritten). A gap of several sequence numbers is filled with one event each; only the first has a count.
+ */
+size_t event_encode(const struct event *ev, uint8_t out[EVENT_ENCODED_MAX]);
+
+/* The shard of a customer key: hash_stable modulo n. */
+unsigned event_shard(struct span customer, unsigned n_shards);
