@@ -29,9 +29,13 @@ struct json_doc {
     struct json_node *node; /* capacity JSON_NODES_MAX, grows on demand, reused between calls */
     uint32_t n, cap;
     unsigned flags;
+    uint32_t *slot; /* table for finding equal keys in large objects */
+    uint32_t slot_cap;
 };
 
-/* Result of json_read: which failure policy applies. */
+/* Result of json_read: which failure policy applies. INVALID: not JSON or not UTF-8. AMBIGUOUS: readers differ about
+ * it: equal keys, \u0000, a lone surrogate, a BOM, bytes behind the value. TOO_COMPLEX: deeper than JSON_DEPTH_MAX or
+ * more than JSON_NODES_MAX nodes. */
 enum json_result { JSON_OK, JSON_INVALID, JSON_AMBIGUOUS, JSON_TOO_COMPLEX };
 
 /* Reads `src` into doc (node array is reused; free it with json_doc_fini). src must stay while doc is used. */
@@ -51,3 +55,5 @@ static inline struct span json_raw_span(const struct json_doc *doc, uint32_t i)
 /* Decodes string node i into out (capacity at least its source length); returns the length. map, when not NULL, gets
  * for every decoded byte (and the end) the offset in src of the source bytes that gave it. */
 size_t json_decode(const struct json_doc *doc, uint32_t i, uint8_t *out, uint32_t *map);
+/* Is node i a string that reads `text` after unescaping? (Always case-sensitive.) */
+bool json_is(const struct json_doc *doc, uint32_t i, struct span text);

@@ -1,0 +1,164 @@
+/* Finding and decoding the values of a document that was read. */
+#include "base/hash.h"
+#include "base/utf8.h"
+#include "proto/json_key.h"
+
+/* Walks the code points of a string, escaped or not. The bytes were checked by json_read, or come from our own
+ * configuration. */
+struct walk {
+    const uint8_t *p, *end;
+    bool has_escape, fold;
+};
+
+static uint32_t hex4(const uint8_t *p)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < 4; i++)
+        v = v << 4 | (uint32_t)(p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+    return v;
+}
+
+/* Decodes the escape at p (a backslash) of checked bytes; returns its length in the source. */
+static unsigned unescape(const uint8_t *p, uint32_t *cp)
+{
+    static const char name[] = "\"\\/bfnrt", value[] = "\"\\/\b\f\n\r\t";
+    if (p[1] != 'u') {
+        *cp = (uint8_t)value[strchr(name, p[1]) - name];
+        return 2;
+    }
+    *cp = hex4(p + 2);
+    if (*cp < 0xd800 || *cp >= 0xdc00)
+        return 6;
+    *cp = 0x10000 + ((*cp - 0xd800) << 10) + (hex4(p + 8) - 0xdc00);
+    return 12;
+}
+
+static uint32_t fold(uint32_t cp)
+{
+    if (cp >= 'A' && cp <= 'Z')
+        return cp + 32;
+    return cp == 0x17f ? 's' : cp == 0x212a ? 'k' : cp;
+}
+
+static bool next_cp(struct walk *w, uint32_t *cp)
+{
+    if (w->p >= w->end)
+        return false;
+    if (w->has_escape && *w->p == '\\') {
+        w->p += unescape(w->p, cp);
+    } else {
+        unsigned n = utf8_decode(w->p, (size_t)(w->end - w->p), cp);
+        w->p += n ? n : 1;
+    }
+    if (w->fold)
+        *cp = fold(*cp);
+    return true;
+}
+
+static struct span inside(const struct json_doc *d, uint32_t i)
+{
+    return span_of(d->src.p + d->node[i].from + 1, d->node[i].to - d->node[i].from - 2);
+}
+
+static struct walk walk_node(const struct json_doc *d, uint32_t i, bool want_fold)
+{
+    struct span s = inside(d, i);
+    return (struct walk){s.p, s.p + s.n, d->node[i].has_escape, want_fold};
+}
+
+static bool walks_equal(struct walk a, struct walk b)
+{
+    uint32_t x, y;
+    for (;;) {
+        bool more = next_cp(&a, &x);
+        if (more != next_cp(&b, &y))
+            return false;
+        if (!more)
+            return true;
+        if (x != y)
+            return false;
+    }
+}
+
+bool json_key_eq(const struct json_doc *d, uint32_t a, uint32_t b)
+{
+    bool want_fold = d->flags & JSON_KEYS_CASEFOLD;
+    if (!want_fold && !d->node[a].has_escape && !d->node[b].has_escape)
+        return span_eq(inside(d, a), inside(d, b));
+    return walks_equal(walk_node(d, a, want_fold), walk_node(d, b, want_fold));
+}
+
+uint64_t json_key_hash(const struct json_doc *d, uint32_t k)
+{
+    uint8_t head[256]; /* longer keys that begin alike meet in one chain and are told apart by comparing */
+    size_t n = 0;
+    uint32_t cp;
+    struct walk w = walk_node(d, k, d->flags & JSON_KEYS_CASEFOLD);
+    while (n + 4 <= sizeof(head) && next_cp(&w, &cp))
+        n += utf8_encode(cp, head + n);
+    return hash_keyed(span_of(head, n));
+}
+
+bool json_is(const struct json_doc *d, uint32_t i, struct span text)
+{
+    if (d->node[i].kind != JSON_STRING)
+        return false;
+    if (!d->node[i].has_escape)
+        return span_eq(inside(d, i), text);
+    return walks_equal(walk_node(d, i, false), (struct walk){text.p, text.p + text.n, false, false});
+}
+
+static bool key_is(const struct json_doc *d, uint32_t k, struct span key)
+{
+    bool want_fold = d->flags & JSON_KEYS_CASEFOLD;
+    if (!want_fold)
+        return json_is(d, k, key);
+    return walks_equal(walk_node(d, k, true), (struct walk){key.p, key.p + key.n, false, true});
+}
+
+uint32_t json_member(const struct json_doc *d, uint32_t i, struct span key)
+{
+    uint32_t found = 0;
+    if (d->node[i].kind != JSON_OBJECT)
+        return 0;
+    for (uint32_t k = i + 1; k < d->node[i].next; k = d->node[k + 1].next) {
+        if (!key_is(d, k, key))
+            continue;
+        found = k + 1;
+        if (!(d->flags & JSON_DUP_LAST))
+            break;
+    }
+    return found;
+}
+
+uint32_t json_item(const struct json_doc *d, uint32_t i, uint32_t n)
+{
+    if (d->node[i].kind != JSON_ARRAY || n >= d->node[i].n)
+        return 0;
+    uint32_t k = i + 1;
+    while (n--)
+        k = d->node[k].next;
+    return k;
+}
+
+size_t json_decode(const struct json_doc *d, uint32_t i, uint8_t *out, uint32_t *map)
+{
+    struct span s = inside(d, i);
+    uint32_t base = d->node[i].from + 1;
+    size_t n = 0;
+    for (uint32_t at = 0; at < s.n;) {
+        uint32_t cp, from = at;
+        size_t first = n;
+        if (s.p[at] == '\\') {
+            at += unescape(s.p + at, &cp);
+            n += utf8_encode(cp, out + n);
+        } else {
+            out[n++] = s.p[at++];
+        }
+        for (; map && first < n; first++)
+            map[first] = base + from;
+    }
+    if (map)
+        map[n] = base + (uint32_t)s.n;
+    return n;
+}
