@@ -1,16 +1,17 @@
 /* The configuration (conf/chatgate.yaml, docs/configuration.md): one immutable object per load. Every key stands in the
- * key table of conf.c with type, default, range, whether a reload takes it, and help; `chatgate check` and the
+ * key table of conf_table.c with type, default, range, whether a reload takes it, and help; `chatgate check` and the
  * generated part of docs/configuration.md come from that table. */
 #pragma once
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/cause.h"
 #include "base/err.h"
 #include "base/log.h"
 
 struct conf_addr {
-    char *text; /* as written */
+    char *text; /* as written; NULL: none */
     char *host; /* numeric, name, or NULL for a Unix socket */
     uint16_t port;
     char *path; /* Unix socket */
@@ -83,6 +84,7 @@ struct conf {
     } limits;
     struct {
         int64_t connect_ms, handshake_ms, request_ms, idle_ms, drain_ms;
+        int64_t websocket_idle_ms; /* 0: never */
     } timeouts;
 
     struct {
@@ -108,6 +110,8 @@ struct conf {
     struct conf_addr admin; /* /metrics, /healthz, /readyz; text NULL: none */
     char *control;          /* control socket path */
     char *control_group;    /* its group, or NULL */
+
+    struct arena arena; /* holds every text and list above */
 };
 
 /* Reads and checks a file: 0 and a new object, or -1 with every problem in errs as `file:line:column: key: what is

@@ -11,10 +11,15 @@ struct directory;
 
 struct directory_agent {
     struct span team, shop, role; /* empty when not given */
+    struct span time_zone;        /* IANA name, empty when not given */
+    struct span platform;         /* of the shop */
     const char *const *facts;     /* of the shop: "name" or "name=value" */
     size_t n_facts;
     bool is_listed;
 };
+
+/* Ids and patterns in the file. */
+size_t directory_count(const struct directory *d);
 
 /* Loads the file (NULL: an empty directory that lists nobody). */
 int directory_load(const char *path, struct directory **out, struct err_list *errs) MUST_CHECK;

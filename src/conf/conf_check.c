@@ -1,0 +1,167 @@
+#include "conf/conf_check.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "conf/conf_read.h"
+
+struct check {
+    const struct conf *conf;
+    const struct ynode *root;
+    struct err_list *errs;
+};
+
+/* The node of a key; when it was not given, the nearest map around it. */
+static const struct ynode *place(const struct ynode *map, const char *path)
+{
+    const struct ynode *at = conf_read_find(map, path);
+    return at ? at : map;
+}
+
+static const struct ynode *item(const struct check *c, const char *list, size_t i)
+{
+    return yaml_get(c->root, list)->value[i];
+}
+
+static void check_file(const struct check *c, const struct ynode *at, const char *key, const char *path)
+{
+    if (path && access(path, R_OK) != 0)
+        yaml_bad(c->errs, at, "%s: \"%s\" cannot be read: %s", key, path, strerror(errno));
+}
+
+static const struct conf_upstream *find_upstream(const struct conf *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_upstreams; i++)
+        if (c->upstream[i].name && strcmp(c->upstream[i].name, name) == 0)
+            return &c->upstream[i];
+    return NULL;
+}
+
+static void check_upstream_exists(const struct check *c, const struct conf_listener *l, const struct ynode *at)
+{
+    if (!l->upstream || find_upstream(c->conf, l->upstream))
+        return;
+    struct buf names = {0};
+    for (size_t i = 0; i < c->conf->n_upstreams; i++)
+        if (c->conf->upstream[i].name)
+            buf_printf(&names, "%s%s", names.len ? ", " : "", c->conf->upstream[i].name);
+    yaml_bad(c->errs, at, "listeners[].upstream: \"%s\" is no upstream, must be one of: %.300s", l->upstream,
+             names.len ? buf_cstr(&names) : "(none is defined)");
+    buf_fini(&names);
+}
+
+static void check_profile(const struct check *c, const struct conf_listener *l, const struct ynode *at)
+{
+    char path[4400];
+    if (!l->profile || !c->conf->profiles_dir)
+        return;
+    snprintf(path, sizeof(path), "%s/%s.yaml", c->conf->profiles_dir, l->profile);
+    if (access(path, R_OK) != 0)
+        yaml_bad(c->errs, at,
+                 "listeners[].profile: is \"%s\", but %.300s cannot be read: %s; profiles_dir says where profiles are",
+                 l->profile, path, strerror(errno));
+}
+
+static bool same_addr(const struct conf_addr *a, const struct conf_addr *b)
+{
+    if (!a->text || !b->text)
+        return false;
+    if (a->path || b->path)
+        return a->path && b->path && strcmp(a->path, b->path) == 0;
+    return a->port != 0 && a->port == b->port && a->host && b->host && strcmp(a->host, b->host) == 0;
+}
+
+static void check_listener(const struct check *c, size_t i)
+{
+    const struct conf_listener *l = &c->conf->listener[i];
+    const struct ynode *map = item(c, "listeners", i);
+    check_upstream_exists(c, l, place(map, "upstream"));
+    check_profile(c, l, place(map, "profile"));
+    if (!l->tls.certificate != !l->tls.key)
+        yaml_bad(c->errs, place(map, "tls"), "listeners[].tls: has only %s, must have certificate and key",
+                 l->tls.key ? "key" : "certificate");
+    check_file(c, place(map, "tls.certificate"), "listeners[].tls.certificate", l->tls.certificate);
+    check_file(c, place(map, "tls.key"), "listeners[].tls.key", l->tls.key);
+    for (size_t k = 0; k < i; k++) {
+        const struct conf_listener *other = &c->conf->listener[k];
+        if (l->name && other->name && strcmp(l->name, other->name) == 0)
+            yaml_bad(c->errs, place(map, "name"),
+                     "listeners[].name: \"%s\" was given to the listener of line %d already", l->name,
+                     item(c, "listeners", k)->line);
+        if (same_addr(&l->addr, &other->addr))
+            yaml_bad(c->errs, place(map, "address"),
+                     "listeners[].address: \"%s\" is the address of the listener of line %d already", l->addr.text,
+                     item(c, "listeners", k)->line);
+    }
+    if (same_addr(&l->addr, &c->conf->admin))
+        yaml_bad(c->errs, place(c->root, "admin"), "admin: \"%s\" is the address of a listener already", l->addr.text);
+}
+
+static void check_client_tls(const struct check *c, const struct conf_tls *t, const struct ynode *map, const char *key)
+{
+    char name[80];
+    if (!map)
+        return;
+    if (!t->is_on && (t->ca || !t->verify || t->server_name))
+        yaml_bad(c->errs, map, "%s: has keys but enabled is false, must be enabled: true or left out", key);
+    snprintf(name, sizeof(name), "%s.ca", key);
+    check_file(c, place(map, "ca"), name, t->ca);
+}
+
+static void check_upstream(const struct check *c, size_t i)
+{
+    const struct conf_upstream *u = &c->conf->upstream[i];
+    const struct ynode *map = item(c, "upstreams", i);
+    check_client_tls(c, &u->tls, yaml_get(map, "tls"), "upstreams[].tls");
+    for (size_t k = 0; k < i; k++)
+        if (u->name && c->conf->upstream[k].name && strcmp(u->name, c->conf->upstream[k].name) == 0)
+            yaml_bad(c->errs, place(map, "name"),
+                     "upstreams[].name: \"%s\" was given to the upstream of line %d already", u->name,
+                     item(c, "upstreams", k)->line);
+    for (size_t k = 0; k < u->n_servers; k++)
+        for (size_t j = 0; j < k; j++)
+            if (same_addr(&u->server[k], &u->server[j]))
+                yaml_bad(c->errs, yaml_get(map, "servers")->value[k], "upstreams[].servers: \"%s\" is listed twice",
+                         u->server[k].text);
+}
+
+static void check_steps(const struct check *c, const struct conf_reminder_step *step, size_t n, const char *key)
+{
+    const struct ynode *list = conf_read_find(c->root, key);
+    for (size_t i = 1; list && i < n; i++)
+        if (step[i].after_ms && step[i].after_ms <= step[i - 1].after_ms)
+            yaml_bad(c->errs, place(list->value[i], "after"),
+                     "%s[].after: is %llds, must be later than the step before (%llds)", key,
+                     (long long)step[i].after_ms / 1000, (long long)step[i - 1].after_ms / 1000);
+}
+
+static void check_limits(const struct check *c)
+{
+    const struct conf *conf = c->conf;
+    if (conf->limits.message_bytes > conf->limits.buffer_bytes)
+        yaml_bad(c->errs, place(c->root, "limits"),
+                 "limits.message_bytes: is %lld, must not be more than limits.buffer_bytes (%lld)",
+                 (long long)conf->limits.message_bytes, (long long)conf->limits.buffer_bytes);
+    if (conf->limits.connections_per_address > conf->limits.connections)
+        yaml_bad(c->errs, place(c->root, "limits.connections_per_address"),
+                 "limits.connections_per_address: is %lld, must not be more than limits.connections (%lld)",
+                 (long long)conf->limits.connections_per_address, (long long)conf->limits.connections);
+}
+
+void conf_check(const struct conf *conf, const struct ynode *root, struct err_list *errs)
+{
+    struct check c = {.conf = conf, .root = root, .errs = errs};
+    for (size_t i = 0; i < conf->n_listeners; i++)
+        check_listener(&c, i);
+    for (size_t i = 0; i < conf->n_upstreams; i++)
+        check_upstream(&c, i);
+    check_limits(&c);
+    check_client_tls(&c, &conf->redis.tls, conf_read_find(root, "redis.tls"), "redis.tls");
+    check_file(&c, place(root, "redis.password_file"), "redis.password_file", conf->redis.password_file);
+    if (conf->redis.username && !conf->redis.password_file)
+        yaml_bad(errs, place(root, "redis.username"), "redis.username: is \"%s\", but redis.password_file is missing",
+                 conf->redis.username);
+    check_steps(&c, conf->reminders.unanswered, conf->reminders.n_unanswered, "reminders.unanswered");
+    check_steps(&c, conf->reminders.stale_case, conf->reminders.n_stale_case, "reminders.stale_case");
+}

@@ -1,0 +1,8 @@
+/* What one key's type cannot tell: references, pairs, duplicates, files. */
+#pragma once
+
+#include "conf/conf.h"
+#include "conf/yaml.h"
+
+/* Reports into errs; `root` gives the places. Items of lists stand in the same order in both. */
+void conf_check(const struct conf *c, const struct ynode *root, struct err_list *errs);
