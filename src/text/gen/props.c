@@ -1,0 +1,32 @@
+#include "text/gen/gen.h"
+
+#include <unicode/uchar.h>
+#include <unicode/uscript.h>
+
+bool prop_is_separator(uint32_t cp)
+{
+    uint32_t gc = U_GET_GC_MASK((UChar32)cp);
+    if (gc & (U_GC_L_MASK | U_GC_N_MASK | U_GC_M_MASK))
+        return false;
+    /* Ideographs of a later Unicode than the build's are letters, whatever else is unknown is not. */
+    return !(gc & U_GC_CN_MASK && cp >= 0x20000 && cp < 0x40000);
+}
+
+bool prop_is_mark(uint32_t cp)
+{
+    return U_GET_GC_MASK((UChar32)cp) & (U_GC_MN_MASK | U_GC_ME_MASK);
+}
+
+int prop_digit(uint32_t cp)
+{
+    if (cp >= '0' && cp <= '9')
+        return (int)cp - '0';
+    UErrorCode err = U_ZERO_ERROR;
+    if (cp < 0x3000 || uscript_getScript((UChar32)cp, &err) != USCRIPT_HAN)
+        return -1;
+    /* A bookkeeper's 3, but in chat always the verb of 参加 and 参考. */
+    if (cp == 0x53c2)
+        return -1;
+    double v = u_getNumericValue((UChar32)cp);
+    return v >= 0 && v <= 9 && v == (double)(int)v ? (int)v : -1;
+}
