@@ -94,8 +94,6 @@ static void check_listener(const struct check *c, size_t i)
                      "listeners[].address: \"%s\" is the address of the listener of line %d already", l->addr.text,
                      item(c, "listeners", k)->line);
     }
-    if (same_addr(&l->addr, &c->conf->admin))
-        yaml_bad(c->errs, place(c->root, "admin"), "admin: \"%s\" is the address of a listener already", l->addr.text);
 }
 
 static void check_client_tls(const struct check *c, const struct conf_tls *t, const struct ynode *map, const char *key)
@@ -149,6 +147,18 @@ static void check_limits(const struct check *c)
                  (long long)conf->limits.connections_per_address, (long long)conf->limits.connections);
 }
 
+static void check_admin(const struct check *c)
+{
+    for (size_t i = 0; i < c->conf->n_listeners; i++) {
+        if (same_addr(&c->conf->listener[i].addr, &c->conf->admin)) {
+            yaml_bad(c->errs, place(c->root, "admin"),
+                     "admin: \"%s\" is the address of the listener of line %d already", c->conf->admin.text,
+                     item(c, "listeners", i)->line);
+            return;
+        }
+    }
+}
+
 void conf_check(const struct conf *conf, const struct ynode *root, struct err_list *errs)
 {
     struct check c = {.conf = conf, .root = root, .errs = errs};
@@ -156,6 +166,7 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
         check_listener(&c, i);
     for (size_t i = 0; i < conf->n_upstreams; i++)
         check_upstream(&c, i);
+    check_admin(&c);
     check_limits(&c);
     check_client_tls(&c, &conf->redis.tls, conf_read_find(root, "redis.tls"), "redis.tls");
     check_file(&c, place(root, "redis.password_file"), "redis.password_file", conf->redis.password_file);
