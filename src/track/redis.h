@@ -1,5 +1,5 @@
-/* One link to a Redis server (RESP2 over net/stream): login, pipelining, time-outs, reconnecting, scripts. Every command
- * ends exactly once, with a reply or a named error. The only file that knows hiredis is redis.c. */
+/* One link to a Redis server (RESP2 over net/stream): login, pipelining, time-outs, reconnecting, scripts. Every
+ * command ends exactly once, with a reply or a named error. The only file that knows hiredis is redis.c. */
 #pragma once
 
 #include "base/span.h"
@@ -80,8 +80,8 @@ void redis_command(struct redis *r, redis_fn fn, void *ctx, size_t argc, const s
 /* As above with C strings, ended by NULL. */
 void redis_command_str(struct redis *r, redis_fn fn, void *ctx, ...) __attribute__((sentinel));
 
-/* A Lua script: loaded at every connect (SCRIPT LOAD), called by its SHA-1. `text` must outlive the link. Add before the
- * first loop turn. At most 32. Returns its handle. */
+/* A Lua script: loaded at every connect (SCRIPT LOAD), called by its SHA-1. `text` must outlive the link. Add before
+ * the first loop turn. At most 32. Returns its handle. */
 struct redis_script;
 struct redis_script *redis_script_add(struct redis *r, const char *text);
 /* EVALSHA. On NOSCRIPT (a SCRIPT FLUSH, a new master) the script is loaded again and the call repeated once, so a later
