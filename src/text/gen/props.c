@@ -24,9 +24,14 @@ int prop_digit(uint32_t cp)
     UErrorCode err = U_ZERO_ERROR;
     if (cp < 0x3000 || uscript_getScript((UChar32)cp, &err) != USCRIPT_HAN)
         return -1;
-    /* A bookkeeper's 3, but in chat always the verb of 参加 and 参考. */
-    if (cp == 0x53c2)
+    switch (cp) {
+    case 0x4e24: /* 两: the spoken 2, which Unihan does not count as a numeral */
+        return 2;
+    case 0x53c2: /* 参, 漆, 廾 are numerals on old deeds alone; in chat they are 参加 and 油漆 */
+    case 0x6f06:
+    case 0x5efe:
         return -1;
+    }
     double v = u_getNumericValue((UChar32)cp);
     return v >= 0 && v <= 9 && v == (double)(int)v ? (int)v : -1;
 }
