@@ -39,6 +39,9 @@ const struct redis_reply *redis_item(const struct redis_reply *array, size_t at)
 /* An integer reply, or a string reply that is a decimal number with an optional sign. False: neither. */
 bool redis_get_int(const struct redis_reply *reply, int64_t *out) MUST_CHECK;
 const char *redis_kind_name(enum redis_kind kind);
+/* A copy that outlives the call; redis_reply_free takes NULL, too. */
+struct redis_reply *redis_reply_copy(const struct redis_reply *reply);
+void redis_reply_free(struct redis_reply *reply);
 
 struct redis_options {
     const char *host; /* numeric, name, or the path of a Unix socket */
@@ -88,6 +91,10 @@ struct redis_script *redis_script_add(struct redis *r, const char *text);
  * call of the same pipeline may overtake it. */
 void redis_eval(struct redis *r, redis_fn fn, void *ctx, const struct redis_script *s, size_t n_keys,
                 const struct span *keys, size_t n_args, const struct span *args);
+
+/* EVAL, for scripts that run seldom. */
+void redis_eval_text(struct redis *r, redis_fn fn, void *ctx, const char *text, size_t n_keys, const struct span *keys,
+                     size_t n_args, const struct span *args);
 
 /* For the command line: the same link, waited for. */
 struct redis_sync;
