@@ -1,11 +1,11 @@
 /* In "138oo13l000" somebody types letters for digits. A letter is read as a digit only where nothing else makes sense:
- * between digits of a run that has several, or at the end of a run as long as a phone number. */
+ * between digits of a run that has several, or at the end of a run as long as the shortest phone number. */
 #include "text/state.h"
 
 enum {
-    LETTERS_MAX = 4,      /* longer letter runs are words */
-    INNER_DIGITS_MIN = 5, /* digits that the whole run needs for letters between digits */
-    EDGE_DIGITS_MIN = 7,  /* for letters at its ends, which stand directly beside the digits */
+    LETTERS_MAX = 4,  /* longer letter runs are words */
+    DIGITS_MIN = 5,   /* true digits in the run */
+    EDGE_RUN_MIN = 7, /* units in the run, for letters at its ends; these stand directly beside the digits */
 };
 
 static uint32_t value_of(uint32_t cp)
@@ -28,13 +28,13 @@ static bool is_letter_at(const uint32_t *cp, uint32_t n, uint32_t i)
 
 /* Letters [from, to) of the digit run [first, end). */
 static bool is_numeral(const struct fold_scratch *s, uint32_t first, uint32_t end, uint32_t from, uint32_t to,
-                       uint32_t digits, uint32_t n)
+                       uint32_t n)
 {
     if (to - from > LETTERS_MAX)
         return false;
     if (from > first && to < end)
-        return digits >= INNER_DIGITS_MIN;
-    if (digits < EDGE_DIGITS_MIN || to - from == end - first)
+        return true;
+    if (end - first < EDGE_RUN_MIN)
         return false;
     for (uint32_t i = from + (from == first); i < to + (to < end); i++)
         if (s->gap[i])
@@ -48,7 +48,7 @@ static void fix_run(struct fold_scratch *s, uint32_t first, uint32_t end, uint32
     uint32_t digits = 0;
     for (uint32_t i = first; i < end; i++)
         digits += is_ascii_digit(s->digit[i]);
-    if (digits == end - first || digits < INNER_DIGITS_MIN)
+    if (digits == end - first || digits < DIGITS_MIN)
         return;
     for (uint32_t i = first, to; i < end; i = to) {
         to = i + 1;
@@ -56,7 +56,7 @@ static void fix_run(struct fold_scratch *s, uint32_t first, uint32_t end, uint32
             continue;
         while (to < end && !is_ascii_digit(s->digit[to]))
             to++;
-        if (!is_numeral(s, first, end, i, to, digits, n))
+        if (!is_numeral(s, first, end, i, to, n))
             continue;
         for (uint32_t k = i; k < to; k++)
             s->digit[k] = value_of(s->digit[k]);
