@@ -41,6 +41,8 @@ int yaml_bool(const struct ynode *at, const char *what, bool *out, struct err_li
 /* "250ms", "30s", "5m", "2h", "7d" to milliseconds; a bare number is refused (except 0). */
 int yaml_duration(const struct ynode *at, const char *what, int64_t min_ms, int64_t max_ms, int64_t *out_ms,
                   struct err_list *errs) MUST_CHECK;
+/* As above without a node, for arguments of commands: false when it is no such time or above 365 days. */
+bool yaml_duration_text(const char *text, int64_t *out_ms) MUST_CHECK;
 /* "512", "64k", "8M", "1G" (powers of 1024) to bytes. */
 int yaml_size(const struct ynode *at, const char *what, int64_t min, int64_t max, int64_t *out,
               struct err_list *errs) MUST_CHECK;

@@ -79,14 +79,19 @@ static bool scaled(const char *text, const struct scale *scales, int64_t *out)
     return v == 0 && *end == '\0';
 }
 
+static const struct scale times[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
+
+bool yaml_duration_text(const char *text, int64_t *out_ms)
+{
+    return scaled(text, times, out_ms) && *out_ms <= (int64_t)365 * 86400000;
+}
+
 int yaml_duration(const struct ynode *at, const char *what, int64_t min_ms, int64_t max_ms, int64_t *out_ms,
                   struct err_list *errs)
 {
-    static const struct scale scales[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
-                                          {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
     char range[120];
     int64_t v = 0;
-    if (at->kind != YNODE_SCALAR || !scaled(at->text, scales, &v) || v < min_ms || v > max_ms) {
+    if (at->kind != YNODE_SCALAR || !scaled(at->text, times, &v) || v < min_ms || v > max_ms) {
         snprintf(range, sizeof(range), "a time such as 250ms, 30s, 5m, 2h or 7d, from %lldms to %llds",
                  (long long)min_ms, (long long)(max_ms / 1000));
         return bad_value(at, what, range, errs);
