@@ -63,9 +63,9 @@ const char *event_kind_name(enum event_kind kind);
  *   ckind case_kind sev severity   crule case_rule            words           conf confirms
  *   due commit_due_ms              prule commit_rule          count
  *
- * Besides the gate's events there are those of the journal itself, kind "gap": `count` records were lost (ring full,
- * damaged, overwritten). A gap of several sequence numbers is filled with one event each; only the first has a count.
- */
+ * Besides the gate's events there are those of the journal itself, kind "gap", without customer: `count` records were
+ * lost. A full ring writes one for all that it refused; records that were damaged or overwritten are replaced, each, by
+ * one with count 1, so that the numbers of a shard stay hole-free. */
 size_t event_encode(const struct event *ev, uint8_t out[EVENT_ENCODED_MAX]);
 
 /* The shard of a customer key: hash_stable modulo n. */

@@ -1,0 +1,432 @@
+#include "track/pump.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "track/pump_lane.h"
+
+enum {
+    TICK_BUSY_MS = 2,
+    TICK_IDLE_MS = 20,
+    SCAN_PER_TICK = 8192,
+    TIME_EVERY_MS = 10000,
+    META_RETRY_MS = 1000,
+    WAIT_RETRY_MS = 1000,
+    WAIT_MAX_MS = 1000,
+    OFFSET_WARN_MS = 500,
+};
+
+/* ---- meeting a server: shard count, schema, clock ---- */
+
+static void refuse_meta(struct pump *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void refuse_meta(struct pump *p, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p->trouble, sizeof(p->trouble), fmt, ap);
+    va_end(ap);
+    p->meta_retry_ms = clock_mono_ms() + META_RETRY_MS;
+    if (!p->is_refused_told)
+        log_event(LOG_ERROR, "pump_refused", "why=\"%s\" then=\"events stay in the rings\"", p->trouble);
+    p->is_refused_told = true;
+}
+
+/* The count that stands in Redis decides; rings made for another one wait. */
+static void on_meta(void *ctx, const struct redis_reply *reply)
+{
+    struct pump *p = ctx;
+    p->is_meta_asked = false;
+    if (redis_has_code(reply, "LINK") || redis_has_code(reply, "TIMEOUT"))
+        return;
+    int64_t shards;
+    const struct redis_reply *schema = redis_item(reply, 1);
+    char esc[LOG_ESC_MAX];
+    if (redis_is_error(reply)) {
+        refuse_meta(p, "cg:meta cannot be read: %s", log_esc(reply->text, esc));
+    } else if (!redis_get_int(redis_item(reply, 0), &shards) || shards < 1 || shards > RING_SHARDS_MAX) {
+        refuse_meta(p, "cg:meta could not be written, or its shards are no number from 1 to %d", RING_SHARDS_MAX);
+    } else if (!span_is(schema->text, p->schema)) {
+        refuse_meta(p, "cg:meta: schema is \"%s\", this program writes \"%s\"", log_esc(schema->text, esc), p->schema);
+    } else {
+        if (shards != p->o.n_shards)
+            log_event(LOG_ERROR, "shards_differ", "configured=%u in_redis=%" PRId64 " then=\"events stay in the ring\"",
+                      p->o.n_shards, shards);
+        p->meta_shards = (unsigned)shards;
+        p->is_refused_told = false;
+        p->trouble[0] = 0;
+    }
+}
+
+static void ask_meta(struct pump *p)
+{
+    char shards[16];
+    snprintf(shards, sizeof(shards), "%u", p->o.n_shards);
+    p->is_meta_asked = true;
+    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", "cg:meta", "shards", shards, NULL);
+    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", "cg:meta", "schema", p->schema, NULL);
+    redis_command_str(p->o.redis, on_meta, p, "HMGET", "cg:meta", "shards", "schema", NULL);
+}
+
+/* Redis TIME against the middle of the round trip (as Cristian 1989); a slow round trip says too little. */
+static void on_time(void *ctx, const struct redis_reply *reply)
+{
+    struct pump *p = ctx;
+    int64_t s, us, now = clock_wall_ms();
+    p->is_time_asked = false;
+    if (!redis_get_int(redis_item(reply, 0), &s) || !redis_get_int(redis_item(reply, 1), &us))
+        return;
+    if (p->has_offset && now - p->time_sent_ms > 50)
+        return;
+    p->offset_ms = s * 1000 + us / 1000 - (now + p->time_sent_ms) / 2;
+    p->has_offset = true;
+    if (llabs(p->offset_ms) > OFFSET_WARN_MS)
+        log_event(LOG_WARN, "redis_clock_offset", "ms=%" PRId64 " limit=%d", p->offset_ms, OFFSET_WARN_MS);
+}
+
+static void ask_time(struct pump *p, int64_t now_ms)
+{
+    p->is_time_asked = true;
+    p->time_due_ms = now_ms + TIME_EVERY_MS;
+    p->time_sent_ms = clock_wall_ms();
+    redis_command_str(p->o.redis, on_time, p, "TIME", NULL);
+}
+
+static void on_up(void *ctx)
+{
+    struct pump *p = ctx;
+    p->meta_shards = 0;
+    p->is_meta_asked = false;
+    p->meta_retry_ms = 0;
+    for (struct pump_ring *pr = p->rings; pr; pr = pr->next)
+        for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+            lane_forget(&pr->lane[s]);
+    ask_time(p, clock_mono_ms());
+    ask_meta(p);
+}
+
+/* ---- a ring: finding records, letting go of them ---- */
+
+/* New records to their lanes, a bounded number. At the head, all numbers drawn before are known: in a lane or lost. */
+static size_t scan_ring(struct pump_ring *pr, uint64_t confirmed_before)
+{
+    uint64_t newest[RING_SHARDS_MAX];
+    unsigned n_shards = ring_shards(pr->ring);
+    for (unsigned s = 0; s < n_shards; s++)
+        newest[s] = ring_newest_seq(pr->ring, s);
+    struct ring_record rec;
+    uint64_t next;
+    size_t n = 0;
+    for (; n < SCAN_PER_TICK; n++, pr->scan = next) {
+        if (!ring_read(pr->ring, &pr->scan, &rec, &next))
+            break;
+        lane_push(&pr->lane[rec.shard], &rec, pr->scan, pr->scan < confirmed_before);
+    }
+    for (unsigned s = 0; n < SCAN_PER_TICK && s < n_shards; s++)
+        pr->lane[s].known = MAX_OF(pr->lane[s].known, newest[s]);
+    return n;
+}
+
+static uint64_t confirmed_of(const struct pump_ring *pr)
+{
+    uint64_t min = pr->scan;
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++) {
+        const struct lane *l = &pr->lane[s];
+        if (l->done < l->n)
+            min = MIN_OF(min, lane_pos(l, l->done));
+    }
+    return min;
+}
+
+/* Remembers when a position was confirmed, at most 16 of them: an eighth of the time that records are kept apart. */
+static void add_mark(struct pump_ring *pr, uint64_t confirmed, int64_t now_ms)
+{
+    size_t n = pr->n_marks;
+    while (n && pr->mark[n - 1].pos > confirmed) /* Redis went back */
+        n--;
+    if ((!n || pr->mark[n - 1].pos < confirmed) && n < ARRAY_LEN(pr->mark) &&
+        (!n || now_ms - pr->mark[n - 1].at_ms >= ring_keep_ms(pr->ring) / 8)) {
+        pr->mark[n].pos = confirmed;
+        pr->mark[n++].at_ms = now_ms;
+    }
+    pr->n_marks = n;
+}
+
+/* Up to where records were kept long enough after their confirmation. */
+static uint64_t kept_long_enough(struct pump_ring *pr, int64_t now_ms)
+{
+    size_t n = 0;
+    while (n < pr->n_marks && now_ms - pr->mark[n].at_ms >= ring_keep_ms(pr->ring))
+        n++;
+    uint64_t pos = n ? pr->mark[n - 1].pos : ring_tail(pr->ring);
+    if (n > 1) { /* the last one stays: it holds until a later one is old enough */
+        memmove(pr->mark, pr->mark + n - 1, (pr->n_marks - n + 1) * sizeof(pr->mark[0]));
+        pr->n_marks -= n - 1;
+    }
+    return pos;
+}
+
+/* Confirmed records stay as long as there is plenty of room: should Redis forget some, they can be sent again. A ring
+ * about to refuse events lets go of all that is confirmed: a sure loss is worse than a possible one. */
+static uint64_t releasable(struct pump *p, struct pump_ring *pr, uint64_t confirmed, int64_t now_ms)
+{
+    uint64_t tail = ring_tail(pr->ring), used = ring_head(pr->ring) - tail, capacity = ring_capacity_bytes(pr->ring);
+    uint64_t safe = kept_long_enough(pr, now_ms);
+    if (p->o.wait_replicas)
+        safe = pr->waited = MIN_OF(pr->waited, confirmed);
+    safe = MAX_OF(MIN_OF(safe, confirmed), tail);
+    if (used > capacity / 16 * 15 && confirmed > safe) {
+        p->total.released_early++;
+        log_event_limited(&p->early_limit, LOG_WARN, "ring_released_early", "file=%s bytes=%" PRIu64,
+                          ring_path(pr->ring), confirmed - safe);
+        return confirmed;
+    }
+    return pr->is_orphan || used > capacity / 2 ? safe : tail;
+}
+
+static void let_go(struct pump *p, struct pump_ring *pr, int64_t now_ms)
+{
+    uint64_t confirmed = confirmed_of(pr);
+    if (confirmed != ring_confirmed(pr->ring))
+        ring_set_confirmed(pr->ring, confirmed);
+    add_mark(pr, confirmed, now_ms);
+    uint64_t to = releasable(p, pr, confirmed, now_ms);
+    if (to == ring_tail(pr->ring))
+        return;
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+        lane_trim(&pr->lane[s], to);
+    ring_release(pr->ring, to);
+}
+
+static bool has_waiting_lane(const struct pump_ring *pr)
+{
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+        if (lane_is_waiting(&pr->lane[s]))
+            return true;
+    return false;
+}
+
+/* When of each lane it is known how far Redis is, those records that it has not get numbers from 1 under a new id. */
+static void rename_if_settled(struct pump *p, struct pump_ring *pr)
+{
+    uint64_t base[RING_SHARDS_MAX];
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+        if (!lane_is_settled(&pr->lane[s]))
+            return;
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+        base[s] = lane_rebase(&pr->lane[s]);
+    char old[RING_ID_LEN + 1];
+    memcpy(old, ring_id(pr->ring), sizeof(old));
+    ring_rename(pr->ring, base);
+    pr->want_rename = false;
+    p->total.renamed++;
+    log_event(LOG_ERROR, "ring_renamed", "file=%s from=%s to=%s", ring_path(pr->ring), old, ring_id(pr->ring));
+}
+
+/* Returns true when the ring keeps the pump busy. */
+static bool turn_ring(struct pump *p, struct pump_ring *pr, int64_t now_ms)
+{
+    bool is_busy = scan_ring(pr, pr->confirmed_at_open) > 0;
+    if (pr->is_orphan)
+        ring_settle(pr->ring);
+    if (p->meta_shards == ring_shards(pr->ring)) {
+        if (pr->want_rename)
+            rename_if_settled(p, pr);
+        for (unsigned s = 0; s < p->meta_shards; s++)
+            is_busy |= lane_turn(&pr->lane[s], now_ms);
+    } else if (p->meta_shards && !pr->is_unfit_told) {
+        log_event(LOG_ERROR, "ring_unfit", "file=%s shards=%u in_redis=%u then=\"its events stay in the file\"",
+                  ring_path(pr->ring), ring_shards(pr->ring), p->meta_shards);
+        pr->is_unfit_told = true;
+    }
+    let_go(p, pr, now_ms);
+    return is_busy;
+}
+
+static void free_ring(struct pump_ring *pr, bool may_delete)
+{
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+        free(pr->lane[s].pos);
+    free(pr->lane);
+    if (pr->is_orphan)
+        ring_close(&pr->ring, may_delete);
+    free(pr);
+}
+
+static bool is_finished(const struct pump_ring *pr)
+{
+    return pr->is_orphan && ring_tail(pr->ring) == ring_head(pr->ring) && !has_waiting_lane(pr) && !pr->want_rename;
+}
+
+static bool turn_rings(struct pump *p, int64_t now_ms)
+{
+    bool is_busy = false;
+    for (struct pump_ring **at = &p->rings; *at;) {
+        struct pump_ring *pr = *at;
+        is_busy |= turn_ring(p, pr, now_ms);
+        if (is_finished(pr)) {
+            log_event(LOG_INFO, "ring_drained", "file=%s", ring_path(pr->ring));
+            *at = pr->next;
+            free_ring(pr, true);
+        } else {
+            at = &pr->next;
+        }
+    }
+    return is_busy;
+}
+
+/* ---- replicas ---- */
+
+/* WAIT speaks of all that this connection saw before it, and every command counts as seeing: what was confirmed when it
+ * was sent is what the replicas then have. */
+static void on_wait(void *ctx, const struct redis_reply *reply)
+{
+    struct pump *p = ctx;
+    int64_t n;
+    p->is_wait_asked = false;
+    bool is_enough = redis_get_int(reply, &n) && n >= p->o.wait_replicas;
+    for (struct pump_ring *pr = p->rings; pr; pr = pr->next) {
+        if (is_enough)
+            pr->waited = MAX_OF(pr->waited, pr->wait_pos);
+        pr->wait_pos = 0;
+    }
+    if (is_enough)
+        return;
+    p->wait_retry_ms = clock_mono_ms() + WAIT_RETRY_MS;
+    if (reply->kind == REDIS_INT)
+        log_event_limited(&p->wait_limit, LOG_WARN, "replicas_behind", "confirmed_by=%" PRId64 " wanted=%u",
+                          reply->integer, p->o.wait_replicas);
+}
+
+static void ask_wait(struct pump *p, int64_t now_ms)
+{
+    bool has_news = false;
+    for (struct pump_ring *pr = p->rings; pr; pr = pr->next)
+        has_news |= ring_confirmed(pr->ring) > pr->waited;
+    if (!has_news || p->is_wait_asked || now_ms < p->wait_retry_ms)
+        return;
+    for (struct pump_ring *pr = p->rings; pr; pr = pr->next)
+        pr->wait_pos = ring_confirmed(pr->ring);
+    char n[16], ms[24];
+    snprintf(n, sizeof(n), "%u", p->o.wait_replicas);
+    snprintf(ms, sizeof(ms), "%" PRId64, MAX_OF(MIN_OF(p->o.timeout_ms / 2, WAIT_MAX_MS), 1));
+    p->is_wait_asked = true;
+    redis_command_str(p->o.redis, on_wait, p, "WAIT", n, ms, NULL);
+}
+
+/* ---- life ---- */
+
+static void on_tick(void *ctx)
+{
+    struct pump *p = ctx;
+    int64_t now_ms = clock_mono_ms();
+    bool is_up = redis_is_up(p->o.redis);
+    if (!is_up)
+        p->meta_shards = 0;
+    bool is_busy = turn_rings(p, now_ms);
+    if (is_up) {
+        if (!p->meta_shards && !p->is_meta_asked && now_ms >= p->meta_retry_ms)
+            ask_meta(p);
+        if (!p->is_time_asked && now_ms >= p->time_due_ms)
+            ask_time(p, now_ms);
+        if (p->o.wait_replicas && p->meta_shards)
+            ask_wait(p, now_ms);
+    }
+    timer_start(p->tick, is_busy && is_up ? TICK_BUSY_MS : TICK_IDLE_MS, false);
+}
+
+struct pump *pump_new(const struct pump_options *o)
+{
+    struct pump *p = xcalloc(1, sizeof(*p));
+    p->o = *o;
+    p->node_id = xstrdup(o->node_id);
+    p->schema = xstrdup(o->schema);
+    p->script = redis_script_add(o->redis, o->script);
+    p->tick = timer_new(o->loop, on_tick, p);
+    redis_on_up(o->redis, on_up, p);
+    timer_start(p->tick, 0, false);
+    return p;
+}
+
+void pump_free(struct pump **pp)
+{
+    struct pump *p = *pp;
+    if (!p)
+        return;
+    for (struct pump_ring *pr = p->rings, *next; pr; pr = next) {
+        next = pr->next;
+        free_ring(pr, false);
+    }
+    timer_free(&p->tick);
+    free(p->node_id);
+    free(p->schema);
+    free(p);
+    *pp = NULL;
+}
+
+static void add(struct pump *p, struct ring *r, bool is_orphan)
+{
+    struct pump_ring *pr = xcalloc(1, sizeof(*pr));
+    pr->ring = r;
+    pr->is_orphan = is_orphan;
+    pr->scan = ring_tail(r);
+    pr->confirmed_at_open = ring_confirmed(r);
+    pr->lane = xcalloc(ring_shards(r), sizeof(*pr->lane));
+    for (unsigned s = 0; s < ring_shards(r); s++)
+        pr->lane[s] = (struct lane){.pump = p, .ring = pr, .shard = s};
+    pr->next = p->rings;
+    p->rings = pr;
+}
+
+void pump_add_ring(struct pump *p, struct ring *r)
+{
+    add(p, r, false);
+}
+
+void pump_add_orphan(struct pump *p, struct ring *r)
+{
+    add(p, r, true);
+}
+
+void pump_set_wait_replicas(struct pump *p, unsigned n)
+{
+    p->o.wait_replicas = n;
+}
+
+bool pump_is_drained(const struct pump *p)
+{
+    for (const struct pump_ring *pr = p->rings; pr; pr = pr->next)
+        if (ring_unsent_bytes(pr->ring))
+            return false;
+    return true;
+}
+
+static void add_ring_state(const struct pump_ring *pr, struct pump_state *out)
+{
+    out->rings++;
+    out->orphans += pr->is_orphan;
+    out->unsent_bytes += ring_unsent_bytes(pr->ring);
+    out->ring_bytes += ring_capacity_bytes(pr->ring);
+    out->lost_full += ring_lost(pr->ring);
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+        out->paused += pr->lane[s].state == LANE_PAUSED;
+    struct ring_record rec;
+    uint64_t pos = ring_confirmed(pr->ring), next;
+    if (ring_unsent_bytes(pr->ring) && ring_read(pr->ring, &pos, &rec, &next)) {
+        int64_t age = clock_wall_ms() - rec.at_ms;
+        out->oldest_unsent_ms = MAX_OF(out->oldest_unsent_ms, (uint64_t)MAX_OF(age, 0));
+    }
+}
+
+void pump_get_state(const struct pump *p, struct pump_state *out)
+{
+    *out = p->total;
+    out->is_ready = redis_is_up(p->o.redis) && p->meta_shards == p->o.n_shards;
+    out->clock_offset_ms = p->offset_ms;
+    for (const struct pump_ring *pr = p->rings; pr; pr = pr->next)
+        add_ring_state(pr, out);
+    snprintf(out->trouble, sizeof(out->trouble), "%s", p->trouble);
+}

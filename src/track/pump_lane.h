@@ -1,0 +1,97 @@
+/* Inside of the pump: one ring's records of one shard on their way. Shared by pump.c and pump_lane.c. */
+#pragma once
+
+#include "track/pump.h"
+
+#define LANE_STATES(X)                                                                                                 \
+    X(LANE_UNKNOWN, "unknown") /* what Redis has applied is to be asked */                                             \
+    X(LANE_ASKED, "asked")     /* … and the answer awaited */                                                        \
+    X(LANE_READY, "ready")     /* for records */                                                                       \
+    X(LANE_SENT, "sent")       /* for the answer to a batch */                                                         \
+    X(LANE_PAUSED, "paused")   /* for resume_ms, after trouble; then it asks again */
+
+enum lane_state {
+#define X(id, name) id,
+    LANE_STATES(X)
+#undef X
+        LANE_STATE_COUNT
+};
+
+struct pump_ring;
+
+/* positions of the records that the ring still holds:
+ *   first            first + done              first + n
+ *   | Redis has them  | to be sent, or in flight |          Numbers are told to Redis as seq - base of the ring. */
+struct lane {
+    struct pump *pump;
+    struct pump_ring *ring;
+    unsigned shard;
+    enum lane_state state;
+    uint64_t *pos; /* circular, cap is a power of two */
+    size_t cap, first, done, n;
+    int64_t applied;       /* number that Redis told last */
+    uint64_t known;        /* every record up to this seq is in pos, was there, or is lost */
+    uint64_t first_count;  /* after a renaming: how many records the filler with number 1 stands for */
+    uint64_t sent_fillers; /* in the batch in flight */
+    bool has_conflict;     /* what Redis has cannot be: the ring needs another identity */
+    int64_t resume_ms, backoff_ms;
+};
+
+struct pump_ring {
+    struct ring *ring;
+    bool is_orphan, is_unfit_told, want_rename;
+    uint64_t scan; /* position up to which records are in the lanes */
+    uint64_t confirmed_at_open;
+    /* confirmed positions that wait to be old enough */
+    struct {
+        uint64_t pos;
+        int64_t at_ms;
+    } mark[16];
+    size_t n_marks;
+    uint64_t wait_pos, waited; /* asked for by the WAIT in flight; replicas have it */
+    struct lane *lane;         /* one per shard */
+    struct pump_ring *next;
+};
+
+struct pump {
+    struct pump_options o;
+    char *node_id, *schema;
+    struct redis_script *script;
+    struct timer *tick;
+    struct pump_ring *rings;
+    unsigned meta_shards; /* 0: not known on this connection */
+    bool is_meta_asked, is_refused_told;
+    int64_t meta_retry_ms;
+    int64_t offset_ms, time_sent_ms, time_due_ms;
+    bool has_offset, is_time_asked, is_wait_asked;
+    int64_t wait_retry_ms;
+    struct pump_state total; /* counters only */
+    char trouble[200];
+    struct log_limit pause_limit, gap_limit, early_limit, wait_limit;
+};
+
+/* The record was found in the ring. `is_done`: an earlier run saw it confirmed. */
+void lane_push(struct lane *l, const struct ring_record *rec, uint64_t pos, bool is_done);
+/* Records before pos will be overwritten. */
+void lane_trim(struct lane *l, uint64_t pos);
+/* Asks Redis what is applied, or sends the next batch, if it is time for either. True when something is under way. */
+bool lane_turn(struct lane *l, int64_t now_ms);
+/* Are there records or holes to send? */
+bool lane_has_work(const struct lane *l);
+static inline bool lane_is_waiting(const struct lane *l)
+{
+    return l->state == LANE_ASKED || l->state == LANE_SENT;
+}
+/* The link came up anew. */
+void lane_forget(struct lane *l);
+/* Is it known what Redis has, or that it cannot be? */
+static inline bool lane_is_settled(const struct lane *l)
+{
+    return l->state == LANE_READY || (l->state == LANE_UNKNOWN && l->has_conflict);
+}
+/* The number that a new identity starts after (see ring_rename), and the lane made ready for it. */
+uint64_t lane_rebase(struct lane *l);
+static inline uint64_t lane_pos(const struct lane *l, size_t i)
+{
+    return l->pos[(l->first + i) & (l->cap - 1)];
+}
