@@ -182,13 +182,18 @@ struct tls *tls_connect(struct tls_client *c, int fd, const char *server_name)
     return t;
 }
 
+void tls_close_notify(struct tls *t)
+{
+    if (SSL_is_init_finished(t->ssl))
+        SSL_shutdown(t->ssl);
+    ERR_clear_error();
+}
+
 void tls_free(struct tls **t)
 {
     if (!*t)
         return;
-    if (SSL_is_init_finished((*t)->ssl))
-        SSL_shutdown((*t)->ssl);
-    ERR_clear_error();
+    tls_close_notify(*t);
     SSL_free((*t)->ssl);
     free(*t);
     *t = NULL;

@@ -26,7 +26,8 @@ enum tls_want { TLS_OK, TLS_WANT_READ, TLS_WANT_WRITE, TLS_CLOSED, TLS_FAILED };
 struct tls *tls_accept(struct tls_server *s, int fd);
 /* server_name: sent by SNI unless it is an address, and verified. */
 struct tls *tls_connect(struct tls_client *c, int fd, const char *server_name);
-void tls_free(struct tls **t); /* sends close_notify if it can, without waiting */
+void tls_free(struct tls **t);        /* sends close_notify if it can, without waiting */
+void tls_close_notify(struct tls *t); /* as far as the socket takes it now */
 enum tls_want tls_handshake(struct tls *t, struct err *e);
 /* OK: *done > 0 bytes. A write that returned WANT_* must be repeated with the same or more bytes at the same content.
  */

@@ -150,7 +150,7 @@ static void pair_hash(struct writer *w, const char *key, uint64_t v)
     pair_str(w, key, span_of(hex, v ? sizeof(hex) : 0));
 }
 
-size_t event_encode(const struct event *ev, uint8_t out[EVENT_ENCODED_MAX])
+size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX])
 {
     _Static_assert(13 * (EVENT_FIELD_MAX + 10) + EVENT_WORDS_MAX + 9 + 16 * 18 < EVENT_ENCODED_MAX, "fields must fit");
     struct writer w = {.at = out + 3};

@@ -23,7 +23,7 @@ enum event_kind {
  * of its hash, a longer list of rules loses whole ids at its end, longer words are cut. */
 enum { EVENT_FIELD_MAX = 200, EVENT_WORDS_MAX = 600, EVENT_ENCODED_MAX = 3840 };
 
-struct event {
+struct track_event {
     enum event_kind kind;
     int64_t at_ms; /* wall time of the message: when it passed, or its own time if it is older */
     struct span agent, team, shop;
@@ -66,7 +66,7 @@ const char *event_kind_name(enum event_kind kind);
  * Besides the gate's events there are those of the journal itself, kind "gap", without customer: `count` records were
  * lost. A full ring writes one for all that it refused; records that were damaged or overwritten are replaced, each, by
  * one with count 1, so that the numbers of a shard stay hole-free. */
-size_t event_encode(const struct event *ev, uint8_t out[EVENT_ENCODED_MAX]);
+size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]);
 
 /* The shard of a customer key: hash_stable modulo n. */
 unsigned event_shard(struct span customer, unsigned n_shards);

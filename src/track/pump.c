@@ -50,7 +50,7 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
     } else if (!redis_get_int(redis_item(reply, 0), &shards) || shards < 1 || shards > RING_SHARDS_MAX) {
         refuse_meta(p, "cg:meta could not be written, or its shards are no number from 1 to %d", RING_SHARDS_MAX);
     } else if (!span_is(schema->text, p->schema)) {
-        refuse_meta(p, "cg:meta: schema is \"%s\", this program writes \"%s\"", log_esc(schema->text, esc), p->schema);
+        refuse_meta(p, "cg:meta: version is \"%s\", this program writes \"%s\"", log_esc(schema->text, esc), p->schema);
     } else {
         if (shards != p->o.n_shards)
             log_event(LOG_ERROR, "shards_differ", "configured=%u in_redis=%" PRId64 " then=\"events stay in the ring\"",
@@ -66,9 +66,9 @@ static void ask_meta(struct pump *p)
     char shards[16];
     snprintf(shards, sizeof(shards), "%u", p->o.n_shards);
     p->is_meta_asked = true;
-    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", "cg:meta", "shards", shards, NULL);
-    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", "cg:meta", "schema", p->schema, NULL);
-    redis_command_str(p->o.redis, on_meta, p, "HMGET", "cg:meta", "shards", "schema", NULL);
+    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", SCHEMA_META_KEY, "shards", shards, NULL);
+    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", SCHEMA_META_KEY, "version", p->schema, NULL);
+    redis_command_str(p->o.redis, on_meta, p, "HMGET", SCHEMA_META_KEY, "shards", "version", NULL);
 }
 
 /* Redis TIME against the middle of the round trip (as Cristian 1989); a slow round trip says too little. */
@@ -343,7 +343,7 @@ struct pump *pump_new(const struct pump_options *o)
     struct pump *p = xcalloc(1, sizeof(*p));
     p->o = *o;
     p->node_id = xstrdup(o->node_id);
-    p->schema = xstrdup(o->schema);
+    snprintf(p->schema, sizeof(p->schema), "%d", SCHEMA_VERSION);
     p->script = redis_script_add(o->redis, o->script);
     p->tick = timer_new(o->loop, on_tick, p);
     redis_on_up(o->redis, on_up, p);
@@ -362,7 +362,6 @@ void pump_free(struct pump **pp)
     }
     timer_free(&p->tick);
     free(p->node_id);
-    free(p->schema);
     free(p);
     *pp = NULL;
 }

@@ -8,24 +8,15 @@
 
 struct pump;
 
-enum { PUMP_BATCH = 64, PUMP_KEYS_MAX = 24, PUMP_KEY_MAX = 96 };
-
-/* The keys that `apply` touches for a shard; the first is the hash of ring id to last applied number. */
-struct pump_keys {
-    size_t n;
-    char text[PUMP_KEYS_MAX][PUMP_KEY_MAX];
-};
-typedef void (*pump_keys_fn)(unsigned shard, struct pump_keys *out);
+enum { PUMP_BATCH = 64 };
 
 struct pump_options {
     struct loop *loop;
     struct redis *redis;
-    /* EVALSHA with ARGV: schema, ring id, offset_ms, node id, n, then n times number and record. It applies only the
-     * number after the last, skips those up to it, stops at a larger one, and answers {last, applied, skipped, status}
-     * with status OK or GAP. Must outlive the pump. */
+    /* EVALSHA with the keys of schema_apply_keys and ARGV: schema, ring id, offset_ms, node id, n, then n times number
+     * and record. It applies only the number after the last, skips those up to it, stops at a larger one, and answers
+     * {last, applied, skipped, status} with status OK or GAP. Must outlive the pump. */
     const char *script;
-    pump_keys_fn keys;
-    const char *schema; /* version; kept in cg:meta at the first start */
     const char *node_id;
     unsigned n_shards; /* wanted; what cg:meta says decides */
     unsigned wait_replicas;

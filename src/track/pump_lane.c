@@ -192,10 +192,10 @@ static void on_applied(void *ctx, const struct redis_reply *reply)
 
 static void ask_applied(struct lane *l)
 {
-    struct pump_keys keys;
-    l->pump->o.keys(l->shard, &keys);
+    struct schema_keys keys;
+    schema_apply_keys(l->shard, &keys);
     set_state(l, LANE_ASKED);
-    redis_command_str(l->pump->o.redis, on_applied, l, "HGET", keys.text[0], ring_id(l->ring->ring), NULL);
+    redis_command_str(l->pump->o.redis, on_applied, l, "HGET", keys.text[KEY_APPLIED], ring_id(l->ring->ring), NULL);
 }
 
 uint64_t lane_rebase(struct lane *l)
@@ -222,7 +222,7 @@ struct batch {
 static void make_filler(const struct lane *l, int64_t number, uint8_t *out, size_t *n)
 {
     uint8_t buf[EVENT_ENCODED_MAX];
-    struct event gap = {.kind = EV_GAP, .at_ms = clock_wall_ms(), .count = 1};
+    struct track_event gap = {.kind = EV_GAP, .at_ms = clock_wall_ms(), .count = 1};
     if (number == 1 && l->first_count)
         gap.count = l->first_count;
     *n = event_encode(&gap, buf);
@@ -303,13 +303,11 @@ static void send_batch(struct lane *l)
 {
     struct pump *p = l->pump;
     struct batch b;
-    struct pump_keys keys;
-    struct span key[PUMP_KEYS_MAX], arg[5 + 2 * PUMP_BATCH];
+    struct schema_keys keys;
+    struct span arg[5 + 2 * PUMP_BATCH];
     char number[PUMP_BATCH][NUMBER_LEN], offset[NUMBER_LEN], count[NUMBER_LEN];
     fill_batch(l, &b);
-    p->o.keys(l->shard, &keys);
-    for (size_t i = 0; i < keys.n; i++)
-        key[i] = span_str(keys.text[i]);
+    schema_apply_keys(l->shard, &keys);
     snprintf(offset, sizeof(offset), "%" PRId64, p->offset_ms);
     snprintf(count, sizeof(count), "%zu", b.n);
     size_t n = 0;
@@ -326,7 +324,7 @@ static void send_batch(struct lane *l)
     p->total.scripts++;
     l->sent_fillers = l->first_count && b.n_fillers ? l->first_count : b.n_fillers;
     set_state(l, LANE_SENT);
-    redis_eval(p->o.redis, on_batch, l, p->script, keys.n, key, n, arg);
+    redis_eval(p->o.redis, on_batch, l, p->script, SCHEMA_KEY_COUNT, keys.span, n, arg);
 }
 
 bool lane_turn(struct lane *l, int64_t now_ms)

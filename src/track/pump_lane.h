@@ -2,6 +2,7 @@
 #pragma once
 
 #include "track/pump.h"
+#include "track/schema.h"
 
 #define LANE_STATES(X)                                                                                                 \
     X(LANE_UNKNOWN, "unknown") /* what Redis has applied is to be asked */                                             \
@@ -55,7 +56,8 @@ struct pump_ring {
 
 struct pump {
     struct pump_options o;
-    char *node_id, *schema;
+    char *node_id;
+    char schema[12];
     struct redis_script *script;
     struct timer *tick;
     struct pump_ring *rings;

@@ -61,7 +61,7 @@ static int put_record(struct ring *r, unsigned shard, struct span payload)
     return 0;
 }
 
-static int put_event(struct ring *r, const struct event *ev)
+static int put_event(struct ring *r, const struct track_event *ev)
 {
     uint8_t payload[EVENT_ENCODED_MAX];
     size_t n = event_encode(ev, payload);
@@ -70,7 +70,7 @@ static int put_event(struct ring *r, const struct event *ev)
 
 static int put_gap(struct ring *r)
 {
-    struct event gap = {
+    struct track_event gap = {
         .kind = EV_GAP, .at_ms = clock_wall_ms(), .count = atomic_load_explicit(&r->count->owed, memory_order_relaxed)};
     if (put_event(r, &gap) < 0)
         return -1;
@@ -87,7 +87,7 @@ static int count_lost(struct ring *r)
     return -1;
 }
 
-int ring_append(struct ring *r, const struct event *ev)
+int ring_append(struct ring *r, const struct track_event *ev)
 {
     /* Room for a gap event and the largest record, else a ring at its limit would fill up with gap events. */
     uint64_t at;

@@ -26,7 +26,7 @@ struct ring *ring_open(const char *dir, unsigned index, size_t size_bytes, unsig
 struct ring *ring_adopt(const char *path, int64_t keep_ms, struct err *e);
 /* Writer: appends one event; the shard and its sequence number are drawn here. Memory only, no system call. -1: full of
  * unsent records (the caller's policy decides; the loss is counted and becomes a gap event before the next record). */
-int ring_append(struct ring *r, const struct event *ev) MUST_CHECK;
+int ring_append(struct ring *r, const struct track_event *ev) MUST_CHECK;
 /* Bytes holding records that Redis has not confirmed, and the file's capacity. Any thread. */
 size_t ring_unsent_bytes(const struct ring *r);
 size_t ring_capacity_bytes(const struct ring *r);

@@ -62,11 +62,11 @@ static struct ring *open_ring(void)
 }
 
 /* An event that can be told from its payload: `count` is its number. */
-static struct event numbered(uint64_t number, char customer[32], size_t words)
+static struct track_event numbered(uint64_t number, char customer[32], size_t words)
 {
     static const char text[EVENT_WORDS_MAX];
     snprintf(customer, 32, "c%llu", (unsigned long long)(number * 7919 % 101));
-    return (struct event){.kind = EV_INCOMING,
+    return (struct track_event){.kind = EV_INCOMING,
                           .at_ms = 1,
                           .customer = span_str(customer),
                           .words = span_of(text, words),
@@ -76,7 +76,7 @@ static struct event numbered(uint64_t number, char customer[32], size_t words)
 static int append_numbered(struct ring *r, uint64_t number, size_t words)
 {
     char customer[32];
-    struct event ev = numbered(number, customer, words);
+    struct track_event ev = numbered(number, customer, words);
     return ring_append(r, &ev);
 }
 
@@ -96,7 +96,7 @@ static void expect_record(const struct ring_record *rec, const struct model *m, 
     char customer[32];
     /* the words' length is not in the model: compare all but them by re-encoding with the length found */
     uint8_t out[EVENT_ENCODED_MAX];
-    struct event bare = numbered(m->number[i], customer, 0);
+    struct track_event bare = numbered(m->number[i], customer, 0);
     size_t bare_n = event_encode(&bare, out);
     assert_int_equal(rec->shard, m->shard[i]);
     assert_int_equal(rec->seq, m->seq[i]);
@@ -298,7 +298,7 @@ static void a_full_ring_counts_and_owes_a_gap(void **state)
     uint64_t pos = end, next;
     assert_true(ring_read(r, &pos, &rec, &next));
     uint8_t want[EVENT_ENCODED_MAX];
-    struct event gap = {.kind = EV_GAP, .at_ms = rec.at_ms, .count = 10};
+    struct track_event gap = {.kind = EV_GAP, .at_ms = rec.at_ms, .count = 10};
     assert_int_equal(rec.payload.n, event_encode(&gap, want));
     assert_int_equal(rec.shard, event_shard(span_str(""), SHARDS));
     assert_true(ring_read(r, (pos = next, &pos), &rec, &next));

@@ -1,0 +1,299 @@
+#include "gate/gate.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "gate/inherit.h"
+#include "gate/limits.h"
+#include "gate/session.h"
+
+enum { DRAIN_POLL_MS = 50, PUMP_GRACE_MS = 5000 };
+
+static const char *const mode_names[] = {
+#define X(id, name) [id] = name,
+    MODES(X)
+#undef X
+};
+
+const char *mode_name(enum mode m)
+{
+    return mode_names[m];
+}
+
+/* --- start --- */
+
+/* A session takes two descriptors; the rest is for listeners, Redis, files. */
+static void report_capacity(const struct conf *c)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return;
+    if (r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+    int64_t sessions = ((int64_t)r.rlim_cur - 100) / 2;
+    log_event(LOG_INFO, "capacity", "descriptors=%lld sessions=%lld configured=%lld", (long long)r.rlim_cur,
+              (long long)sessions, (long long)c->limits.connections);
+    if (c->limits.connections > sessions)
+        log_event(LOG_WARN, "capacity_low",
+                  "limits.connections=%lld needs=%lld descriptors=%lld hint=\"raise LimitNOFILE or lower the limit\"",
+                  (long long)c->limits.connections, (long long)(c->limits.connections * 2 + 100),
+                  (long long)r.rlim_cur);
+}
+
+static unsigned worker_count(const struct conf *c)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return c->workers ? (unsigned)c->workers : (unsigned)MAX_OF(cores, 1);
+}
+
+static bool on_notify(void *ctx, struct span agent, struct span conv, struct span text)
+{
+    struct gate *g = ctx;
+    struct seat seat;
+    if (!node_seat_find(g->node, agent, &seat))
+        return false;
+    worker_post_notice(g->worker[seat.worker], seat.session, conv, text);
+    return true;
+}
+
+static bool on_has_agent(void *ctx, struct span agent)
+{
+    struct gate *g = ctx;
+    struct seat seat;
+    return node_seat_find(g->node, agent, &seat);
+}
+
+static int start_tracking(struct gate *g, struct err *e)
+{
+    if (!g->snap->conf->redis.is_on) {
+        log_event(LOG_WARN, "tracking_off", "why=\"no redis.address is configured\"");
+        return 0;
+    }
+    struct track_options o = {.conf = g->snap->conf,
+                              .loop = g->loop,
+                              .node_id = g->node_id,
+                              .notify = on_notify,
+                              .has_agent = on_has_agent,
+                              .ctx = g};
+    g->track = track_start(&o, g->n_workers, e);
+    return g->track ? 0 : -1;
+}
+
+/* Worker 0 binds first, so that a busy port is one clear error; the others share it by SO_REUSEPORT. An inherited or
+ * Unix socket is one queue that all workers accept from. */
+static int listen_entry(struct gate *g, size_t i, struct err_list *errs)
+{
+    const struct conf_listener *l = &g->snap->conf->listener[i];
+    struct err e;
+    int inherited = inherit_find(l->name, &l->addr);
+    bool is_shared = inherited >= 0 || l->addr.path;
+    int first = -1;
+    struct addr a;
+    if (inherited < 0 && addr_resolve(&l->addr, true, &a, &e) < 0) {
+        err_list_add(errs, "listener %s: %s", l->name, e.text);
+        return -1;
+    }
+    for (unsigned w = 0; w < g->n_workers; w++) {
+        int fd = is_shared && w ? dup(first) : inherited >= 0 ? inherited : listen_socket(&a, true, &e);
+        if (fd < 0) {
+            err_list_add(errs, "listener %s: %s: %s", l->name, l->addr.text, e.text);
+            return -1;
+        }
+        if (w == 0) {
+            first = fd;
+            if (l->addr.port == 0 && !l->addr.path) /* the others must share the port that was drawn */
+                getsockname(fd, &a.any.sa, &a.len);
+        }
+        worker_listen(g->worker[w], i, fd);
+    }
+    struct addr bound = {.len = sizeof(bound.any)};
+    getsockname(first, &bound.any.sa, &bound.len);
+    unsigned port = bound.any.sa.sa_family == AF_INET    ? ntohs(bound.any.in.sin_port)
+                    : bound.any.sa.sa_family == AF_INET6 ? ntohs(bound.any.in6.sin6_port)
+                                                         : 0;
+    log_event(LOG_INFO, "listening", "listener=%s address=%s port=%u profile=%s upstream=%s tls=%d", l->name,
+              l->addr.text, port, l->profile, l->upstream, l->tls.is_on);
+    return 0;
+}
+
+static int start_workers(struct gate *g, struct err_list *errs)
+{
+    g->worker = xcalloc(g->n_workers, sizeof(struct worker *));
+    for (unsigned i = 0; i < g->n_workers; i++)
+        g->worker[i] = worker_new(g, i, g->snap, g->track ? track_ring(g->track, i) : NULL);
+    for (size_t i = 0; i < g->snap->conf->n_listeners; i++)
+        if (listen_entry(g, i, errs) < 0)
+            return -1;
+    for (unsigned i = 0; i < g->n_workers; i++)
+        worker_start(g->worker[i]);
+    return 0;
+}
+
+static void start_checks(struct gate *g)
+{
+    for (size_t i = 0; i < g->snap->n_upstreams; i++)
+        upstream_start_checks(g->snap->upstream[i], g->loop);
+}
+
+struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_list *errs)
+{
+    struct gate *g = xcalloc(1, sizeof(*g));
+    g->conf_path = xstrdup(conf_path);
+    g->loop = loop;
+    g->started_ms = clock_wall_ms();
+    g->node = node_new();
+    g->addr_limit = addr_limit_new();
+    struct err e;
+    int rc = snapshot_load(conf_path, NULL, &g->snap, errs);
+    if (rc == 0) {
+        g->node_id = xstrdup(g->snap->conf->node);
+        g->n_workers = worker_count(g->snap->conf);
+        log_set_level(g->snap->conf->log_level);
+        report_capacity(g->snap->conf);
+        start_checks(g);
+        rc = start_tracking(g, &e);
+        if (rc < 0)
+            err_list_add(errs, "%s: %s", conf_path, e.text);
+    }
+    if (rc == 0)
+        rc = start_workers(g, errs);
+    if (rc < 0) {
+        gate_stop(&g);
+        return NULL;
+    }
+    log_event(LOG_INFO, "started", "version=%s node=%s workers=%u rules=%zu rules_version=%s", CHATGATE_VERSION,
+              g->node_id, g->n_workers, ruleset_count(g->snap->rules), ruleset_version(g->snap->rules));
+    return g;
+}
+
+/* --- reload --- */
+
+static void move_checks(struct gate *g, struct snapshot *from, struct snapshot *to)
+{
+    for (size_t i = 0; i < to->n_upstreams; i++) {
+        bool kept = false;
+        for (size_t k = 0; k < from->n_upstreams; k++)
+            kept = kept || from->upstream[k] == to->upstream[i];
+        if (!kept)
+            upstream_start_checks(to->upstream[i], g->loop);
+    }
+    for (size_t k = 0; k < from->n_upstreams; k++) {
+        bool kept = false;
+        for (size_t i = 0; i < to->n_upstreams; i++)
+            kept = kept || from->upstream[k] == to->upstream[i];
+        if (!kept)
+            upstream_stop_checks(from->upstream[k]);
+    }
+}
+
+static int refuse_reload(struct gate *g, const struct err_list *errs)
+{
+    g->reloads_failed++;
+    snprintf(g->last_reload_error, sizeof(g->last_reload_error), "%s", errs->n ? errs->line[0] : "unknown");
+    log_event(LOG_ERROR, "reload_failed", "errors=%zu first=\"%s\"", errs->n, g->last_reload_error);
+    return -1;
+}
+
+int gate_reload(struct gate *g, struct err_list *errs)
+{
+    struct snapshot *now = NULL, *old = g->snap;
+    int64_t began_ms = clock_mono_ms();
+    if (snapshot_load(g->conf_path, old, &now, errs) < 0)
+        return refuse_reload(g, errs);
+    conf_restart_needed(old->conf, now->conf, errs);
+    for (size_t i = 0; i < errs->n; i++)
+        log_event(LOG_WARN, "reload_needs_restart", "key=\"%s\"", errs->line[i]);
+    for (unsigned i = 0; i < g->n_workers; i++)
+        worker_post_snapshot(g->worker[i], now);
+    move_checks(g, old, now);
+    log_set_level(now->conf->log_level);
+    if (g->track)
+        track_reconfigure(g->track, now->conf);
+    g->snap = now;
+    g->reloads++;
+    g->last_reload_ms = clock_wall_ms();
+    g->last_reload_error[0] = '\0';
+    log_event(LOG_INFO, "reloaded", "rules=%zu rules_version=%s ms=%lld", ruleset_count(now->rules),
+              ruleset_version(now->rules), (long long)(clock_mono_ms() - began_ms));
+    snapshot_unref(&old);
+    return 0;
+}
+
+/* --- mode --- */
+
+static void on_mode_over(void *arg)
+{
+    gate_set_mode(arg, MODE_ENFORCE, 0);
+}
+
+void gate_set_mode(struct gate *g, enum mode m, int64_t for_ms)
+{
+    log_event(LOG_WARN, "mode", "from=%s to=%s for_ms=%lld", mode_names[g->mode], mode_names[m], (long long)for_ms);
+    g->mode = (int)m;
+    if (!g->mode_timer)
+        g->mode_timer = timer_new(g->loop, on_mode_over, g);
+    timer_stop(g->mode_timer);
+    g->mode_until_ms = for_ms ? clock_wall_ms() + for_ms : 0;
+    if (for_ms)
+        timer_start(g->mode_timer, for_ms, false);
+}
+
+/* --- end --- */
+
+/* Sessions first, then what they left in the rings, as far as Redis takes it in time. */
+static void on_drain_poll(void *arg)
+{
+    struct gate *g = arg;
+    int64_t now = clock_mono_ms();
+    bool empty = atomic_load(&g->connections) == 0;
+    bool pumped = !g->track || track_is_drained(g->track);
+    if ((empty && pumped) || now >= g->drain_deadline_ms + PUMP_GRACE_MS || (now >= g->drain_deadline_ms && pumped)) {
+        log_event(LOG_INFO, "drained", "sessions_left=%u ring_empty=%d", atomic_load(&g->connections), pumped);
+        loop_stop(g->loop);
+    }
+}
+
+void gate_drain(struct gate *g)
+{
+    if (g->is_draining)
+        return;
+    g->is_draining = true;
+    int64_t ms = g->snap->conf->timeouts.drain_ms;
+    log_event(LOG_INFO, "draining", "sessions=%u ms=%lld", atomic_load(&g->connections), (long long)ms);
+    for (unsigned i = 0; i < g->n_workers; i++)
+        worker_post_drain(g->worker[i], ms);
+    g->drain_deadline_ms = clock_mono_ms() + ms + 3500; /* the last close frames are answered within the linger time */
+    g->drain_timer = timer_new(g->loop, on_drain_poll, g);
+    timer_start(g->drain_timer, DRAIN_POLL_MS, true);
+}
+
+void gate_stop(struct gate **gp)
+{
+    struct gate *g = *gp;
+    if (!g)
+        return;
+    for (unsigned i = 0; g->worker && i < g->n_workers; i++)
+        worker_free(&g->worker[i]);
+    if (g->track)
+        track_stop(&g->track);
+    for (size_t i = 0; g->snap && i < g->snap->n_upstreams; i++)
+        upstream_stop_checks(g->snap->upstream[i]);
+    if (g->mode_timer)
+        timer_free(&g->mode_timer);
+    if (g->drain_timer)
+        timer_free(&g->drain_timer);
+    snapshot_unref(&g->snap);
+    node_free(&g->node);
+    addr_limit_free(&g->addr_limit);
+    free(g->worker);
+    free(g->conf_path);
+    free(g->node_id);
+    free(g);
+    *gp = NULL;
+}

@@ -1,0 +1,65 @@
+/* The gateway as a whole: workers, the current snapshot, tracking, and what the operator can ask for. Control thread
+ * only, unless said otherwise. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/json_out.h"
+#include "gate/worker.h"
+#include "track/track.h"
+
+#define MODES(X)                                                                                                       \
+    X(MODE_ENFORCE, "enforce") /* verdicts are carried out */                                                          \
+    X(MODE_OBSERVE, "observe") /* verdicts are recorded, everything is delivered as it came */                         \
+    X(MODE_BYPASS, "bypass")   /* nothing is inspected */
+
+enum mode {
+#define X(id, name) id,
+    MODES(X)
+#undef X
+};
+
+struct gate {
+    char *conf_path;
+    char *node_id;
+    struct loop *loop; /* control */
+    struct snapshot *snap;
+    struct worker **worker;
+    unsigned n_workers;
+    struct node *node;
+    struct track *track; /* NULL: redis.enabled is false */
+    _Atomic int mode;    /* enum mode; read by workers */
+    struct timer *mode_timer;
+    int64_t mode_until_ms; /* wall time, 0: until changed */
+    atomic_uint connections;
+    struct addr_limit *addr_limit;
+    bool is_draining;
+    struct timer *drain_timer;
+    int64_t drain_deadline_ms;
+    int64_t started_ms;
+    uint64_t reloads, reloads_failed;
+    int64_t last_reload_ms;
+    char last_reload_error[300];
+};
+
+/* Loads the configuration and starts everything. NULL: every problem is in errs. */
+struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_list *errs);
+/* Builds a new snapshot and hands it to the workers; on any error nothing changes. */
+int gate_reload(struct gate *g, struct err_list *errs) MUST_CHECK;
+/* Stops accepting, ends the sessions within the configured time, then stops the control loop. */
+void gate_drain(struct gate *g);
+/* for_ms 0: until changed again. */
+void gate_set_mode(struct gate *g, enum mode m, int64_t for_ms);
+const char *mode_name(enum mode m);
+/* Ends whatever is left and frees everything. */
+void gate_stop(struct gate **g);
+
+/* Any thread: counts a connection from this address against the limits. False: refuse it. */
+bool gate_admit(struct gate *g, const struct conf *conf, const struct addr *peer);
+void gate_leave(struct gate *g, const struct addr *peer);
+
+/* report.c: for the admin room. */
+void gate_report_status(struct gate *g, struct json_out *j);
+void gate_report_metrics(struct gate *g, struct buf *out);
+/* False with the reason: listeners, rules, and at least one well server of every upstream; never Redis. */
+bool gate_is_ready(struct gate *g, const char **why);

@@ -1,0 +1,62 @@
+/* How many connections one address may hold, counted for the whole node. */
+#include "base/map.h"
+#include "base/xalloc.h"
+#include "gate/gate.h"
+#include "gate/limits.h"
+
+struct addr_limit {
+    pthread_mutex_t lock;
+    struct map count; /* 16 address bytes -> number, as a pointer */
+};
+
+struct addr_limit *addr_limit_new(void)
+{
+    struct addr_limit *a = xcalloc(1, sizeof(*a));
+    pthread_mutex_init(&a->lock, NULL);
+    return a;
+}
+
+void addr_limit_free(struct addr_limit **a)
+{
+    if (!*a)
+        return;
+    map_fini(&(*a)->count);
+    pthread_mutex_destroy(&(*a)->lock);
+    free(*a);
+    *a = NULL;
+}
+
+bool gate_admit(struct gate *g, const struct conf *conf, const struct addr *peer)
+{
+    if (atomic_fetch_add(&g->connections, 1) >= (unsigned)conf->limits.connections) {
+        atomic_fetch_sub(&g->connections, 1);
+        return false;
+    }
+    uint8_t key[16];
+    addr_bytes(peer, key);
+    struct addr_limit *a = g->addr_limit;
+    pthread_mutex_lock(&a->lock);
+    uintptr_t n = (uintptr_t)map_get(&a->count, span_of(key, 16));
+    bool ok = !conf->limits.connections_per_address || n < (uintptr_t)conf->limits.connections_per_address;
+    if (ok)
+        map_put(&a->count, span_of(key, 16), (void *)(n + 1));
+    pthread_mutex_unlock(&a->lock);
+    if (!ok)
+        atomic_fetch_sub(&g->connections, 1);
+    return ok;
+}
+
+void gate_leave(struct gate *g, const struct addr *peer)
+{
+    uint8_t key[16];
+    addr_bytes(peer, key);
+    struct addr_limit *a = g->addr_limit;
+    pthread_mutex_lock(&a->lock);
+    uintptr_t n = (uintptr_t)map_get(&a->count, span_of(key, 16));
+    if (n > 1)
+        map_put(&a->count, span_of(key, 16), (void *)(n - 1));
+    else
+        map_del(&a->count, span_of(key, 16));
+    pthread_mutex_unlock(&a->lock);
+    atomic_fetch_sub(&g->connections, 1);
+}

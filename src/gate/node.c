@@ -1,0 +1,263 @@
+#include "gate/node.h"
+
+#include <pthread.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/xalloc.h"
+
+enum { STRIPES = 16, CONVS_PER_STRIPE = 4096, SEATS_MAX = 8, WARNED_MAX = 8, KEY_MAX = 420, WARN_EVERY_MS = 600000 };
+
+struct agent_seats {
+    struct seat seat[SEATS_MAX]; /* oldest first */
+    size_t n;
+};
+
+/* A conversation; the list runs from most to least recently used. */
+struct conv {
+    struct conv *prev, *next;
+    uint16_t key_len;
+    char key[KEY_MAX];
+    unsigned head, n; /* ring of texts */
+    struct {
+        int64_t at_ms;
+        uint16_t len;
+        uint8_t *text;
+    } item[WINDOW_MAX];
+    struct {
+        uint64_t rule;
+        int64_t at_ms;
+    } warned[WARNED_MAX];
+};
+
+struct stripe {
+    pthread_mutex_t lock;
+    struct map agents; /* agent -> agent_seats */
+    struct map convs;  /* agent NUL conv -> conv */
+    struct conv lru;   /* sentinel */
+};
+
+struct node {
+    struct stripe stripe[STRIPES];
+};
+
+struct node *node_new(void)
+{
+    struct node *n = xcalloc(1, sizeof(*n));
+    for (size_t i = 0; i < STRIPES; i++) {
+        struct stripe *s = &n->stripe[i];
+        pthread_mutex_init(&s->lock, NULL);
+        s->lru.prev = s->lru.next = &s->lru;
+    }
+    return n;
+}
+
+static void conv_free(struct conv *c)
+{
+    for (size_t i = 0; i < WINDOW_MAX; i++)
+        free(c->item[i].text);
+    free(c);
+}
+
+void node_free(struct node **np)
+{
+    struct node *n = *np;
+    for (size_t i = 0; n && i < STRIPES; i++) {
+        struct stripe *s = &n->stripe[i];
+        size_t pos = 0;
+        struct span key;
+        void *value;
+        while (map_next(&s->agents, &pos, &key, &value))
+            free(value);
+        map_fini(&s->agents);
+        map_fini(&s->convs);
+        while (s->lru.next != &s->lru) {
+            struct conv *c = s->lru.next;
+            s->lru.next = c->next;
+            conv_free(c);
+        }
+        pthread_mutex_destroy(&s->lock);
+    }
+    free(n);
+    *np = NULL;
+}
+
+static struct stripe *lock_stripe(struct node *n, struct span agent)
+{
+    struct stripe *s = &n->stripe[hash_stable(agent) % STRIPES];
+    pthread_mutex_lock(&s->lock);
+    return s;
+}
+
+void node_seat_add(struct node *n, struct span agent, struct seat seat)
+{
+    struct stripe *s = lock_stripe(n, agent);
+    struct agent_seats *a = map_get(&s->agents, agent);
+    if (!a) {
+        a = xcalloc(1, sizeof(*a));
+        map_put(&s->agents, agent, a);
+    }
+    if (a->n == SEATS_MAX) { /* the oldest device makes room */
+        memmove(a->seat, a->seat + 1, sizeof(a->seat) - sizeof(a->seat[0]));
+        a->n--;
+    }
+    a->seat[a->n++] = seat;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void node_seat_remove(struct node *n, struct span agent, struct seat seat)
+{
+    struct stripe *s = lock_stripe(n, agent);
+    struct agent_seats *a = map_get(&s->agents, agent);
+    for (size_t i = 0; a && i < a->n; i++) {
+        if (a->seat[i].worker == seat.worker && a->seat[i].session == seat.session) {
+            memmove(a->seat + i, a->seat + i + 1, (a->n - i - 1) * sizeof(a->seat[0]));
+            a->n--;
+            break;
+        }
+    }
+    if (a && !a->n)
+        free(map_del(&s->agents, agent));
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool node_seat_find(struct node *n, struct span agent, struct seat *out)
+{
+    struct stripe *s = lock_stripe(n, agent);
+    struct agent_seats *a = map_get(&s->agents, agent);
+    if (a)
+        *out = a->seat[a->n - 1];
+    pthread_mutex_unlock(&s->lock);
+    return a != NULL;
+}
+
+size_t node_agents(struct node *n)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < STRIPES; i++) {
+        pthread_mutex_lock(&n->stripe[i].lock);
+        total += n->stripe[i].agents.len;
+        pthread_mutex_unlock(&n->stripe[i].lock);
+    }
+    return total;
+}
+
+static void unlink_conv(struct conv *c)
+{
+    c->prev->next = c->next;
+    c->next->prev = c->prev;
+}
+
+static void push_front(struct stripe *s, struct conv *c)
+{
+    c->next = s->lru.next;
+    c->prev = &s->lru;
+    c->next->prev = c->prev->next = c;
+}
+
+/* Ids that do not fit are told apart by their hash. */
+static struct span conv_key(struct span agent, struct span conv, char out[KEY_MAX])
+{
+    int n = snprintf(out, KEY_MAX, "%.*s%c%.*s", (int)MIN_OF(agent.n, 190u), (const char *)agent.p, 1,
+                     (int)MIN_OF(conv.n, 190u), (const char *)conv.p);
+    if (agent.n > 190 || conv.n > 190)
+        n += snprintf(out + n, KEY_MAX - (size_t)n, "%c%016llx", 1,
+                      (unsigned long long)(hash_stable(agent) * 31 + hash_stable(conv)));
+    return span_of(out, (size_t)n);
+}
+
+static struct conv *find_conv(struct stripe *s, struct span agent, struct span conv, bool create)
+{
+    char text[KEY_MAX];
+    struct span key = conv_key(agent, conv, text);
+    struct conv *c = map_get(&s->convs, key);
+    if (c) {
+        unlink_conv(c);
+        push_front(s, c);
+        return c;
+    }
+    if (!create)
+        return NULL;
+    if (s->convs.len >= CONVS_PER_STRIPE) {
+        struct conv *oldest = s->lru.prev;
+        unlink_conv(oldest);
+        map_del(&s->convs, span_of(oldest->key, oldest->key_len));
+        conv_free(oldest);
+    }
+    c = xcalloc(1, sizeof(*c));
+    memcpy(c->key, key.p, key.n);
+    c->key_len = (uint16_t)key.n;
+    map_put(&s->convs, key, c);
+    push_front(s, c);
+    return c;
+}
+
+void node_window_get(struct node *n, struct span agent, struct span conv, int64_t now_ms, unsigned messages,
+                     int64_t max_age_ms, struct window *out)
+{
+    out->n = 0;
+    struct stripe *s = lock_stripe(n, agent);
+    struct conv *c = find_conv(s, agent, conv, false);
+    unsigned want = c ? MIN_OF(messages, c->n) : 0;
+    for (unsigned k = want; k > 0; k--) {
+        unsigned i = (c->head + WINDOW_MAX - k) % WINDOW_MAX;
+        if (now_ms - c->item[i].at_ms > max_age_ms)
+            continue;
+        out->item[out->n].at_ms = c->item[i].at_ms;
+        out->item[out->n].len = c->item[i].len;
+        memcpy(out->item[out->n].text, c->item[i].text, c->item[i].len);
+        out->n++;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* The last bytes of a text, not more than fit, starting at a character. */
+static struct span tail_of(struct span text)
+{
+    if (text.n <= WINDOW_TEXT_MAX)
+        return text;
+    struct span t = span_from(text, text.n - WINDOW_TEXT_MAX);
+    while (t.n && (t.p[0] & 0xc0) == 0x80)
+        t = span_from(t, 1);
+    return t;
+}
+
+void node_window_add(struct node *n, struct span agent, struct span conv, int64_t now_ms, struct span text)
+{
+    struct span t = tail_of(text);
+    struct stripe *s = lock_stripe(n, agent);
+    struct conv *c = find_conv(s, agent, conv, true);
+    unsigned i = c->head;
+    c->head = (c->head + 1) % WINDOW_MAX;
+    c->n = MIN_OF(c->n + 1, (unsigned)WINDOW_MAX);
+    c->item[i].at_ms = now_ms;
+    c->item[i].len = (uint16_t)t.n;
+    c->item[i].text = xrealloc(c->item[i].text, MAX_OF(t.n, 1u));
+    if (t.n)
+        memcpy(c->item[i].text, t.p, t.n);
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool node_may_warn(struct node *n, struct span agent, struct span conv, int64_t now_ms, const char *rule_id)
+{
+    uint64_t rule = hash_stable(span_str(rule_id));
+    struct stripe *s = lock_stripe(n, agent);
+    struct conv *c = find_conv(s, agent, conv, true);
+    size_t slot = 0;
+    bool may = true;
+    for (size_t i = 0; i < WARNED_MAX; i++) {
+        if (c->warned[i].rule == rule) {
+            slot = i;
+            may = now_ms - c->warned[i].at_ms >= WARN_EVERY_MS;
+            break;
+        }
+        if (c->warned[i].at_ms < c->warned[slot].at_ms)
+            slot = i;
+    }
+    if (may) {
+        c->warned[slot].rule = rule;
+        c->warned[slot].at_ms = now_ms;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return may;
+}

@@ -1,0 +1,153 @@
+/* A session: one client connection and the backend connection made for it. HTTP first (http_relay.c); after a WebSocket
+ * handshake frames both ways (ws_out.c inspects, ws_in.c observes).
+ *
+ *   client ◀── conn client ──┐   cin: bytes that wait for the rest of a unit      ┌── conn backend ──▶ IM server
+ *                            └──────────────── struct session ───────────────────┘   bin: the same                */
+#pragma once
+
+#include "gate/worker.h"
+#include "net/conn.h"
+#include "proto/http.h"
+#include "proto/ws.h"
+
+#define SESSION_STATES(X)                                                                                              \
+    X(SS_PROXY, "proxy")         /* a PROXY header is awaited */                                                       \
+    X(SS_HANDSHAKE, "handshake") /* the client's TLS handshake is awaited */                                           \
+    X(SS_HEAD, "head")           /* a request head is awaited */                                                       \
+    X(SS_CONNECT, "connect")     /* the backend connection is awaited; the head waits in `pending` */                  \
+    X(SS_RELAY, "relay")         /* request body and response go through */                                            \
+    X(SS_WS, "websocket")        /* frames both ways */                                                                \
+    X(SS_LINGER, "linger")       /* the last bytes go out, what still comes is thrown away */                          \
+    X(SS_DEAD, "dead")           /* ended; freed at the end of the turn */
+
+enum session_state {
+#define X(id, name) id,
+    SESSION_STATES(X)
+#undef X
+};
+
+/* Why a session ended: one closing line and one counter label each. */
+#define END_REASONS(X)                                                                                                 \
+    X(END_CLIENT_CLOSED, "client_closed")                                                                              \
+    X(END_BACKEND_CLOSED, "backend_closed")                                                                            \
+    X(END_DONE, "done")                                                                                                \
+    X(END_CLIENT_ERROR, "client_error")                                                                                \
+    X(END_BACKEND_ERROR, "backend_error")                                                                              \
+    X(END_TIMEOUT, "timeout")                                                                                          \
+    X(END_PROTOCOL, "protocol_error")                                                                                  \
+    X(END_LIMIT, "limit")                                                                                              \
+    X(END_DRAIN, "drain")
+
+enum end_reason {
+#define X(id, name) id,
+    END_REASONS(X)
+#undef X
+        END_REASON_COUNT
+};
+
+/* One exchange of the HTTP phase. */
+struct exchange {
+    struct buf pending; /* the request head (and early body) until the backend is connected */
+    struct http_body req, res;
+    bool req_done, res_head_done, res_done;
+    bool keep_client, keep_backend;
+    bool is_head;      /* HEAD: the answer has no body */
+    bool is_websocket; /* asks for an upgrade on a chat socket */
+    bool has_answer_begun;
+    int ws; /* index of the profile's socket */
+    uint8_t ws_opcode;
+    uint64_t tried;   /* servers that did not answer, bits */
+    struct buf query; /* of the handshake's target, for the profile */
+};
+
+/* The WebSocket phase. */
+struct ws {
+    struct profile_conn pc;
+    uint8_t opcode;                     /* what carries messages here */
+    bool client_closed, backend_closed; /* a close frame came from there */
+    bool is_seated;                     /* the agent is in the node table */
+    /* out: fragments of an unfinished client message */
+    struct buf frag_wire, frag_plain;
+    uint8_t frag_opcode;
+    bool frag_open;
+    /* in: the backend frame being relayed */
+    uint64_t in_left; /* payload bytes still to come */
+    bool in_open;     /* between the fragments of a message */
+    bool in_watch;    /* the current message is being copied */
+    bool in_is_control;
+    bool is_walking_in; /* ws_from_backend is at work: what it passed may not be out yet */
+    struct buf in_copy;
+    struct buf inject; /* whole frames that wait for a gap between the backend's messages */
+    /* rate limits: what went through in the current second */
+    int64_t second;
+    uint32_t messages, bytes;
+    struct buf unsent;   /* messages recorded as delivered whose bytes still wait in our queue */
+    uint64_t sent_bytes; /* handed to the backend's conn since the handshake */
+};
+
+struct session {
+    struct conn client, backend;
+    struct worker *w;
+    struct session *prev, *next;
+    uint64_t id;
+    struct snapshot *snap; /* the one it began with */
+    const struct entry *entry;
+    int server; /* of the upstream; -1: none chosen */
+    uint8_t state;
+    bool is_admitted, client_eof, is_throttled;
+    uint8_t end_why;
+    struct addr peer;     /* the client's address (by PROXY header where there is one) */
+    struct addr admitted; /* the address that the limits counted */
+    struct buf cin, bin;
+    struct exchange *x;              /* HTTP phase */
+    struct ws *ws;                   /* WebSocket phase */
+    int64_t started_ms, deadline_ms; /* monotonic; 0: no deadline */
+    uint64_t requests, messages_out, messages_in, blocked, rewritten, warned;
+};
+
+/* session.c */
+void session_accept(struct worker *w, size_t entry, int fd, const struct addr *peer);
+/* Closes both sides now, writes the closing line; the memory goes at the end of the turn. Safe to call twice. */
+void session_end(struct session *s, enum end_reason why);
+/* One setter: traces, and refuses moves that are not in its table. */
+void session_set_state(struct session *s, enum session_state to);
+/* Sends on, with back-pressure: when much is queued, the other side is not read any more. */
+void session_to_client(struct session *s, const void *p, size_t n);
+void session_to_backend(struct session *s, const void *p, size_t n);
+/* What the client had sent and could not be used yet is looked at again (after a state change). */
+void session_feed_client(struct session *s);
+/* Connects to the next server of the upstream, or answers 502/503. */
+void session_connect_backend(struct session *s);
+void session_set_deadline(struct session *s, int64_t ms);
+/* Called by the worker's sweep. */
+void session_check_deadline(struct session *s, int64_t now_ms);
+/* Ends politely: HTTP between exchanges at once, WebSocket with a close frame. */
+void session_drain(struct session *s);
+
+/* http_relay.c: each returns how many bytes it used. */
+size_t http_from_client(struct session *s, struct span in);
+size_t http_from_backend(struct session *s, struct span in);
+void exchange_free(struct session *s);
+void http_backend_open(struct session *s);
+void http_backend_ended(struct session *s);
+/* Answers the client locally and ends: status, JSON {"error":…}. */
+void http_answer(struct session *s, int status, const char *why);
+
+/* ws_out.c, ws_in.c */
+void ws_start(struct session *s, struct span query);
+void ws_free(struct ws **ws);
+size_t ws_from_client(struct session *s, struct span in);
+size_t ws_from_backend(struct session *s, struct span in);
+/* A close frame to the client (and one to the backend), then the end. */
+void ws_close(struct session *s, int code, const char *reason, enum end_reason why);
+/* A whole frame for the client, as soon as no message of the backend is under way. */
+void ws_inject(struct session *s, uint8_t opcode, struct span payload);
+/* Whole messages as profile_refuse and profile_notice make them. */
+void ws_inject_all(struct session *s, const struct buf *payloads, const size_t *len, size_t n);
+void ws_backend_ended(struct session *s);
+/* Messages that were recorded as delivered but never left our queue: their rounds are opened again. */
+void ws_give_back_unsent(struct session *s);
+/* A notice in a conversation; false: this client cannot show one. */
+bool ws_notice(struct session *s, struct span conv, struct span text);
+/* The profile has learnt who this is. */
+void ws_seat(struct session *s);

@@ -1,0 +1,268 @@
+#include "gate/worker.h"
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "base/xalloc.h"
+#include "gate/gate.h"
+#include "gate/inspect.h"
+#include "gate/session.h"
+
+enum { SWEEP_MS = 1000, DRAIN_SWEEP_MS = 50 };
+
+static void free_dead(struct worker *w)
+{
+    while (w->dead) {
+        struct session *s = w->dead;
+        w->dead = s->next;
+        exchange_free(s);
+        ws_free(&s->ws);
+        buf_fini(&s->cin);
+        buf_fini(&s->bin);
+        snapshot_unref(&s->snap);
+        free(s);
+    }
+}
+
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    free_dead(arg);
+}
+
+/* While draining, every session gets its own moment, so that the clients do not all come back at once. */
+static void drain_some(struct worker *w)
+{
+    int64_t left_ms = MAX_OF(w->drain_until_ms - w->now_ms, 1);
+    unsigned n = atomic_load(&w->n_sessions);
+    uint64_t share = (uint64_t)n * DRAIN_SWEEP_MS / (uint64_t)left_ms + 1;
+    for (struct session *s = w->first, *next; s && share; s = next) {
+        next = s->next;
+        if (s->state != SS_LINGER) {
+            session_drain(s);
+            share--;
+        }
+    }
+}
+
+static void on_sweep(void *arg)
+{
+    struct worker *w = arg;
+    w->now_ms = clock_mono_ms();
+    for (struct session *s = w->first, *next; s; s = next) {
+        next = s->next;
+        session_check_deadline(s, w->now_ms);
+    }
+    if (w->is_draining)
+        drain_some(w);
+}
+
+struct worker *worker_new(struct gate *g, unsigned index, struct snapshot *snap, struct ring *ring)
+{
+    struct worker *w = xcalloc(1, sizeof(*w));
+    w->gate = g;
+    w->index = index;
+    w->loop = loop_new();
+    w->snap = snapshot_ref(snap);
+    w->ring = ring;
+    w->listener = xcalloc(snap->conf->n_listeners, sizeof(struct listener *));
+    w->n_listeners = snap->conf->n_listeners;
+    w->rbuf = xmalloc(READ_BYTES);
+    w->pscratch = profile_scratch_new();
+    w->rscratch = rule_scratch_new();
+    w->judged = xcalloc(UNITS_MAX, sizeof(*w->judged));
+    w->reaper = event_new(loop_base(w->loop), -1, 0, on_reap, w);
+    w->sweep = timer_new(w->loop, on_sweep, w);
+    timer_start(w->sweep, SWEEP_MS, true);
+    w->now_ms = clock_mono_ms();
+    return w;
+}
+
+struct listen_ctx {
+    struct worker *w;
+    size_t entry;
+};
+
+static void on_accept(void *ctx, int fd, const struct addr *peer)
+{
+    struct listen_ctx *l = ctx;
+    session_accept(l->w, l->entry, fd, peer);
+}
+
+void worker_listen(struct worker *w, size_t entry, int fd)
+{
+    struct listen_ctx *ctx = arena_alloc(&w->lasting, sizeof(*ctx));
+    *ctx = (struct listen_ctx){w, entry};
+    w->listener[entry] = listener_new(w->loop, fd, on_accept, ctx);
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    loop_run(w->loop);
+    return NULL;
+}
+
+void worker_start(struct worker *w)
+{
+    if (pthread_create(&w->thread, NULL, run, w))
+        abort();
+}
+
+void worker_free(struct worker **wp)
+{
+    struct worker *w = *wp;
+    if (!w)
+        return;
+    if (w->thread) {
+        loop_stop(w->loop);
+        pthread_join(w->thread, NULL);
+    }
+    for (size_t i = 0; i < w->n_listeners; i++)
+        listener_free(&w->listener[i]);
+    while (w->first)
+        session_end(w->first, END_DRAIN);
+    free_dead(w);
+    event_free(w->reaper);
+    timer_free(&w->sweep);
+    loop_free(&w->loop);
+    snapshot_unref(&w->snap);
+    profile_scratch_free(&w->pscratch);
+    rule_scratch_free(&w->rscratch);
+    buf_fini(&w->plain), buf_fini(&w->wire), buf_fini(&w->words), buf_fini(&w->emitted), buf_fini(&w->notes);
+    arena_fini(&w->arena);
+    arena_fini(&w->lasting);
+    free(w->judged);
+    free(w->rbuf);
+    free(w->listener);
+    free(w->slot);
+    free(w->generation);
+    free(w);
+    *wp = NULL;
+}
+
+/* --- sessions --- */
+
+uint64_t worker_put_session(struct worker *w, struct session *s)
+{
+    uint32_t i = w->free_hint;
+    while (i < w->n_slots && w->slot[i])
+        i++;
+    if (i >= w->n_slots) {
+        uint32_t n = w->n_slots ? w->n_slots * 2 : 64;
+        w->slot = xrealloc(w->slot, n * sizeof(struct session *));
+        w->generation = xrealloc(w->generation, n * sizeof(uint32_t));
+        memset(w->slot + w->n_slots, 0, (n - w->n_slots) * sizeof(struct session *));
+        memset(w->generation + w->n_slots, 0, (n - w->n_slots) * sizeof(uint32_t));
+        i = w->n_slots;
+        w->n_slots = n;
+    }
+    w->slot[i] = s;
+    w->free_hint = i + 1;
+    s->next = w->first;
+    if (w->first)
+        w->first->prev = s;
+    w->first = s;
+    atomic_fetch_add(&w->n_sessions, 1);
+    return (uint64_t)++w->generation[i] << 32 | i;
+}
+
+struct session *worker_get_session(struct worker *w, uint64_t id)
+{
+    uint32_t i = (uint32_t)id;
+    return i < w->n_slots && w->generation[i] == (uint32_t)(id >> 32) ? w->slot[i] : NULL;
+}
+
+void worker_bury_session(struct worker *w, struct session *s, uint64_t id)
+{
+    uint32_t i = (uint32_t)id;
+    w->slot[i] = NULL;
+    w->free_hint = MIN_OF(w->free_hint, i);
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        w->first = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    s->prev = NULL;
+    s->next = w->dead;
+    w->dead = s;
+    atomic_fetch_sub(&w->n_sessions, 1);
+    event_active(w->reaper, EV_TIMEOUT, 0);
+}
+
+/* --- posted from other threads --- */
+
+struct post_snapshot {
+    struct worker *w;
+    struct snapshot *snap;
+};
+
+static void on_snapshot(void *arg)
+{
+    struct post_snapshot *p = arg;
+    struct snapshot *old = p->w->snap;
+    p->w->snap = p->snap;
+    snapshot_unref(&old);
+    free(p);
+}
+
+void worker_post_snapshot(struct worker *w, struct snapshot *snap)
+{
+    struct post_snapshot *p = xmalloc(sizeof(*p));
+    *p = (struct post_snapshot){w, snapshot_ref(snap)};
+    loop_post(w->loop, on_snapshot, p);
+}
+
+struct post_drain {
+    struct worker *w;
+    int64_t ms;
+};
+
+static void on_drain(void *arg)
+{
+    struct post_drain *p = arg;
+    struct worker *w = p->w;
+    w->is_draining = true;
+    w->now_ms = clock_mono_ms();
+    w->drain_until_ms = w->now_ms + p->ms;
+    for (size_t i = 0; i < w->n_listeners; i++)
+        if (w->listener[i])
+            listener_pause(w->listener[i], true);
+    timer_start(w->sweep, DRAIN_SWEEP_MS, true);
+    free(p);
+}
+
+void worker_post_drain(struct worker *w, int64_t ms)
+{
+    struct post_drain *p = xmalloc(sizeof(*p));
+    *p = (struct post_drain){w, ms};
+    loop_post(w->loop, on_drain, p);
+}
+
+struct post_notice {
+    struct worker *w;
+    uint64_t session;
+    char *conv, *text;
+    size_t conv_len, text_len;
+};
+
+static void on_notice(void *arg)
+{
+    struct post_notice *p = arg;
+    struct session *s = worker_get_session(p->w, p->session);
+    if (s)
+        ws_notice(s, span_of(p->conv, p->conv_len), span_of(p->text, p->text_len));
+    free(p->conv);
+    free(p->text);
+    free(p);
+}
+
+void worker_post_notice(struct worker *w, uint64_t session, struct span conv, struct span text)
+{
+    struct post_notice *p = xmalloc(sizeof(*p));
+    *p = (struct post_notice){w, session, xmemdup0(conv.p, conv.n), xmemdup0(text.p, text.n), conv.n, text.n};
+    loop_post(w->loop, on_notice, p);
+}

@@ -1,0 +1,262 @@
+/* Backend to client: frames go on as they come; a bounded copy of each message is observed. Notices and refusals are
+ * put between the backend's messages, never into one. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/gate.h"
+#include "gate/inspect.h"
+
+enum { CLOSE_LINGER_MS = 3000, INJECT_BYTES_MAX = 256 * 1024 };
+
+/* --- frames of our own --- */
+
+static bool is_gap(const struct ws *ws)
+{
+    return !ws->in_left && !ws->in_open;
+}
+
+static void flush_injected(struct session *s)
+{
+    struct ws *ws = s->ws;
+    if (!ws->inject.len || !is_gap(ws) || s->state != SS_WS)
+        return;
+    struct buf b = ws->inject;
+    ws->inject = (struct buf){0};
+    session_to_client(s, b.data + b.start, b.len);
+    buf_fini(&b);
+}
+
+static void queue_frame(struct session *s, uint8_t opcode, struct span payload)
+{
+    uint8_t head[WS_HEAD_MAX];
+    size_t n = ws_write_head(head, true, opcode, payload.n, NULL);
+    if (s->state != SS_WS || s->ws->inject.len + n + payload.n > INJECT_BYTES_MAX)
+        return; /* a client that reads nothing gets no more notices */
+    buf_append(&s->ws->inject, head, n);
+    buf_append_span(&s->ws->inject, payload);
+}
+
+void ws_inject(struct session *s, uint8_t opcode, struct span payload)
+{
+    queue_frame(s, opcode, payload);
+    /* while the backend's bytes are being walked they are not all out yet: ws_from_backend flushes at the gap */
+    if (!s->ws->is_walking_in)
+        flush_injected(s);
+}
+
+void ws_inject_all(struct session *s, const struct buf *payloads, const size_t *len, size_t n)
+{
+    struct span all = buf_span(payloads);
+    for (size_t i = 0; i < n; i++) {
+        ws_inject(s, s->ws->opcode, span_of(all.p, len[i]));
+        all = span_from(all, len[i]);
+    }
+}
+
+bool ws_notice(struct session *s, struct span conv, struct span text)
+{
+    struct buf b = {0};
+    size_t len[4];
+    size_t n = s->state == SS_WS ? profile_notice(&s->ws->pc, conv, text, clock_wall_ms(), &b, len) : 0;
+    if (n) {
+        ws_inject_all(s, &b, len, n);
+        s->w->count.notices++;
+    }
+    buf_fini(&b);
+    return n > 0;
+}
+
+/* --- the end --- */
+
+static void send_close(struct session *s, bool to_backend, int code, const char *reason)
+{
+    uint8_t frame[WS_HEAD_MAX + WS_CONTROL_MAX], payload[WS_CONTROL_MAX];
+    static const uint8_t mask[4] = {0x5a, 0x17, 0xc3, 0x88}; /* a close frame of ours hides nothing */
+    size_t n = MIN_OF(strlen(reason), (size_t)WS_CONTROL_MAX - 2);
+    payload[0] = (uint8_t)(code >> 8);
+    payload[1] = (uint8_t)code;
+    memcpy(payload + 2, reason, n);
+    size_t head = ws_write_head(frame, true, WS_CLOSE, n + 2, to_backend ? mask : NULL);
+    if (to_backend)
+        ws_mask(frame + head, payload, n + 2, mask, 0);
+    else
+        memcpy(frame + head, payload, n + 2);
+    if (to_backend)
+        session_to_backend(s, frame, head + n + 2);
+    else
+        session_to_client(s, frame, head + n + 2);
+}
+
+/* The rest goes out to the client, then its end is awaited for a moment. */
+static void linger(struct session *s, enum end_reason why)
+{
+    if (s->state != SS_WS)
+        return;
+    s->end_why = (uint8_t)why;
+    ws_give_back_unsent(s);
+    buf_fini(&s->ws->unsent);
+    session_set_state(s, SS_LINGER);
+    session_set_deadline(s, CLOSE_LINGER_MS);
+    conn_close(&s->backend);
+    conn_set_reading(&s->client, true);
+    if (!conn_queued(&s->client))
+        conn_shutdown(&s->client);
+}
+
+void ws_close(struct session *s, int code, const char *reason, enum end_reason why)
+{
+    struct ws *ws = s->ws;
+    bool clean = is_gap(ws) || (!ws->in_left && ws->in_open); /* a close frame may stand between fragments */
+    if (s->backend.state == CONN_OPEN && !ws->client_closed && !ws->frag_open)
+        send_close(s, true, WS_CLOSE_GOING_AWAY, "");
+    if (s->state != SS_WS)
+        return;
+    if (!clean) {
+        session_end(s, why);
+        return;
+    }
+    flush_injected(s);
+    if (s->state == SS_WS && !ws->backend_closed)
+        send_close(s, false, code, reason);
+    linger(s, why);
+}
+
+void ws_backend_ended(struct session *s)
+{
+    if (s->state != SS_WS)
+        return;
+    if (s->ws->backend_closed || s->ws->client_closed) {
+        linger(s, END_BACKEND_CLOSED);
+        return;
+    }
+    s->w->count.backend_failures++;
+    conn_set_reading(&s->backend, false);
+    s->ws->client_closed = true; /* no close frame to a backend that is gone */
+    ws_close(s, WS_CLOSE_TRY_LATER, "the server is gone", END_BACKEND_ERROR);
+}
+
+/* --- observing --- */
+
+static void observe(struct session *s, struct span payload)
+{
+    struct worker *w = s->w;
+    struct unit units[UNITS_MAX];
+    size_t n = profile_read(w->pscratch, &s->ws->pc, S2C, payload, clock_wall_ms(), units);
+    if (s->ws->pc.uid.len && !s->ws->is_seated)
+        ws_seat(s);
+    inspect_reset(w);
+    for (size_t i = 0; i < n; i++) {
+        if (units[i].is_nack)
+            inspect_refused_later(s, units[i].conv, units[i].customer, units[i].mid);
+        else if (units[i].kind == UNIT_INCOMING && units[i].role == ROLE_CUSTOMER)
+            inspect_incoming(s, &units[i]);
+        else if (units[i].has_cause)
+            w->count.observe_skipped++;
+    }
+    if (!n)
+        w->count.units_other++;
+}
+
+/* A frame begins whose payload did not come whole, or which is a fragment: its message is copied while it passes. */
+static void begin_frame(struct session *s, const struct ws_head *h)
+{
+    struct ws *ws = s->ws;
+    ws->in_left = h->len;
+    ws->in_is_control = h->opcode >= WS_CLOSE;
+    if (ws->in_is_control)
+        return;
+    if (h->opcode != WS_CONT) {
+        buf_reset(&ws->in_copy);
+        ws->in_watch = h->opcode == ws->opcode;
+    }
+    ws->in_open = !h->fin;
+    if (ws->in_copy.len + h->len > (uint64_t)s->w->snap->conf->limits.message_bytes && ws->in_watch) {
+        ws->in_watch = false;
+        s->w->count.observe_skipped++;
+        buf_fini(&ws->in_copy);
+    }
+}
+
+static void end_frame(struct session *s)
+{
+    struct ws *ws = s->ws;
+    if (ws->in_is_control || ws->in_open)
+        return;
+    if (ws->in_watch)
+        observe(s, buf_span(&ws->in_copy));
+    ws->in_watch = false;
+    buf_fini(&ws->in_copy);
+}
+
+static size_t take_payload(struct session *s, struct span in)
+{
+    struct ws *ws = s->ws;
+    size_t n = (size_t)MIN_OF(ws->in_left, (uint64_t)in.n);
+    if (ws->in_watch && !ws->in_is_control)
+        buf_append(&ws->in_copy, in.p, n);
+    ws->in_left -= n;
+    if (!ws->in_left)
+        end_frame(s);
+    return n;
+}
+
+static void backend_error(struct session *s)
+{
+    s->w->count.backend_failures++;
+    log_event(LOG_WARN, "bad_frame", "session=%llx upstream=%s", (unsigned long long)s->id,
+              upstream_name(s->entry->upstream));
+    ws_close(s, WS_CLOSE_INTERNAL, "the server sent a broken frame", END_BACKEND_ERROR);
+}
+
+/* A header at a frame's border. Returns bytes used, 0 when more are awaited or the frame is broken. */
+static size_t take_head(struct session *s, struct span in, bool *is_broken)
+{
+    struct ws *ws = s->ws;
+    struct ws_head h;
+    enum parse p = ws_parse_head(in, false, &h);
+    if (p == PARSE_MORE)
+        return 0;
+    bool is_control = p == PARSE_DONE && h.opcode >= WS_CLOSE;
+    if (p == PARSE_BAD || (!is_control && ws->in_open != (h.opcode == WS_CONT))) {
+        *is_broken = true;
+        return 0;
+    }
+    if (h.opcode == WS_CLOSE)
+        ws->backend_closed = true;
+    bool is_whole = h.fin && !is_control && !ws->in_open && in.n >= h.head_len + h.len;
+    if (is_whole) { /* the usual case: looked at in place */
+        if (h.opcode == ws->opcode)
+            observe(s, span_of(in.p + h.head_len, (size_t)h.len));
+        return h.head_len + (size_t)h.len;
+    }
+    begin_frame(s, &h);
+    if (!ws->in_left)
+        end_frame(s);
+    return h.head_len;
+}
+
+size_t ws_from_backend(struct session *s, struct span in)
+{
+    struct ws *ws = s->ws;
+    size_t at = 0, run = 0;
+    bool is_broken = false;
+    session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
+    ws->is_walking_in = true;
+    while (at < in.n && s->state == SS_WS) {
+        if (ws->inject.len && is_gap(ws)) {
+            session_to_client(s, in.p + run, at - run);
+            run = at;
+            flush_injected(s);
+            continue;
+        }
+        size_t used = ws->in_left ? take_payload(s, span_from(in, at)) : take_head(s, span_from(in, at), &is_broken);
+        if (!used)
+            break;
+        at += used;
+    }
+    ws->is_walking_in = false;
+    session_to_client(s, in.p + run, at - run);
+    flush_injected(s);
+    if (is_broken && s->state == SS_WS)
+        backend_error(s);
+    return s->state == SS_WS ? at : in.n;
+}

@@ -1,0 +1,377 @@
+/* Client to backend: whole messages are inspected; what passes goes on in the very bytes that came. */
+#include "base/clock.h"
+#include "base/rand.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "gate/gate.h"
+#include "gate/inspect.h"
+#include "gate/policy.h"
+
+enum { UNSENT_BYTES_MAX = 64 * 1024 };
+
+/* What becomes of a whole message. */
+enum fate {
+    FATE_AS_IS,   /* the bytes that came */
+    FATE_NOTHING, /* refused: nothing of it */
+    FATE_EDITED,  /* one frame with the payload in the worker's `emitted` */
+};
+
+/* A message that was recorded as delivered; the ids follow it. */
+struct note {
+    uint64_t end;
+    uint16_t len[3]; /* conversation, customer, message id */
+};
+
+void ws_start(struct session *s, struct span query)
+{
+    struct ws *ws = s->ws = xcalloc(1, sizeof(*ws));
+    profile_conn_init(&ws->pc, s->entry->profile, s->x->ws, query);
+    ws->opcode = s->x->ws_opcode;
+    s->w->count.websockets++;
+    session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
+    if (ws->pc.uid.len) /* some backends name the agent in the handshake */
+        ws_seat(s);
+}
+
+void ws_free(struct ws **wsp)
+{
+    struct ws *ws = *wsp;
+    if (!ws)
+        return;
+    profile_conn_fini(&ws->pc);
+    buf_fini(&ws->frag_wire);
+    buf_fini(&ws->frag_plain);
+    buf_fini(&ws->in_copy);
+    buf_fini(&ws->inject);
+    buf_fini(&ws->unsent);
+    free(ws);
+    *wsp = NULL;
+}
+
+void ws_seat(struct session *s)
+{
+    if (s->ws->is_seated)
+        return;
+    s->ws->is_seated = true;
+    node_seat_add(s->w->gate->node, buf_span(&s->ws->pc.uid), (struct seat){s->w->index, s->id});
+    inspect_presence(s, true);
+}
+
+/* --- one message --- */
+
+static void send_frame(struct session *s, uint8_t opcode, struct span payload)
+{
+    uint8_t mask[4], head[WS_HEAD_MAX];
+    rand_bytes(mask, sizeof(mask));
+    size_t n = ws_write_head(head, true, opcode, payload.n, mask);
+    struct buf frame = {0};
+    buf_append(&frame, head, n);
+    ws_mask(buf_reserve(&frame, payload.n), payload.p, payload.n, mask, 0);
+    buf_commit(&frame, payload.n);
+    session_to_backend(s, frame.data, frame.len);
+    buf_fini(&frame);
+}
+
+/* A message of which `end` is the position behind its last byte in the stream to the backend. Packed into the worker's
+ * buffer; kept with the session only when the backend is slow (settle_notes). */
+static void note_message(struct session *s, const struct track_event *ev, uint64_t end)
+{
+    struct buf *b = &s->w->notes;
+    const struct span ids[3] = {ev->conv, ev->customer, ev->mid};
+    struct note note = {.end = end};
+    for (int i = 0; i < 3; i++)
+        note.len[i] = (uint16_t)MIN_OF(ids[i].n, (size_t)EVENT_FIELD_MAX);
+    buf_append(b, &note, sizeof(note));
+    for (int i = 0; i < 3; i++)
+        buf_append(b, ids[i].p, note.len[i]);
+}
+
+static void settle_notes(struct session *s)
+{
+    struct buf *b = &s->w->notes;
+    if (s->state == SS_WS && conn_queued(&s->backend) && s->ws->unsent.len < UNSENT_BYTES_MAX)
+        buf_append_span(&s->ws->unsent, buf_span(b));
+    buf_reset(b);
+}
+
+static void give_back(struct session *s, struct span notes)
+{
+    uint64_t gone = s->ws->sent_bytes - conn_queued(&s->backend);
+    while (notes.n >= sizeof(struct note)) {
+        struct note note;
+        memcpy(&note, notes.p, sizeof(note));
+        struct span id[3];
+        size_t at = sizeof(note);
+        for (int i = 0; i < 3; i++) {
+            id[i] = span_of(notes.p + at, note.len[i]);
+            at += note.len[i];
+        }
+        if (note.end > gone)
+            inspect_refused_later(s, id[0], id[1], id[2]);
+        notes = span_from(notes, at);
+    }
+}
+
+void ws_give_back_unsent(struct session *s)
+{
+    give_back(s, buf_span(&s->ws->unsent));
+    if (s->w->notes_of == s)
+        give_back(s, buf_span(&s->w->notes));
+}
+
+static void tell_agent(struct session *s, const struct unit *u, const struct judged *j)
+{
+    struct worker *w = s->w;
+    struct profile_words words = {.reason = j->reason, .rule = j->rule};
+    size_t len[4], n;
+    buf_reset(&w->wire);
+    if (j->refused) {
+        n = profile_refuse(w->pscratch, &s->ws->pc, u, &words, clock_wall_ms(), &w->wire, len);
+        ws_inject_all(s, &w->wire, len, n);
+    } else if (j->reason.n) {
+        ws_notice(s, u->conv, j->reason);
+    }
+}
+
+static bool judge_units(struct session *s, const struct unit *units, size_t n, struct unit_fate *fates)
+{
+    struct worker *w = s->w;
+    bool changed = false;
+    for (size_t i = 0; i < n; i++) {
+        struct judged *j = &w->judged[i];
+        inspect_outgoing(s, &units[i], j);
+        fates[i] = (struct unit_fate){.drop = j->refused, .edit = j->edit, .n_edits = j->n_edits};
+        changed = changed || j->refused || j->n_edits;
+    }
+    return changed;
+}
+
+/* A splice that failed refuses every unit that wanted an edit. */
+static void refuse_edited(struct session *s, size_t n, struct unit_fate *fates)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct judged *j = &s->w->judged[i];
+        if (!fates[i].n_edits || j->refused)
+            continue;
+        j->n_edits = 0;
+        j->action = ACTION_PASS;
+        inspect_fail(s, j, CAUSE_REWRITE_FAILED);
+        fates[i] = (struct unit_fate){.drop = j->refused};
+    }
+}
+
+/* Fates of the units to the fate of the message. */
+static enum fate splice(struct session *s, struct span payload, const struct unit *units, size_t n)
+{
+    struct worker *w = s->w;
+    struct unit_fate fates[UNITS_MAX];
+    unsigned dropped = 0;
+    if (!judge_units(s, units, n, fates))
+        return FATE_AS_IS;
+    buf_reset(&w->emitted);
+    enum emit emit = profile_emit(w->pscratch, payload, units, n, fates, &w->emitted, &dropped);
+    if (emit == EMIT_FAILED) {
+        refuse_edited(s, n, fates);
+        buf_reset(&w->emitted);
+        emit = profile_emit(w->pscratch, payload, units, n, fates, &w->emitted, &dropped);
+    }
+    return emit == EMIT_AS_IS ? FATE_AS_IS : emit == EMIT_BYTES ? FATE_EDITED : FATE_NOTHING;
+}
+
+/* `end`: where the message ends in the stream to the backend when it goes on as it is. */
+static enum fate handle_units(struct session *s, struct span payload, const struct unit *units, size_t n, uint64_t end)
+{
+    struct worker *w = s->w;
+    inspect_reset(w);
+    enum fate fate = splice(s, payload, units, n);
+    for (size_t i = 0; i < n; i++) {
+        struct judged *j = &w->judged[i];
+        if (!inspect_record(s, j))
+            fate = FATE_NOTHING;
+        if (!j->refused)
+            note_message(s, &j->event, end);
+        tell_agent(s, &units[i], j);
+        if (s->state != SS_WS)
+            return FATE_NOTHING;
+    }
+    return fate;
+}
+
+/* The other kind of frame on this route: nothing in it can be inspected. */
+static enum fate handle_binary(struct session *s)
+{
+    if (!policy_blocks(s->w->snap->conf, &s->w->count, CAUSE_BINARY) || s->w->gate->mode != MODE_ENFORCE)
+        return FATE_AS_IS;
+    s->blocked++;
+    ws_notice(s, span_of("", 0), span_str(policy_reason(CAUSE_BINARY)));
+    return FATE_NOTHING;
+}
+
+static enum fate handle_message(struct session *s, uint8_t opcode, struct span payload, uint64_t end)
+{
+    struct worker *w = s->w;
+    if (opcode == WS_TEXT && !utf8_is_valid(payload)) {
+        w->count.protocol_errors++;
+        ws_close(s, WS_CLOSE_BAD_UTF8, "not UTF-8", END_PROTOCOL);
+        return FATE_NOTHING;
+    }
+    if (opcode != s->ws->opcode)
+        return handle_binary(s);
+    struct unit units[UNITS_MAX];
+    size_t n = profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units);
+    if (n)
+        return handle_units(s, payload, units, n, end);
+    w->count.units_other++;
+    return FATE_AS_IS;
+}
+
+/* --- frames --- */
+
+/* Frames in `in` one after the other; bytes [run, at) passed and wait to be sent on in one piece. */
+struct walk {
+    struct span in;
+    size_t at, run;
+};
+
+static void flush(struct session *s, struct walk *k)
+{
+    session_to_backend(s, k->in.p + k->run, k->at - k->run);
+    k->run = k->at;
+}
+
+static void stop_with(struct session *s, struct walk *k, int code, const char *why)
+{
+    flush(s, k);
+    k->at = k->run = k->in.n;
+    if (s->state != SS_WS)
+        return;
+    s->w->count.protocol_errors++;
+    ws_close(s, code, why, END_PROTOCOL);
+}
+
+/* True when the second's share is used up: reading stops until the sweep. */
+static bool is_over_rate(struct session *s, uint64_t bytes)
+{
+    const struct conf *c = s->w->snap->conf;
+    struct ws *ws = s->ws;
+    if (!c->limits.messages_per_s && !c->limits.bytes_per_s)
+        return false;
+    int64_t second = s->w->now_ms / 1000;
+    if (ws->second != second) {
+        ws->second = second;
+        ws->messages = ws->bytes = 0;
+    }
+    if ((c->limits.messages_per_s && ws->messages >= c->limits.messages_per_s) ||
+        (c->limits.bytes_per_s && ws->bytes >= c->limits.bytes_per_s)) {
+        s->is_throttled = true;
+        s->w->count.throttled++;
+        conn_set_reading(&s->client, false);
+        return true;
+    }
+    ws->messages++;
+    ws->bytes += (uint32_t)MIN_OF(bytes, (uint64_t)UINT32_MAX / 2);
+    return false;
+}
+
+/* A frame of a fragmented message (header and payload): kept until the last one. */
+static void take_fragment(struct session *s, struct walk *k, const struct ws_head *h, size_t total)
+{
+    struct ws *ws = s->ws;
+    const uint8_t *frame = k->in.p + k->at;
+    flush(s, k);
+    k->run = k->at += total;
+    if (s->state != SS_WS)
+        return;
+    if (!ws->frag_open)
+        ws->frag_opcode = h->opcode;
+    ws->frag_open = !h->fin;
+    buf_append(&ws->frag_wire, frame, total);
+    ws_mask(buf_reserve(&ws->frag_plain, h->len), frame + h->head_len, h->len, h->mask, 0);
+    buf_commit(&ws->frag_plain, h->len);
+    if (!h->fin)
+        return;
+    enum fate fate = handle_message(s, ws->frag_opcode, buf_span(&ws->frag_plain), ws->sent_bytes + ws->frag_wire.len);
+    if (fate == FATE_AS_IS)
+        session_to_backend(s, ws->frag_wire.data, ws->frag_wire.len);
+    else if (fate == FATE_EDITED)
+        send_frame(s, ws->frag_opcode, buf_span(&s->w->emitted));
+    buf_fini(&ws->frag_wire);
+    buf_fini(&ws->frag_plain);
+}
+
+static void take_message(struct session *s, struct walk *k, const struct ws_head *h, size_t total)
+{
+    struct buf *plain = &s->w->plain;
+    buf_reset(plain);
+    ws_mask(buf_reserve(plain, h->len), k->in.p + k->at + h->head_len, h->len, h->mask, 0);
+    buf_commit(plain, h->len);
+    enum fate fate = handle_message(s, h->opcode, buf_span(plain), s->ws->sent_bytes + (k->at - k->run) + total);
+    if (fate == FATE_AS_IS) {
+        k->at += total;
+        return;
+    }
+    flush(s, k); /* what passed before goes first */
+    if (fate == FATE_EDITED && s->state == SS_WS)
+        send_frame(s, h->opcode, buf_span(&s->w->emitted));
+    k->run = k->at += total;
+}
+
+static void take_control(struct session *s, struct walk *k, const struct ws_head *h, size_t total)
+{
+    if (h->opcode == WS_CLOSE) {
+        uint8_t plain[WS_CONTROL_MAX];
+        ws_mask(plain, k->in.p + k->at + h->head_len, h->len, h->mask, 0);
+        if (!ws_close_is_valid(span_of(plain, h->len))) {
+            stop_with(s, k, WS_CLOSE_PROTOCOL, "bad close frame");
+            return;
+        }
+        s->ws->client_closed = true;
+    }
+    k->at += total;
+}
+
+/* One frame; false: the rest of it (or the next second) is awaited. */
+static bool take_frame(struct session *s, struct walk *k)
+{
+    struct ws *ws = s->ws;
+    struct ws_head h;
+    struct span rest = span_from(k->in, k->at);
+    enum parse p = ws_parse_head(rest, true, &h);
+    if (p == PARSE_MORE)
+        return false;
+    bool is_control = p == PARSE_DONE && h.opcode >= WS_CLOSE;
+    if (p == PARSE_BAD || (!is_control && ws->frag_open != (h.opcode == WS_CONT))) {
+        stop_with(s, k, WS_CLOSE_PROTOCOL, "protocol error");
+        return true;
+    }
+    if (!is_control && ws->frag_plain.len + h.len > (uint64_t)s->w->snap->conf->limits.message_bytes) {
+        stop_with(s, k, WS_CLOSE_TOO_BIG, "message too big");
+        return true;
+    }
+    size_t total = h.head_len + (size_t)h.len;
+    if (rest.n < total || (!is_control && is_over_rate(s, total)))
+        return false;
+    if (is_control)
+        take_control(s, k, &h, total);
+    else if (!h.fin || ws->frag_open)
+        take_fragment(s, k, &h, total);
+    else
+        take_message(s, k, &h, total);
+    return true;
+}
+
+size_t ws_from_client(struct session *s, struct span in)
+{
+    struct walk k = {.in = in};
+    session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
+    if (s->ws->client_closed)
+        return in.n; /* RFC 6455 5.5.1: nothing counts after a close frame */
+    s->w->notes_of = s;
+    while (k.at < in.n && s->state == SS_WS && !s->ws->client_closed && !s->is_throttled && take_frame(s, &k))
+        continue;
+    if (s->state == SS_WS)
+        flush(s, &k);
+    settle_notes(s);
+    s->w->notes_of = NULL;
+    return k.at;
+}

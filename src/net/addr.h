@@ -1,0 +1,31 @@
+/* Socket addresses. */
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/err.h"
+#include "conf/conf.h"
+
+union addr_any {
+    struct sockaddr sa;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    struct sockaddr_un un;
+};
+
+struct addr {
+    union addr_any any;
+    socklen_t len;
+};
+
+enum { ADDR_TEXT_MAX = 128 };
+
+/* Resolves a configured address (blocking for names: control thread only). */
+int addr_resolve(const struct conf_addr *from, bool is_passive, struct addr *out, struct err *e) MUST_CHECK;
+/* "127.0.0.1", "::1", "unix". Without the port. */
+const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
+/* The address as 16 bytes, IPv4 mapped; zeros for a Unix socket. */
+void addr_bytes(const struct addr *a, uint8_t out[16]);
+bool addr_in_cidr(const struct addr *a, const struct conf_cidr *list, size_t n);
