@@ -53,20 +53,25 @@ static struct units units_of(const UChar *text, int32_t n)
 }
 
 /* Letters with accents are their ASCII letter, so that pinyin with tone marks is pinyin; but ü, which is another vowel
- * of pinyin, stays. */
+ * of pinyin, stays. The same for letters that only look like ASCII, or their decomposed spelling would differ. */
 static bool strip_accents(uint32_t cp, struct units *out)
 {
-    UErrorCode err = U_ZERO_ERROR;
     UChar text[TEXT_MAX];
-    if (uscript_getScript((UChar32)cp, &err) != USCRIPT_LATIN)
+    struct units alike, u = units_of(text, normalise(nfd, cp, text));
+    if (u.n < 2)
         return false;
-    struct units u = units_of(text, normalise(nfd, cp, text));
-    if (u.n < 2 || u.cp[0] >= 0x80)
+    struct units folded = units_of(text, normalise(nfkc_cf, u.cp[0], text));
+    uint32_t base = folded.n == 1 ? folded.cp[0] : 0;
+    if (base >= 0x80 && lookalike_of(u.cp[0], &alike) && alike.n == 1)
+        base = alike.cp[0];
+    if (base < 'a' || base > 'z')
         return false;
-    uint32_t base = (uint32_t)u_tolower((UChar32)u.cp[0]);
-    for (uint32_t i = 1; i < u.n; i++)
+    for (uint32_t i = 1; i < u.n; i++) {
+        if (!prop_is_mark(u.cp[i]))
+            return false;
         if (base == 'u' && u.cp[i] == DIAERESIS)
             base = U_DIAERESIS;
+    }
     *out = (struct units){1, {base}};
     return true;
 }
@@ -104,6 +109,14 @@ static uint32_t radical_of(uint32_t cp)
     return script == USCRIPT_HAN ? u.cp[0] : cp;
 }
 
+/* A vowel sign that decomposes into a mark, which goes, and a sign that stays: the latter. */
+static uint32_t drop_first_mark(uint32_t cp)
+{
+    UChar text[TEXT_MAX];
+    struct units u = units_of(text, normalise(nfd, cp, text));
+    return u.n == 2 && prop_is_mark(u.cp[0]) && !prop_is_mark(u.cp[1]) ? u.cp[1] : cp;
+}
+
 static void canon(uint32_t cp, int depth, struct units *out)
 {
     UChar text[TEXT_MAX];
@@ -125,7 +138,7 @@ static void canon(uint32_t cp, int depth, struct units *out)
         return;
     }
     if (u.n == 1 && u.cp[0] == cp)
-        u.cp[0] = simplify_of(radical_of(cp));
+        u.cp[0] = simplify_of(radical_of(drop_first_mark(cp)));
     if (u.n == 1 && u.cp[0] == cp) {
         push(out, cp);
         return;

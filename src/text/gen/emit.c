@@ -92,6 +92,8 @@ static int by_base(const void *a, const void *b)
     return x->mark < y->mark ? -1 : x->mark > y->mark;
 }
 
+/* Several characters may share a canonical base: the composition of the base itself counts, even when it says that the
+ * mark goes. */
 static void add_pair(uint32_t base, uint32_t mark, uint32_t result, bool is_canonical)
 {
     for (uint32_t i = 0; i < pair_n; i++) {
@@ -128,7 +130,7 @@ static void find_pairs(void)
         canon_of((uint32_t)a, &base);
         canon_of((uint32_t)b, &mark);
         canon_of(cp, &whole);
-        if (base.n != 1 || whole.n != 1 || mark.n != 1 || base.cp[0] == whole.cp[0])
+        if (base.n != 1 || whole.n != 1 || mark.n != 1)
             continue;
         if (prop_is_separator(base.cp[0]) || prop_is_separator(whole.cp[0]))
             continue;

@@ -126,7 +126,8 @@ bool lookalike_of(uint32_t cp, struct units *out)
     /* I, l and 1 share a prototype: the other case tells which one is meant. */
     if (c == 'l' && lower != cp && by_skeleton(lower))
         c = by_skeleton(lower);
-    if (!c && upper != cp && u_toupper((UChar32)lower) == (UChar32)upper)
+    /* A small letter without a look of its own goes with its capital: в is b as В is. */
+    if (!c && upper != cp && u_islower((UChar32)cp) && u_isalpha((UChar32)cp) && !prop_is_mark(cp))
         c = by_skeleton(upper);
     if (!c)
         return by_ligature(cp, out);
