@@ -1,0 +1,80 @@
+/* chatgate-bench: loads a chat backend, with or without gateways in front of it, and compares them. */
+#include "bench_main.h"
+
+#include "base/attr.h"
+#include "bench_echo.h"
+#include "bench_opt.h"
+#include "bench_proc.h"
+
+int bench_echo(int argc, char **argv)
+{
+    const char *listen = NULL;
+    long core = -1;
+    bool quiet = false;
+    const struct opt table[] = {
+        {"listen", OPT_TEXT, &listen, 0, 0, "ADDR:PORT", "or unix:PATH"},
+        {"core", OPT_INT, &core, -1, 1023, "N", "run on this core only"},
+        {"quiet", OPT_FLAG, &quiet, 0, 0, NULL, "no line at start and end"},
+        {0},
+    };
+    int rc = opt_read(table,
+                      "chatgate-bench echo --listen ADDR:PORT\n"
+                      "A WebSocket backend that answers each message with its own payload.\n",
+                      argc, argv);
+    if (rc)
+        return rc == 1 ? 0 : rc;
+    struct endpoint at;
+    struct err e = {"needs --listen ADDR:PORT"};
+    if (core >= 0 && pin_to_core(core) < 0) {
+        fprintf(stderr, "--core: this machine has no core %ld for us\n", core);
+        return 2;
+    }
+    raise_descriptor_limit();
+    loop_catch_signals();
+    struct loop *loop = loop_new();
+    struct echo *s = listen && endpoint_parse(&at, listen, &e) == 0 ? echo_start(loop, &at, &e) : NULL;
+    if (!s) {
+        fprintf(stderr, "echo: %s\n", e.text);
+        loop_free(&loop);
+        return 2;
+    }
+    if (!quiet)
+        fprintf(stderr, "echo backend on %s\n", listen);
+    while (!loop_is_interrupted())
+        loop_turn(loop, now_ns() + INT64_C(1000000000));
+    struct echo_counts n = echo_counts(s);
+    if (!quiet)
+        fprintf(stderr, "%llu connections, %llu messages\n", (unsigned long long)n.accepted,
+                (unsigned long long)n.messages);
+    echo_stop(&s);
+    loop_free(&loop);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"echo", bench_echo, "a backend that answers each message with itself"},
+    {"load", bench_load, "messages at a fixed rate or in a closed loop: latency, CPU, losses"},
+    {"idle", bench_idle, "memory per idle connection"},
+    {"rate", bench_rate, "new connections a second"},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("chatgate-bench %s\n", CHATGATE_VERSION);
+        return 0;
+    }
+    bool is_help = argc > 1 && strcmp(argv[1], "--help") == 0;
+    FILE *out = is_help ? stdout : stderr;
+    fprintf(out, "chatgate-bench COMMAND [options]; COMMAND --help lists them\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        fprintf(out, "  %-6s %s\n", commands[i].name, commands[i].help);
+    return is_help ? 0 : 2;
+}

@@ -1,0 +1,34 @@
+/* What is sent: a message template filled with an id and a text from a corpus. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { TEXT_ID_LEN = 14 }; /* "cb" and 12 hexadecimal digits */
+
+struct texts {
+    struct buf bytes; /* JSON-escaped, one after the other */
+    uint32_t *end;    /* where each ends */
+    size_t n;
+};
+/* One text per line, empty lines left out. */
+int texts_load(struct texts *t, const char *path, struct err *e) MUST_CHECK;
+void texts_set(struct texts *t, const char *one);
+void texts_fini(struct texts *t);
+struct span texts_get(const struct texts *t, size_t i);
+
+/* {id} {text} {n} (number of the agent) in any order; everything else is sent as it stands. */
+#define TEXT_DEFAULT_MESSAGE "{\"type\":\"message\",\"id\":\"{id}\",\"conversationId\":\"c{n}\",\"text\":\"{text}\"}"
+#define TEXT_DEFAULT_LOGIN   "{\"type\":\"auth\",\"token\":\"agent-{n}\"}"
+#define TEXT_DEFAULT_TEXT    "您好这款现在有货今天下单明天就能送到请您放心哦" /* 23 characters, 69 bytes */
+
+struct text_fill {
+    uint64_t seq; /* becomes {id} */
+    unsigned agent;
+    struct span text;
+    size_t pad_to; /* the text is repeated until the message has about so many bytes; 0: as it is */
+};
+void text_build(struct buf *out, const char *template, const struct text_fill *fill);
+
+/* The number of the first id in an answer; false: there is none. */
+bool text_find_id(struct span payload, uint64_t *seq);
