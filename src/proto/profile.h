@@ -17,6 +17,8 @@ struct profile;
 struct profile_rule;
 
 struct profile *profile_load_file(const char *path, struct err_list *errs);
+/* As above from memory; `name` stands for the file in errors. */
+struct profile *profile_load_text(const char *name, struct span text, struct err_list *errs);
 struct profile *profile_ref(struct profile *p);
 void profile_unref(struct profile **p);
 const char *profile_name(const struct profile *p);
@@ -25,7 +27,7 @@ const char *profile_name(const struct profile *p);
 
 enum route_kind {
     ROUTE_PASS,      /* relay untouched */
-    ROUTE_WEBSOCKET, /* a chat socket of this profile; `ws` tells which */
+    ROUTE_WEBSOCKET, /* a chat socket of this profile, when the request asks for an upgrade; `ws` tells which */
     ROUTE_DENY,      /* refused with 403 */
     ROUTE_BAD,       /* a target that cannot be understood in one way only: 400 */
 };
@@ -34,8 +36,9 @@ struct route {
     int ws;            /* index for profile_conn_init */
     uint8_t ws_opcode; /* 1 text or 2 binary: what carries messages here */
 };
-/* Decides by method and target as they came (percent-encoded). `headers` lets method overrides be refused: NULL or the
- * value of X-HTTP-Method-Override. */
+/* Decides by method and target as they came (percent-encoded). `method_override` lets overrides be refused: NULL or the
+ * value of X-HTTP-Method-Override. A chat socket whose query is not what the profile requires is ROUTE_DENY. An upgrade
+ * on any other route than ROUTE_WEBSOCKET is for the caller to refuse. */
 struct route profile_route(const struct profile *p, struct span method, struct span target,
                            const char *method_override);
 /* May the backend answer with this subprotocol on this socket? Empty: none was chosen. */
@@ -84,8 +87,10 @@ void profile_scratch_free(struct profile_scratch **s);
 enum profile_dir { C2S, S2C };
 
 /* Reads one whole WebSocket message (unmasked payload, valid UTF-8 when text). Fills units (kind SEND, EDIT, INCOMING,
- * OPAQUE only; others are left out) and learns identity into the conn. Returns the number of units; a payload that the
- * profile cannot read gives one unit of kind UNIT_OPAQUE with a cause. `now_ms` for the age of messages. */
+ * OPAQUE; and NONE with is_ack or is_nack set for answers to earlier sends; others are left out) and learns identity
+ * into the conn. Returns the number of units; a payload that the profile cannot read gives one unit of kind UNIT_OPAQUE
+ * with a cause (so does an s2c payload: that one is to be passed and counted). `now_ms` for the age of messages.
+ * `payload` must stay until profile_emit and profile_refuse are done. */
 size_t profile_read(struct profile_scratch *s, struct profile_conn *c, enum profile_dir dir, struct span payload,
                     int64_t now_ms, struct unit units[UNITS_MAX]);
 
