@@ -7,7 +7,7 @@
 #include <unicode/uspoof.h>
 #include <unicode/utf16.h>
 
-enum { DEPTH_MAX = 8, TEXT_MAX = 64, U_DIAERESIS = 0xfc, DIAERESIS = 0x308 };
+enum { DEPTH_MAX = 8, TEXT_MAX = 64, U_DIAERESIS = 0xfc, DIAERESIS = 0x308, IOTA_SUBSCRIPT = 0x345 };
 
 static const UNormalizer2 *nfkc_cf, *nfd;
 static USpoofChecker *spoof;
@@ -67,7 +67,8 @@ static bool strip_accents(uint32_t cp, struct units *out)
     if (base < 'a' || base > 'z')
         return false;
     for (uint32_t i = 1; i < u.n; i++) {
-        if (!prop_is_mark(u.cp[i]))
+        /* The iota below a Greek letter folds to a letter of its own. */
+        if (!prop_is_mark(u.cp[i]) || u.cp[i] == IOTA_SUBSCRIPT)
             return false;
         if (base == 'u' && u.cp[i] == DIAERESIS)
             base = U_DIAERESIS;
@@ -132,7 +133,7 @@ static void canon(uint32_t cp, int depth, struct units *out)
     }
     u = units_of(text, normalise(nfkc_cf, cp, text));
     strip_enclosure(&u);
-    if (!is_ascii(&u) && lookalike_of(cp, &u)) {
+    if (u.n == 1 && !is_ascii(&u) && lookalike_of(cp, &u)) {
         for (uint32_t i = 0; i < u.n; i++)
             push(out, u.cp[i]);
         return;

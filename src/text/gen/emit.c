@@ -130,7 +130,7 @@ static void find_pairs(void)
         canon_of((uint32_t)a, &base);
         canon_of((uint32_t)b, &mark);
         canon_of(cp, &whole);
-        if (base.n != 1 || whole.n != 1 || mark.n != 1)
+        if (base.n != 1 || whole.n != 1 || mark.n != 1 || mark.cp[0] != (uint32_t)b)
             continue;
         if (prop_is_separator(base.cp[0]) || prop_is_separator(whole.cp[0]))
             continue;
