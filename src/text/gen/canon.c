@@ -66,14 +66,16 @@ static bool strip_accents(uint32_t cp, struct units *out)
         base = alike.cp[0];
     if (base < 'a' || base > 'z')
         return false;
+    /* The iota below a Greek letter is a letter of its own when it is folded, and looks like i. */
+    bool has_iota = false;
     for (uint32_t i = 1; i < u.n; i++) {
-        /* The iota below a Greek letter folds to a letter of its own. */
-        if (!prop_is_mark(u.cp[i]) || u.cp[i] == IOTA_SUBSCRIPT)
+        if (!prop_is_mark(u.cp[i]))
             return false;
         if (base == 'u' && u.cp[i] == DIAERESIS)
             base = U_DIAERESIS;
+        has_iota |= u.cp[i] == IOTA_SUBSCRIPT;
     }
-    *out = (struct units){1, {base}};
+    *out = (struct units){1 + has_iota, {base, 'i'}};
     return true;
 }
 
