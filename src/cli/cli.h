@@ -8,7 +8,13 @@
 enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
 
 /* X(name, arguments, help): int cli_NAME(int argc, char **argv) stands in cli_NAME.c; argv[0] is the command's name. */
-#define CLI_COMMANDS(X) X(version, "", "print the version")
+#define CLI_COMMANDS(X)                                                                                                \
+    X(check, "[--config FILE | --keys]", "check configuration, rules, profiles, certificates")                         \
+    X(status, "[--config FILE] [--json]", "the daemon's state")                                                        \
+    X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
+    X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \
+    X(mode, "enforce|observe|bypass [--for TIME]", "what is done with verdicts")                                       \
+    X(version, "", "print the version")
 
 #define X(name, args, help) int cli_##name(int argc, char **argv);
 CLI_COMMANDS(X)

@@ -6,6 +6,7 @@
 #include "base/xalloc.h"
 #include "conf/conf_check.h"
 #include "conf/conf_read.h"
+#include "conf/conf_warn.h"
 
 /* Where shipped rules and profiles are: $CHATGATE_DATA, else where `cmake --install` puts them. */
 static const char *data_dir(void)
@@ -62,14 +63,16 @@ static void complete(struct conf *c)
     }
 }
 
-int conf_load(const char *path, struct conf **out, struct err_list *errs)
+/* NULL when there is no tree to read from. warnings may be NULL. */
+static struct conf *load(const char *path, struct err_list *errs, struct err_list *warnings)
 {
     size_t before = errs->n;
     struct arena scratch = {0};
-    struct conf *c = xcalloc(1, sizeof(*c));
-    c->file = arena_strdup(&c->arena, span_str(path));
     const struct ynode *root = yaml_load_file(path, &scratch, errs);
+    struct conf *c = NULL;
     if (root && root->kind == YNODE_MAP) {
+        c = xcalloc(1, sizeof(*c));
+        c->file = arena_strdup(&c->arena, span_str(path));
         struct conf_reader r = {.arena = &c->arena,
                                 .scratch = &scratch,
                                 .dir = folder_of(path, &c->arena),
@@ -78,16 +81,34 @@ int conf_load(const char *path, struct conf **out, struct err_list *errs)
         conf_read_object(&r, "", root, c);
         complete(c);
         conf_check(c, root, errs);
+        if (warnings)
+            conf_warn(c, root, warnings);
         sort_errors(errs, before, path);
     } else if (root) {
         yaml_bad(errs, root, "the file: is %s, must be a map of keys", yaml_describe(root));
     }
     arena_fini(&scratch);
-    *out = c;
+    return c;
+}
+
+int conf_load(const char *path, struct conf **out, struct err_list *errs)
+{
+    size_t before = errs->n;
+    *out = load(path, errs, NULL);
     if (errs->n == before)
         return 0;
     conf_free(out);
     return -1;
+}
+
+struct conf *conf_load_for_check(const char *path, struct err_list *errs, struct err_list *warnings)
+{
+    return load(path, errs, warnings);
+}
+
+const char *conf_default_path(void)
+{
+    return CHATGATE_CONF_FILE;
 }
 
 void conf_free(struct conf **c)

@@ -117,6 +117,12 @@ struct conf {
 /* Reads and checks a file: 0 and a new object, or -1 with every problem in errs as `file:line:column: key: what is
  * wrong, what was found, what is allowed`. Relative paths are taken from the file's folder. */
 int conf_load(const char *path, struct conf **out, struct err_list *errs) MUST_CHECK;
+/* For `chatgate check`: also returns what could be read of a file with errors (texts that could not be read are NULL),
+ * so that the rest can be checked in the same run; NULL when the file is no map of keys. Adds to `warnings` what is
+ * allowed but seldom meant. */
+struct conf *conf_load_for_check(const char *path, struct err_list *errs, struct err_list *warnings);
+/* Where the programs look without --config. */
+const char *conf_default_path(void);
 void conf_free(struct conf **c);
 /* Names of keys that differ between two configurations but only take effect at a restart, one err_list line each. */
 void conf_restart_needed(const struct conf *old, const struct conf *now, struct err_list *keys);
