@@ -44,13 +44,13 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
         return;
     int64_t shards;
     const struct redis_reply *schema = redis_item(reply, 1);
-    char esc[LOG_ESC_MAX];
+    char text[160];
     if (redis_is_error(reply)) {
-        refuse_meta(p, "cg:meta cannot be read: %s", log_esc(reply->text, esc));
+        refuse_meta(p, "cg:meta cannot be read: %s", redis_text(reply, text));
     } else if (!redis_get_int(redis_item(reply, 0), &shards) || shards < 1 || shards > RING_SHARDS_MAX) {
         refuse_meta(p, "cg:meta could not be written, or its shards are no number from 1 to %d", RING_SHARDS_MAX);
     } else if (!span_is(schema->text, p->schema)) {
-        refuse_meta(p, "cg:meta: version is \"%s\", this program writes \"%s\"", log_esc(schema->text, esc), p->schema);
+        refuse_meta(p, "cg:meta: version is \"%s\", this program writes \"%s\"", redis_text(schema, text), p->schema);
     } else {
         if (shards != p->o.n_shards)
             log_event(LOG_ERROR, "shards_differ", "configured=%u in_redis=%" PRId64 " then=\"events stay in the ring\"",

@@ -118,8 +118,8 @@ static void on_error(struct lane *l, const struct redis_reply *reply)
         set_state(l, LANE_UNKNOWN);
         return;
     }
-    char why[LOG_ESC_MAX];
-    pause_lane(l, log_esc(reply->text, why));
+    char why[160];
+    pause_lane(l, redis_text(reply, why));
     if (redis_has_code(reply, "READONLY")) /* the address may lead to the new master by now */
         redis_reconnect(l->pump->o.redis, "the server became a replica (READONLY)");
 }

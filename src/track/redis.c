@@ -432,8 +432,8 @@ static void on_greeting(void *ctx, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
     if (r->state == LINK_GREETING && reply->kind == REDIS_ERROR) {
-        char why[160], esc[LOG_ESC_MAX];
-        snprintf(why, sizeof(why), "login refused: %s", log_esc(reply->text, esc));
+        char why[180], text[160];
+        snprintf(why, sizeof(why), "login refused: %s", redis_text(reply, text));
         if (!redis_has_code(reply, "LOADING"))
             r->backoff_ms = BACKOFF_MAX_MS;
         drop_soon(r, why);
@@ -447,7 +447,7 @@ static void on_loaded(void *ctx, const struct redis_reply *reply)
     if (reply->kind == REDIS_TEXT && reply->text.n == sizeof(s->sha) - 1)
         memcpy(s->sha, reply->text.p, sizeof(s->sha) - 1);
     else if (reply->kind == REDIS_ERROR && !redis_has_code(reply, "LINK") && !redis_has_code(reply, "TIMEOUT"))
-        log_event(LOG_ERROR, "redis_script_refused", "why=\"%s\"", log_esc(reply->text, (char[LOG_ESC_MAX]){0}));
+        log_event(LOG_ERROR, "redis_script_refused", "why=\"%s\"", redis_text(reply, (char[160]){0}));
 }
 
 static void greet(struct redis *r, redis_fn fn, void *ctx, size_t argc, const struct span *argv)

@@ -39,6 +39,8 @@ const struct redis_reply *redis_item(const struct redis_reply *array, size_t at)
 /* An integer reply, or a string reply that is a decimal number with an optional sign. False: neither. */
 bool redis_get_int(const struct redis_reply *reply, int64_t *out) MUST_CHECK;
 const char *redis_kind_name(enum redis_kind kind);
+/* The text of an error or string reply for logs: printable ASCII, cut. */
+const char *redis_text(const struct redis_reply *reply, char out[160]);
 /* A copy that outlives the call; redis_reply_free takes NULL, too. */
 struct redis_reply *redis_reply_copy(const struct redis_reply *reply);
 void redis_reply_free(struct redis_reply *reply);

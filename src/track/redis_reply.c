@@ -46,6 +46,17 @@ const char *redis_kind_name(enum redis_kind kind)
     return names[kind];
 }
 
+const char *redis_text(const struct redis_reply *reply, char out[160])
+{
+    size_t n = MIN_OF(reply->text.n, 159);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = reply->text.p[i];
+        out[i] = c < ' ' || c > '~' ? '?' : c == '"' ? '\'' : (char)c;
+    }
+    out[n] = 0;
+    return out;
+}
+
 void redis_reply_free(struct redis_reply *r)
 {
     if (!r)
