@@ -1,0 +1,34 @@
+import subprocess
+
+import pytest
+
+from gateway import BUILD
+
+
+def pytest_sessionstart(session):
+    for program in ("src/chatgated", "src/cli/chatgate"):
+        if not (BUILD / program).exists():
+            pytest.exit(f"{BUILD / program} is missing; build first (scripts/check.sh) or set CHATGATE_BUILD", 3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A certificate authority and a server certificate for localhost, made by openssl."""
+    d = tmp_path_factory.mktemp("tls")
+
+    def openssl(*args):
+        subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+            "/CN=test ca", "-keyout", d / "ca.key", "-out", d / "ca.pem")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+            "-keyout", d / "server.key", "-out", d / "server.csr")
+    (d / "ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", d / "server.csr", "-CA", d / "ca.pem", "-CAkey", d / "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", d / "ext", "-out", d / "server.pem")
+    return d
