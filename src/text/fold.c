@@ -12,7 +12,7 @@ struct pass {
     uint32_t gap;    /* separators since the last unit */
     uint32_t line_n; /* bytes of the line so far */
     uint32_t last;   /* where the last unit starts in the line */
-    uint32_t seen;   /* SEEN_… */
+    uint32_t seen;   /* the entries of all units, or-ed: FOLD_SPELLS says whether there are letters of pinyin */
 };
 
 typedef uint32_t quad __attribute__((vector_size(16), aligned(4)));
@@ -51,18 +51,14 @@ static inline void unit_add(struct fold_scratch *s, uint32_t i, uint32_t from, u
     s->gap[i] = (uint8_t)MIN_OF(gap, (uint32_t)FOLD_GAP_MAX);
 }
 
-static inline uint32_t seen_by(uint32_t cp)
-{
-    return is_ascii_letter(cp) || cp == U_DIAERESIS ? SEEN_LETTER : 0;
-}
-
 static void put_letter(struct pass *p, uint32_t cp, uint32_t from, uint32_t to, bool want_line)
 {
-    unit_set(p->s, p->n, cp, fold_lookup(cp));
+    uint32_t e = fold_lookup(cp);
+    unit_set(p->s, p->n, cp, e);
     unit_add(p->s, p->n, from, to, p->gap);
     p->n++;
     p->gap = 0;
-    p->seen |= seen_by(cp);
+    p->seen |= e;
     if (want_line) {
         p->last = p->line_n;
         p->line_n = line_put(p->s, p->line_n, cp, from, to);
@@ -100,8 +96,9 @@ static void extend_last(struct pass *p, uint32_t cp, uint32_t to, bool want_line
 {
     struct fold_scratch *s = p->s;
     uint32_t i = p->n - 1, from = s->from[i];
-    unit_set(s, i, cp, fold_lookup(cp));
-    p->seen |= seen_by(cp);
+    uint32_t e = fold_lookup(cp);
+    unit_set(s, i, cp, e);
+    p->seen |= e;
     for (uint32_t k = p->n; k-- && s->from[k] == from;)
         s->to[k] = to;
     if (!want_line)
@@ -191,18 +188,19 @@ static inline __attribute__((always_inline)) void run(struct pass *p, struct spa
     for (uint32_t i = 0; i < text.n; i += len) {
         uint32_t e = entry_at(text.p + i, &len, &cp), to = i + len;
         uint32_t out = fold_entry_payload(e);
-        if (__builtin_expect(fold_entry_kind(e) == FOLD_LETTER, 1)) {
+        uint32_t is_sep = fold_entry_kind(e);
+        if (__builtin_expect(is_sep <= FOLD_SEP, 1)) {
+            /* Without a branch between letter and separator, which text mixes at random: a separator is written as a
+             * unit, too, and then not counted. */
             unit_set(s, n, out, e);
             unit_add(s, n, i, to, gap);
-            n++;
-            gap = 0;
-            seen |= seen_by(out);
-            if (want_line)
-                last = line_n, line_n = line_put(s, line_n, out, i, to);
-        } else if (fold_entry_kind(e) == FOLD_SEP) {
-            gap++;
-            if (want_line)
+            gap = is_sep ? gap + 1 : 0;
+            seen |= e;
+            if (want_line) {
+                last = is_sep ? last : line_n;
                 line_n = line_put(s, line_n, out, i, to);
+            }
+            n += 1 - is_sep;
         } else {
             *p = (struct pass){s, n, gap, line_n, last, seen};
             put_other(p, cp, e, i, to, want_line);
@@ -237,7 +235,7 @@ void fold_text(struct fold_scratch *s, struct span text, unsigned want, struct f
     }
     struct view plain = {s->plain, s->from, s->to, s->gap, p.n};
     out->view[VIEW_PLAIN] = plain;
-    bool has_letters = p.seen & SEEN_LETTER;
+    bool has_letters = p.seen & FOLD_SPELLS;
     if (want & 1u << VIEW_DIGIT) {
         if (has_letters)
             digit_fix_letters(s, p.n);

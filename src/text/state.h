@@ -7,7 +7,6 @@
 enum {
     UNITS_MAX = FOLD_EXPANSION_MAX * FOLD_TEXT_MAX,
     LINE_MAX_BYTES = 6 * FOLD_TEXT_MAX, /* two units of three bytes for a source byte */
-    U_DIAERESIS = 0xfc,                 /* ü: the v of spelled pinyin */
 };
 
 /* Arrays of one view; `cp` of all three views runs in parallel until reading_build merges letters. */
@@ -23,9 +22,6 @@ struct fold_scratch {
     } merged;
     void *block;
 };
-
-/* Units that the passes after the main one care about. */
-enum { SEEN_LETTER = 1, SEEN_DIGIT = 2 };
 
 /* digit.c: o, l, i inside of digit runs become 0, 1, 1 in s->digit. */
 void digit_fix_letters(struct fold_scratch *s, uint32_t n);

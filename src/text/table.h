@@ -1,8 +1,8 @@
 /* The generated tables (see gen/), as two stages: code point >> 6 gives a page, the low six bits an entry. One entry
  * holds all that the views need of a character, so that a message touches one cache line per page of its script.
  *
- *   entry   31 30 | 29 .. 26  | 25 .. 16        | 15 .. 0
- *           kind  | digit + 1 | syllable number | payload: canonical code point, or an `enum fold_other`
+ *   entry   31 30 | 29 .. 26  | 25     | 24 .. 16        | 15 .. 0
+ *           kind  | digit + 1 | spells | syllable number | payload: canonical code point, or an `enum fold_other`
  *
  * Pages 0 and 1 are ASCII: fold_entry[byte] is the entry of an ASCII byte. */
 #pragma once

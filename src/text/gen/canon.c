@@ -7,7 +7,7 @@
 #include <unicode/uspoof.h>
 #include <unicode/utf16.h>
 
-enum { DEPTH_MAX = 8, TEXT_MAX = 64, U_DIAERESIS = 0xfc, DIAERESIS = 0x308, IOTA_SUBSCRIPT = 0x345 };
+enum { DEPTH_MAX = 8, TEXT_MAX = 64, DIAERESIS = 0x308, IOTA_SUBSCRIPT = 0x345 };
 
 static const UNormalizer2 *nfkc_cf, *nfd;
 static USpoofChecker *spoof;

@@ -38,8 +38,9 @@ static uint32_t entry_of_self(uint32_t cp)
     if (is_keep[cp])
         return other(FOLD_OTHER_MARK_KEEP);
     bool is_sep = prop_is_separator(cp);
+    uint32_t spells = (cp >= 'a' && cp <= 'z') || cp == U_DIAERESIS ? FOLD_SPELLS : 0;
     if (cp < 0x10000)
-        return FOLD_ENTRY(is_sep ? FOLD_SEP : FOLD_LETTER, digit1, syllable, cp);
+        return spells | FOLD_ENTRY(is_sep ? FOLD_SEP : FOLD_LETTER, digit1, syllable, cp);
     return FOLD_ENTRY(FOLD_OTHER, digit1, syllable, is_sep ? FOLD_OTHER_SELF_SEP : FOLD_OTHER_SELF);
 }
 

@@ -8,7 +8,7 @@
 
 #include "text/gen/layout.h"
 
-enum { UNITS_MAX = 20, SYLLABLES_MAX = 1024, PAIRS_MAX = 2048 };
+enum { UNITS_MAX = 20, PAIRS_MAX = 2048 };
 
 struct units {
     uint32_t n;

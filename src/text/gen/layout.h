@@ -8,7 +8,10 @@ enum {
     FOLD_PAGE = 64,
     FOLD_SYLLABLE_LEN = 6,   /* zhuang */
     FOLD_SPELL_SLOTS = 2048, /* power of two, under a third full: a miss costs one probe */
-    FOLD_EXPANSION_MAX = 2,  /* canonical code points per source byte, at most */
+    FOLD_SPELLS = 1 << 25,   /* in an entry: a letter that spells pinyin, a to z and ü */
+    FOLD_SYLLABLES_MAX = 512,
+    U_DIAERESIS = 0xfc,
+    FOLD_EXPANSION_MAX = 2, /* canonical code points per source byte, at most */
 };
 
 enum fold_kind {
@@ -46,7 +49,7 @@ static inline uint32_t fold_entry_digit1(uint32_t e)
 
 static inline uint32_t fold_entry_syllable(uint32_t e)
 {
-    return e >> 16 & 1023;
+    return e >> 16 & 511;
 }
 
 static inline uint32_t fold_entry_payload(uint32_t e)

@@ -13,7 +13,7 @@ enum { LINE_MAX_BYTES = 4096, SOURCES = 4 };
 /* The first that gives a reading wins. kMandarin is the usual reading; the others know rarer characters. */
 static const char *const sources[SOURCES] = {"kMandarin", "kTGHZ2013", "kHanyuPinlu", "kXHC1983"};
 
-static char name[SYLLABLES_MAX][FOLD_SYLLABLE_LEN + 1];
+static char name[FOLD_SYLLABLES_MAX][FOLD_SYLLABLE_LEN + 1];
 static uint32_t name_n = 1; /* number 0 is no syllable */
 static uint16_t syllable[FOLD_CODE_POINTS];
 static uint8_t rank[FOLD_CODE_POINTS]; /* which source gave it, from 1 */
@@ -23,8 +23,8 @@ static uint32_t number_of(const char *s)
     for (uint32_t i = 1; i < name_n; i++)
         if (strcmp(name[i], s) == 0)
             return i;
-    if (name_n == SYLLABLES_MAX)
-        die("more than %d syllables", SYLLABLES_MAX);
+    if (name_n == FOLD_SYLLABLES_MAX)
+        die("more than %d syllables", FOLD_SYLLABLES_MAX);
     snprintf(name[name_n], sizeof(name[0]), "%s", s);
     return name_n++;
 }
