@@ -12,7 +12,7 @@ enum idle_metric { M_RSS, M_RSS_MB, M_SLAB, M_CPU, M_ENDED, M_COUNT };
 static const struct metric metrics[M_COUNT] = {
     [M_RSS] = {"rss_kb_per_conn", "RSS kB per connection", 2, true},
     [M_RSS_MB] = {"rss_mb", "RSS MB in all", 1, false},
-    [M_SLAB] = {"slab_kb_per_conn", "kernel slab kB per connection", 1, true},
+    [M_SLAB] = {"slab_kb_per_conn", "kernel slab kB per connection", 1, false},
     [M_CPU] = {"cpu_ms_per_s", "CPU ms/s while idle", 2, false},
     [M_ENDED] = {"ended", "connections lost", 0, false},
 };
@@ -21,6 +21,7 @@ struct idle {
     struct common c;
     long conns, rounds;
     double secs;
+    const char *reference;
     unsigned n_open, n_started, ended;
     bool is_closing;
     char trouble[160];
@@ -127,7 +128,7 @@ static int idle_all(struct idle *s, int argc, char **argv)
     if (common_start(&s->c) || common_check_descriptors(&s->c, s->conns) < 0)
         return 2;
     struct report *r = report_new("idle", &s->c, metrics, M_COUNT, s->rounds);
-    int rc = 0;
+    int rc = common_reference(&s->c, s->reference, &r->reference);
     for (long round = 0; round < s->rounds && rc == 0; round++) {
         for (size_t t = 0; t < s->c.n_targets && rc == 0; t++)
             rc = measure(s, &s->c.target[t], report_cell(r, round, t));
@@ -148,6 +149,7 @@ int bench_idle(int argc, char **argv)
     const struct opt table[] = {
         COMMON_OPTS(s.c){"conns", OPT_INT, &s.conns, 1, 100000, "N", "agents (1000)"},
         {"secs", OPT_NUMBER, &s.secs, 0.1, 86400, "S", "seconds of silence (2)"},
+        {"reference", OPT_TEXT, &s.reference, 0, 0, "NAME", "target that ratios are taken to (the first)"},
         {"rounds", OPT_INT, &s.rounds, 1, ROUNDS_MAX, "N", "rounds (1); only the first sees a process without history"},
         {0},
     };

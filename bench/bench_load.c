@@ -84,16 +84,6 @@ static void fill_cell(double *v, const struct slot_result *r, bool has_hits)
     v[M_ENDED] = (double)r->ended;
 }
 
-static long find_target(const struct common *c, const char *name, const char *option)
-{
-    for (size_t i = 0; name && i < c->n_targets; i++)
-        if (strcmp(c->target[i].name, name) == 0)
-            return (long)i;
-    if (name)
-        fprintf(stderr, "--%s %s: no --target has that name\n", option, name);
-    return -1;
-}
-
 /* What a proxy adds to the median of the target that has none. */
 static void fill_added(struct report *r, long round, size_t direct)
 {
@@ -133,15 +123,15 @@ static int run_round(struct load *l, struct report *report, long round, struct s
     return 0;
 }
 
-static int run_rounds(struct load *l, struct report *report, long direct)
+static int run_rounds(struct load *l, struct report *report, const size_t *direct)
 {
     struct slot_result *r = xcalloc(1, sizeof(*r));
     int rc = 0;
     for (long round = 0; round < l->rounds && rc == 0; round++) {
         rc = run_round(l, report, round, r);
         if (rc == 0) {
-            if (direct >= 0)
-                fill_added(report, round, (size_t)direct);
+            if (direct)
+                fill_added(report, round, *direct);
             report->rounds = round + 1;
         }
     }
@@ -199,12 +189,12 @@ static int load_all(struct load *l, int argc, char **argv)
         rc = read_texts(l);
     if (!rc && common_check_descriptors(&l->c, l->plan.conns) < 0)
         rc = 2;
-    long direct = find_target(&l->c, l->direct, "direct"), ref = find_target(&l->c, l->reference, "reference");
-    if (rc || (l->direct && direct < 0) || (l->reference && ref < 0))
+    size_t direct = 0, ref = 0;
+    if (rc || common_reference(&l->c, l->direct, &direct) < 0 || common_reference(&l->c, l->reference, &ref) < 0)
         return 2;
     struct report *report = report_new("load", &l->c, metrics, M_COUNT, l->rounds);
-    report->reference = ref >= 0 ? (size_t)ref : 0;
-    rc = run_rounds(l, report, direct);
+    report->reference = ref;
+    rc = run_rounds(l, report, l->direct ? &direct : NULL);
     if (report->rounds) {
         report_print(report);
         rc = report_write(report, argc, argv) < 0 ? 1 : rc;

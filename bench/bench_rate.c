@@ -21,7 +21,7 @@ struct rate {
     struct common c;
     long conc, rounds;
     double warm_s, secs;
-    const char *message;
+    const char *message, *reference;
     struct peer *peer;
     int64_t *since;
     bool *is_over;
@@ -119,7 +119,7 @@ static int rate_all(struct rate *s, int argc, char **argv)
     if (common_start(&s->c) || common_check_descriptors(&s->c, s->conc) < 0)
         return 2;
     struct report *r = report_new("rate", &s->c, metrics, M_COUNT, s->rounds);
-    int rc = 0;
+    int rc = common_reference(&s->c, s->reference, &r->reference);
     s->peer = xcalloc((size_t)s->conc, sizeof(*s->peer));
     s->since = xcalloc((size_t)s->conc, sizeof(*s->since));
     s->is_over = xcalloc((size_t)s->conc, sizeof(*s->is_over));
@@ -150,6 +150,7 @@ int bench_rate(int argc, char **argv)
         COMMON_OPTS(s.c){"conc", OPT_INT, &s.conc, 1, 10000, "N", "connections under way at a time (64)"},
         {"secs", OPT_NUMBER, &s.secs, 0.1, 86400, "S", "measured seconds per target and round (2)"},
         {"warm", OPT_NUMBER, &s.warm_s, 0, 3600, "S", "seconds before, not measured (0.5)"},
+        {"reference", OPT_TEXT, &s.reference, 0, 0, "NAME", "target that ratios are taken to (the first)"},
         {"rounds", OPT_INT, &s.rounds, 1, ROUNDS_MAX, "N", "rounds (3)"},
         {"message", OPT_TEXT, &s.message, 0, 0, "TEXT", "template with {id} {text} {n}"},
         {0},

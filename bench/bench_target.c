@@ -103,6 +103,19 @@ int common_check_descriptors(const struct common *c, long conns)
     return -1;
 }
 
+int common_reference(const struct common *c, const char *name, size_t *at)
+{
+    *at = 0;
+    for (size_t i = 0; name && i < c->n_targets; i++)
+        if (strcmp(c->target[i].name, name) == 0) {
+            *at = i;
+            return 0;
+        }
+    if (name)
+        fprintf(stderr, "%s: no --target has that name\n", name);
+    return name ? -1 : 0;
+}
+
 static bool progress_shown;
 
 void progress(const char *fmt, ...)

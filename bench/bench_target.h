@@ -56,6 +56,10 @@ void common_stop(struct common *c);
 /* Descriptors this process needs for `conns` agents at a time; -1 and a line on standard error when it may not. */
 int common_check_descriptors(const struct common *c, long conns);
 
+/* The place of the target of that name (NULL: the first, 0) in *at; -1 and a line on standard error when there is none.
+ */
+int common_reference(const struct common *c, const char *name, size_t *at);
+
 /* A line that is written over while something runs, only on a terminal. */
 void progress(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void progress_end(void);

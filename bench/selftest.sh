@@ -1,0 +1,58 @@
+#!/bin/bash
+# chatgate-bench against its own echo backend: every message comes back once and in order, losses and refusals are seen.
+set -euo pipefail
+bench=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+sock=$work/echo.sock
+fail() {
+    echo "FAILED: $*" >&2
+    cat "$work"/*.txt >&2 || true
+    exit 1
+}
+# value FILE COLUMN: of the first row of a CSV file.
+value() { awk -F, -v want="$2" 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == want) c = i} NR == 2 {print $c}' "$1"; }
+expect() { # FILE COLUMN VALUE
+    local found
+    found=$(value "$1" "$2")
+    [ "$found" = "$3" ] || fail "$2 is '$found', expected '$3'"
+}
+
+"$bench" load --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 20 --rate 1000 --secs 1 --warm 0.1 \
+    --rounds 1 --size 50,3000,70000 --csv "$work/load.csv" --json "$work/load.json" >"$work/load.txt" 2>&1 || fail load
+expect "$work/load.csv" answered 1000
+for column in lost doubled disordered unsent ended; do
+    expect "$work/load.csv" $column 0
+done
+grep -q '"answered":{"median":1000' "$work/load.json" || fail "JSON does not say what CSV says"
+
+rm -f "$sock"
+"$bench" load --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 5 --closed 3 --secs 0.5 --warm 0.1 \
+    --rounds 2 --csv "$work/closed.csv" >"$work/closed.txt" 2>&1 || fail closed
+expect "$work/closed.csv" lost 0
+[ "$(value "$work/closed.csv" answered)" -gt 100 ] || fail "closed loop: hardly a message"
+
+# A backend whose answers cannot be told apart by their id loses every message.
+rm -f "$sock"
+"$bench" load --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 2 --rate 50 --secs 0.2 --warm 0 --rounds 1 \
+    --drain 0.1 --message '{"type":"auth","token":"{text}","ref":"{id}"}' --csv "$work/lost.csv" \
+    >"$work/lost.txt" 2>&1 || fail lost
+expect "$work/lost.csv" lost 10
+expect "$work/lost.csv" answered 0
+
+rm -f "$sock"
+"$bench" rate --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conc 8 --secs 0.3 --warm 0 --rounds 1 \
+    --csv "$work/rate.csv" >"$work/rate.txt" 2>&1 || fail rate
+expect "$work/rate.csv" failed 0
+
+rm -f "$sock"
+"$bench" idle --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 100 --secs 0.1 --csv "$work/idle.csv" \
+    >"$work/idle.txt" 2>&1 || fail idle
+expect "$work/idle.csv" ended 0
+
+# Nobody there: told, and not taken for a result.
+"$bench" load --target "none=ws+unix:$work/none.sock:/ws" --conns 2 --secs 0.1 --rounds 1 >"$work/none.txt" 2>&1 &&
+    fail "a missing target passed"
+grep -q "agent 0" "$work/none.txt" || fail "a missing target is not named"
+"$bench" load --target x=http://127.0.0.1/ >"$work/url.txt" 2>&1 && fail "a wrong URL passed"
+echo "chatgate-bench: all as expected"
