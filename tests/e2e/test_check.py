@@ -1,0 +1,139 @@
+"""`chatgate check`: every problem of every file in one run, each with its place; warnings; exit codes."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from gateway import BUILD, SOURCE
+
+CHATGATE = BUILD / "src/cli/chatgate"
+
+GOOD_PACK = """pack: local_test
+direction: outgoing
+rules:
+  - id: local_test.word
+    title: test
+    action: block
+    words: [加我微信]
+    notice: 请在平台内沟通。
+    examples:
+      hit: [加我微信]
+      miss: [你好]
+"""
+
+
+def check(*args, data=None):
+    env = dict(os.environ)
+    env.pop("CHATGATE_DATA", None)
+    if data:
+        env["CHATGATE_DATA"] = str(data)
+    done = subprocess.run([CHATGATE, "check", *map(str, args)], capture_output=True, text=True, env=env, timeout=60)
+    assert done.stderr == "", done.stderr
+    return done.returncode, done.stdout.splitlines()
+
+
+@pytest.fixture
+def site(folder):
+    """A folder with a pack and a profile, and a function that writes a configuration there."""
+    (folder / "packs").mkdir()
+    (folder / "packs/local_test.yaml").write_text(GOOD_PACK)
+    (folder / "profiles").mkdir()
+    profile = (SOURCE / "conf/profiles/plain-ws-json.yaml").read_text()
+    (folder / "profiles/plain.yaml").write_text(profile.replace("profile: plain-ws-json", "profile: plain"))
+
+    def write(more="", listener="{name: web, address: 127.0.0.1:0, profile: plain, upstream: im}"):
+        (folder / "c.yaml").write_text(
+            f"profiles_dir: profiles\nrules: {{packs: [packs]}}\nlisteners:\n  - {listener}\n"
+            f"upstreams:\n  - {{name: im, servers: [127.0.0.1:9000]}}\n{more}")
+        return folder / "c.yaml"
+
+    return write
+
+
+def test_a_good_configuration(site):
+    assert check("--config", site()) == (0, ["0 errors, 0 warnings"])
+    assert check(site()) == (0, ["0 errors, 0 warnings"])
+
+
+def test_all_files_are_checked_in_one_run(site, folder, certificates):
+    (folder / "directory.yaml").write_text("agents:\n  - {id: ann, shop: nowhere}\n  - {team: t}\n")
+    (folder / "packs/local_test.yaml").write_text(GOOD_PACK.replace("action: block", "action: blok"))
+    path = site("directory: directory.yaml\ntimeouts: {conect: 5s}\nworkers: many\n",
+                listener=f"{{name: web, address: 127.0.0.1:0, profile: plain, upstream: mi, tls: "
+                         f"{{certificate: {certificates / 'server.pem'}, key: {certificates / 'ca.key'}}}}}")
+    (folder / "profiles/plain.yaml").write_text("profile: plain\nwhat: is this\n")
+    code, lines = check("--config", path)
+    text = "\n".join(lines)
+    assert code == 1
+    assert re.search(rf"^{re.escape(str(path))}:4:\d+: listeners\[\]\.upstream: \"mi\" is no upstream, must be one of: im$",
+                     text, re.M), text
+    assert f'{path}:8:12: timeouts.conect: unknown key, did you mean "connect"?, allowed here: connect,' in text
+    assert f'{path}:9:10: workers: is "many", must be a whole number from 0 to 256' in text
+    assert f'{folder}/directory.yaml:2:20: shop: "nowhere" is none of the names under shops' in text
+    assert f"{folder}/directory.yaml:3:5: agents[]: has neither id and pattern" in text
+    assert re.search(rf"^{re.escape(str(folder))}/packs/local_test\.yaml:6:\d+: .*blok", text, re.M), text
+    assert re.search(rf"^{re.escape(str(folder))}/profiles/plain\.yaml:2:\d+: .*what", text, re.M), text
+    assert re.search(r"listeners\[\]\.tls: .*", text), text
+    errors = len(lines) - 1
+    assert errors >= 8
+    assert lines[-1] == f"{errors} errors, 0 warnings"
+
+
+def test_a_certificate_that_is_none(site, folder):
+    for name in ("a.pem", "b.pem"):
+        (folder / name).write_text("this is no certificate\n")
+    path = site("", "{name: web, address: 127.0.0.1:0, profile: plain, upstream: im, tls: {certificate: a.pem, key: b.pem}}")
+    code, lines = check("--config", path)
+    assert code == 1
+    assert len(lines) == 2 and "listeners[].tls: " in lines[0] and "a.pem" in lines[0], lines
+    assert lines[1] == "1 error, 0 warnings"
+
+
+def test_warnings_do_not_fail(site):
+    path = site("  - {name: spare, servers: [127.0.0.1:9001], tls: {enabled: true, verify: false}}\n"
+                "admin: 0.0.0.0:9464\nunknown_agent: refuse\n")
+    code, lines = check("--config", path)
+    assert code == 0, lines
+    assert lines == [
+        f'warning: {path}:7:5: upstreams[].name: no listener uses "spare"',
+        f"warning: {path}:7:76: upstreams[].tls.verify: is false, anybody between here and the backend can read along",
+        f'warning: {path}:8:8: admin: "0.0.0.0:9464" can be reached from other hosts and has no login',
+        f"warning: {path}:9:16: unknown_agent: is refuse, but without a directory every agent is unknown",
+        "0 errors, 4 warnings",
+    ]
+
+
+def test_the_samples_are_good(folder):
+    (folder / "rules").symlink_to(SOURCE / "rules")
+    (folder / "profiles").symlink_to(SOURCE / "conf/profiles")
+    for name in ("chatgate.yaml", "minimal.yaml"):
+        code, lines = check("--config", SOURCE / "conf" / name, data=folder)
+        assert (code, lines[-1].split(",")[0]) == (0, "0 errors"), lines
+
+
+def test_a_file_that_is_not_there(folder):
+    code, lines = check("--config", folder / "none.yaml")
+    assert code == 1
+    assert lines == [f"{folder}/none.yaml: cannot open: No such file or directory", "1 error, 0 warnings"]
+
+
+def test_broken_yaml(folder):
+    (folder / "c.yaml").write_text("listeners: [\n")
+    code, lines = check("--config", folder / "c.yaml")
+    assert code == 1
+    assert re.match(rf"{re.escape(str(folder))}/c\.yaml:\d+:\d+: not valid YAML: ", lines[0]), lines
+
+
+def test_the_keys_are_listed():
+    code, lines = check("--keys")
+    assert code == 0
+    assert "listeners[].tls.certificate: PEM file with the certificate and its chain; turns TLS on" in lines
+    assert "    time: 10ms to 5m; default: 5s; taken at reload" in lines
+
+
+def test_bad_usage():
+    done = subprocess.run([CHATGATE, "check", "--what"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: chatgate check ")
