@@ -87,7 +87,8 @@ static void check_certificates(struct check *c)
         const struct conf_tls *t = &c->conf->listener[i].tls;
         struct tls_server *server = t->certificate && t->key ? tls_server_new(t->certificate, t->key, &e) : NULL;
         if (t->certificate && t->key && !server)
-            err_list_add(&c->errs, "%s: listeners[].tls: %s", c->conf->file, e.text);
+            err_list_add(&c->errs, "%s: listeners[].tls of %s: %s", c->conf->file,
+                         c->conf->listener[i].name ? c->conf->listener[i].name : "?", e.text);
         if (server)
             tls_server_unref(&server);
     }

@@ -71,14 +71,14 @@ def test_all_files_are_checked_in_one_run(site, folder, certificates):
                      text, re.M), text
     assert f'{path}:8:12: timeouts.conect: unknown key, did you mean "connect"?, allowed here: connect,' in text
     assert f'{path}:9:10: workers: is "many", must be a whole number from 0 to 256' in text
-    assert f'{folder}/directory.yaml:2:20: shop: "nowhere" is none of the names under shops' in text
+    assert f'{folder}/directory.yaml:2:21: shop: "nowhere" is none of the names under shops' in text
     assert f"{folder}/directory.yaml:3:5: agents[]: has neither id and pattern" in text
     assert re.search(rf"^{re.escape(str(folder))}/packs/local_test\.yaml:6:\d+: .*blok", text, re.M), text
     assert re.search(rf"^{re.escape(str(folder))}/profiles/plain\.yaml:2:\d+: .*what", text, re.M), text
-    assert re.search(r"listeners\[\]\.tls: .*", text), text
-    errors = len(lines) - 1
+    assert re.search(r"listeners\[\]\.tls of web: .*ca\.key", text), text
+    errors = len(lines) - 2  # and the warning that nobody uses "im"
     assert errors >= 8
-    assert lines[-1] == f"{errors} errors, 0 warnings"
+    assert lines[-1] == f"{errors} errors, 1 warning"
 
 
 def test_a_certificate_that_is_none(site, folder):
@@ -87,7 +87,7 @@ def test_a_certificate_that_is_none(site, folder):
     path = site("", "{name: web, address: 127.0.0.1:0, profile: plain, upstream: im, tls: {certificate: a.pem, key: b.pem}}")
     code, lines = check("--config", path)
     assert code == 1
-    assert len(lines) == 2 and "listeners[].tls: " in lines[0] and "a.pem" in lines[0], lines
+    assert len(lines) == 2 and "listeners[].tls of web: " in lines[0] and "a.pem" in lines[0], lines
     assert lines[1] == "1 error, 0 warnings"
 
 
@@ -98,7 +98,7 @@ def test_warnings_do_not_fail(site):
     assert code == 0, lines
     assert lines == [
         f'warning: {path}:7:5: upstreams[].name: no listener uses "spare"',
-        f"warning: {path}:7:76: upstreams[].tls.verify: is false, anybody between here and the backend can read along",
+        f"warning: {path}:7:75: upstreams[].tls.verify: is false, anybody between here and the backend can read along",
         f'warning: {path}:8:8: admin: "0.0.0.0:9464" can be reached from other hosts and has no login',
         f"warning: {path}:9:16: unknown_agent: is refuse, but without a directory every agent is unknown",
         "0 errors, 4 warnings",
