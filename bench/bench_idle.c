@@ -10,11 +10,11 @@ enum { OPENING_MAX = 64 };
 enum idle_metric { M_RSS, M_RSS_MB, M_SLAB, M_CPU, M_ENDED, M_COUNT };
 
 static const struct metric metrics[M_COUNT] = {
-    [M_RSS] = {"rss_kb_per_conn", "RSS kB per connection", 2, true},
-    [M_RSS_MB] = {"rss_mb", "RSS MB in all", 1, false},
-    [M_SLAB] = {"slab_kb_per_conn", "kernel slab kB per connection", 1, false},
-    [M_CPU] = {"cpu_ms_per_s", "CPU ms/s while idle", 2, false},
-    [M_ENDED] = {"ended", "connections lost", 0, false},
+    [M_RSS] = {"rss_kb_per_conn", "RSS kB per connection", 2, true, false},
+    [M_RSS_MB] = {"rss_mb", "RSS MB in all", 1, false, false},
+    [M_SLAB] = {"slab_kb_per_conn", "kernel slab kB per connection", 1, false, false},
+    [M_CPU] = {"cpu_ms_per_s", "CPU ms/s while idle", 2, false, false},
+    [M_ENDED] = {"ended", "connections lost", 0, false, true},
 };
 
 struct idle {

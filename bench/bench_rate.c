@@ -10,11 +10,11 @@
 enum rate_metric { M_RATE, M_P50, M_P99, M_CPU, M_FAILED, M_COUNT };
 
 static const struct metric metrics[M_COUNT] = {
-    [M_RATE] = {"conns_per_s", "connections/s", 0, true},
-    [M_P50] = {"p50_us", "connect to answer p50 us", 0, true},
-    [M_P99] = {"p99_us", "p99 us", 0, true},
-    [M_CPU] = {"cpu_us_per_conn", "CPU us each", 1, true},
-    [M_FAILED] = {"failed", "failed", 0, false},
+    [M_RATE] = {"conns_per_s", "connections/s", 0, true, false},
+    [M_P50] = {"p50_us", "connect to answer p50 us", 0, true, false},
+    [M_P99] = {"p99_us", "p99 us", 0, true, false},
+    [M_CPU] = {"cpu_us_per_conn", "CPU us each", 1, true, false},
+    [M_FAILED] = {"failed", "failed", 0, false, true},
 };
 
 struct rate {

@@ -74,30 +74,34 @@ static void put_cell(char *out, size_t cap, struct spread s, int digits)
         snprintf(out, cap, "%.*f [%.*f-%.*f]", digits, s.median, digits, s.min, digits, s.max);
 }
 
-static bool is_known(const struct report *r, size_t metric)
+static bool is_shown(const struct report *r, size_t metric, bool as_ratio)
 {
-    for (size_t t = 0; t < r->common->n_targets; t++)
-        if (report_spread(r, t, metric, false).n)
+    if (as_ratio && !r->metric[metric].has_ratio)
+        return false;
+    for (size_t t = 0; t < r->common->n_targets; t++) {
+        struct spread s = report_spread(r, t, metric, false);
+        if (s.n && (s.max > 0 || !r->metric[metric].is_fault))
             return true;
+    }
     return false;
 }
 
 static void print_table(const struct report *r, bool as_ratio)
 {
     char text[96];
-    printf("| %-16s |", "target");
+    printf("| target |");
     for (size_t m = 0; m < r->n_metrics; m++)
-        if (is_known(r, m) && (!as_ratio || r->metric[m].has_ratio))
+        if (is_shown(r, m, as_ratio))
             printf(" %s |", r->metric[m].head);
     printf("\n| --- |");
     for (size_t m = 0; m < r->n_metrics; m++)
-        if (is_known(r, m) && (!as_ratio || r->metric[m].has_ratio))
+        if (is_shown(r, m, as_ratio))
             printf(" --- |");
     printf("\n");
     for (size_t t = 0; t < r->common->n_targets; t++) {
-        printf("| %-16s |", r->common->target[t].name);
+        printf("| %s |", r->common->target[t].name);
         for (size_t m = 0; m < r->n_metrics; m++) {
-            if (!is_known(r, m) || (as_ratio && !r->metric[m].has_ratio))
+            if (!is_shown(r, m, as_ratio))
                 continue;
             put_cell(text, sizeof(text), report_spread(r, t, m, as_ratio), as_ratio ? 2 : r->metric[m].digits);
             printf(" %s |", text);

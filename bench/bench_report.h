@@ -11,6 +11,7 @@ struct metric {
     const char *head; /* in the table */
     int digits;       /* behind the point */
     bool has_ratio;   /* a ratio to the reference means something */
+    bool is_fault;    /* shown in the table only when it is not zero everywhere */
 };
 
 /* value[(round * n_targets + target) * n_metrics + metric]; NAN: not known. */
