@@ -52,12 +52,13 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
     } else if (!span_is(schema->text, p->schema)) {
         refuse_meta(p, "cg:meta: version is \"%s\", this program writes \"%s\"", redis_text(schema, text), p->schema);
     } else {
-        if (shards != p->o.n_shards)
-            log_event(LOG_ERROR, "shards_differ", "configured=%u in_redis=%" PRId64 " then=\"events stay in the ring\"",
-                      p->o.n_shards, shards);
         p->meta_shards = (unsigned)shards;
-        p->is_refused_told = false;
         p->trouble[0] = 0;
+        if (shards != p->o.n_shards)
+            refuse_meta(p, "redis.shards is %u, but cg:meta in Redis says %" PRId64 ", which cannot be changed",
+                        p->o.n_shards, shards);
+        else
+            p->is_refused_told = false;
     }
 }
 

@@ -15,7 +15,7 @@ struct pump_options {
     struct redis *redis;
     /* EVALSHA with the keys of schema_apply_keys and ARGV: schema, ring id, offset_ms, node id, n, then n times number
      * and record. It applies only the number after the last, skips those up to it, stops at a larger one, and answers
-     * {last, applied, skipped, status} with status OK or GAP. Must outlive the pump. */
+     * {last, applied, skipped, status} with status OK, GAP, or VERSION (pauses the lane). Must outlive the pump. */
     const char *script;
     const char *node_id;
     unsigned n_shards; /* wanted; what cg:meta says decides */

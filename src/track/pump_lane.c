@@ -277,6 +277,10 @@ static void on_batch(void *ctx, const struct redis_reply *reply)
         return;
     }
     const struct redis_reply *status = redis_item(reply, 3);
+    if (span_is(status->text, "VERSION")) {
+        pause_lane(l, "Redis holds this shard in a schema that this program does not know (VERSION)");
+        return;
+    }
     bool is_ok = span_is(status->text, "OK"), is_gap = span_is(status->text, "GAP");
     if (!redis_get_int(redis_item(reply, 0), &last) || !redis_get_int(redis_item(reply, 1), &applied) ||
         !redis_get_int(redis_item(reply, 2), &dup) || last < 0 || applied < 0 || dup < 0 || !(is_ok || is_gap)) {

@@ -1,0 +1,251 @@
+/* The encoding of events, read back by a small decoder of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "base/rand.h"
+#include "base/utf8.h"
+#include "track/event.h"
+
+struct value {
+    enum { V_INT, V_STR, V_TRUE } kind;
+    int64_t i;
+    struct span s;
+};
+
+static uint64_t take_be(struct span *in, size_t n)
+{
+    uint64_t v = 0;
+    assert_true(in->n >= n);
+    for (size_t k = 0; k < n; k++)
+        v = v << 8 | in->p[k];
+    *in = span_from(*in, n);
+    return v;
+}
+
+static struct value take(struct span *in)
+{
+    struct value v = {.kind = V_INT};
+    size_t len;
+    uint8_t c = (uint8_t)take_be(in, 1);
+    if (c < 0x80) {
+        v.i = c;
+        return v;
+    }
+    switch (c) {
+    case 0xc3:
+        v.kind = V_TRUE;
+        return v;
+    case 0xce:
+        v.i = (int64_t)take_be(in, 4);
+        return v;
+    case 0xcf:
+    case 0xd3:
+        v.i = (int64_t)take_be(in, 8);
+        return v;
+    case 0xd9:
+        len = take_be(in, 1);
+        break;
+    case 0xda:
+        len = take_be(in, 2);
+        break;
+    default:
+        assert_int_equal(c & 0xe0, 0xa0);
+        len = c & 31;
+    }
+    assert_true(in->n >= len);
+    v.kind = V_STR;
+    v.s = span_of(in->p, len);
+    *in = span_from(*in, len);
+    return v;
+}
+
+/* The value of a key; fails when the map is malformed or has a key twice. */
+static bool find(struct span in, const char *key, struct value *out)
+{
+    assert_int_equal(take_be(&in, 1), 0xde);
+    unsigned n = (unsigned)take_be(&in, 2), found = 0;
+    while (n--) {
+        struct value k = take(&in), v = take(&in);
+        assert_int_equal(k.kind, V_STR);
+        if (span_is(k.s, key)) {
+            *out = v;
+            found++;
+        }
+    }
+    assert_int_equal(in.n, 0);
+    assert_true(found <= 1);
+    return found;
+}
+
+static void expect_str(struct span in, const char *key, struct span want)
+{
+    struct value v;
+    assert_true(find(in, key, &v));
+    assert_int_equal(v.kind, V_STR);
+    assert_true(span_eq(v.s, want));
+}
+
+static void expect_int(struct span in, const char *key, int64_t want)
+{
+    struct value v;
+    assert_true(find(in, key, &v));
+    assert_int_equal(v.kind, V_INT);
+    assert_int_equal(v.i, want);
+}
+
+static void expect_true(struct span in, const char *key)
+{
+    struct value v;
+    assert_true(find(in, key, &v));
+    assert_int_equal(v.kind, V_TRUE);
+}
+
+static uint8_t out[EVENT_ENCODED_MAX];
+
+static void every_field_has_its_key(void **state)
+{
+    (void)state;
+    struct track_event ev = {.kind = EV_OUTGOING,
+                             .at_ms = 1700000000123,
+                             .agent = span_str("lan"),
+                             .team = span_str("north"),
+                             .shop = span_str("s1"),
+                             .conv = span_str("c1"),
+                             .customer = span_str("u1"),
+                             .mid = span_str("m1"),
+                             .sender = span_str("u2"),
+                             .action = 3,
+                             .is_edit = true,
+                             .is_delivered = true,
+                             .is_ack_only = true,
+                             .is_live = true,
+                             .is_human = true,
+                             .rules = span_str("E1,E2"),
+                             .shadow = span_str("E3"),
+                             .rules_version = span_str("abc"),
+                             .text_hash = 0xfedcba9876543210u,
+                             .case_kind = span_str("refund"),
+                             .severity = 2,
+                             .case_rule = span_str("C1"),
+                             .words = span_str("我要退款"),
+                             .confirms = true,
+                             .commit_due_ms = -5,
+                             .commit_rule = span_str("P1"),
+                             .count = 70000};
+    struct span in = span_of(out, event_encode(&ev, out));
+    expect_str(in, "k", span_str("out"));
+    expect_int(in, "at", 1700000000123);
+    const char *strings[][2] = {
+        {"agent", "lan"},    {"team", "north"}, {"shop", "s1"},     {"conv", "c1"},        {"cust", "u1"},
+        {"mid", "m1"},       {"sender", "u2"},  {"rules", "E1,E2"}, {"shadow", "E3"},      {"rv", "abc"},
+        {"ckind", "refund"}, {"crule", "C1"},   {"prule", "P1"},    {"words", "我要退款"}, {"th", "fedcba9876543210"}};
+    for (size_t i = 0; i < ARRAY_LEN(strings); i++)
+        expect_str(in, strings[i][0], span_str(strings[i][1]));
+    expect_int(in, "act", 3);
+    expect_int(in, "sev", 2);
+    expect_int(in, "due", -5);
+    expect_int(in, "count", 70000);
+    const char *flags[] = {"edit", "dlv", "ackonly", "live", "human", "conf"};
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        expect_true(in, flags[i]);
+    assert_int_equal(in.p[2], 2 + ARRAY_LEN(strings) + 4 + ARRAY_LEN(flags));
+}
+
+static void what_is_empty_is_left_out(void **state)
+{
+    (void)state;
+    struct track_event ev = {.kind = EV_GAP};
+    struct span in = span_of(out, event_encode(&ev, out));
+    static const uint8_t want[] = {0xde, 0, 1, 0xa1, 'k', 0xa3, 'g', 'a', 'p'};
+    assert_true(span_eq(in, span_of(want, sizeof(want))));
+}
+
+static void long_fields_are_cut(void **state)
+{
+    (void)state;
+    static uint8_t text[5000];
+    for (size_t i = 0; i + 3 <= sizeof(text); i += 3)
+        memcpy(text + i, "\xe4\xb8\xad", 3);
+    struct span huge = span_of(text, sizeof(text));
+    char rules[1000] = "";
+    for (size_t n = 0; n + 7 < sizeof(rules);)
+        n += (size_t)snprintf(rules + n, sizeof(rules) - n, "E%03zu,", n % 1000);
+    struct track_event ev = {.agent = huge,
+                             .team = huge,
+                             .shop = huge,
+                             .conv = huge,
+                             .customer = huge,
+                             .mid = huge,
+                             .sender = huge,
+                             .case_rule = huge,
+                             .words = huge,
+                             .case_kind = huge,
+                             .rules = huge,
+                             .commit_rule = huge};
+    ev.rules_version = huge, ev.shadow = span_str(rules), ev.text_hash = 1, ev.at_ms = INT64_MAX, ev.count = UINT64_MAX;
+    struct span in = span_of(out, event_encode(&ev, out));
+    assert_true(in.n <= EVENT_ENCODED_MAX);
+    struct value v, w;
+    assert_true(find(in, "conv", &v) && find(in, "words", &w));
+    assert_true(v.s.n <= EVENT_FIELD_MAX && w.s.n <= EVENT_WORDS_MAX && w.s.n > EVENT_WORDS_MAX - 4);
+    char tail[20];
+    snprintf(tail, sizeof(tail), "~%016llx", (unsigned long long)hash_stable(huge));
+    assert_true(span_eq(span_from(v.s, v.s.n - 17), span_str(tail)));
+    assert_true(utf8_is_valid(v.s) && utf8_is_valid(w.s));
+    assert_true(find(in, "shadow", &v)); /* whole ids only */
+    assert_true(v.s.n <= EVENT_FIELD_MAX && v.s.n > EVENT_FIELD_MAX - 6 && v.s.p[v.s.n - 5] == ',');
+    assert_false(find(in, "rules", &v)); /* no comma: not one whole id fits */
+    expect_int(in, "count", INT64_MAX);
+}
+
+static void any_event_can_be_read_back(void **state)
+{
+    (void)state;
+    static uint8_t bytes[700];
+    for (int i = 0; i < 5000; i++) {
+        rand_bytes(bytes, sizeof(bytes));
+        uint64_t x = rand_u64();
+        struct track_event ev = {.kind = (enum event_kind)(x % EVENT_KIND_COUNT),
+                                 .at_ms = (int64_t)(rand_u64() >> (x % 64)),
+                                 .customer = span_of(bytes, (x >> 8) % 300),
+                                 .words = span_of(bytes, (x >> 20) % 700),
+                                 .rules = span_of(bytes + 100, (x >> 32) % 300),
+                                 .commit_due_ms = (int64_t)rand_u64(),
+                                 .count = x >> 40};
+        struct span in = span_of(out, event_encode(&ev, out));
+        expect_str(in, "k", span_str(event_kind_name(ev.kind)));
+        if (ev.customer.n && ev.customer.n <= EVENT_FIELD_MAX)
+            expect_str(in, "cust", ev.customer);
+        if (ev.commit_due_ms)
+            expect_int(in, "due", ev.commit_due_ms);
+    }
+}
+
+static void shards_are_spread_and_stable(void **state)
+{
+    (void)state;
+    unsigned hits[16] = {0};
+    for (int i = 0; i < 16000; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "customer-%d", i);
+        hits[event_shard(span_str(key), 16)]++;
+    }
+    for (int s = 0; s < 16; s++)
+        assert_in_range(hits[s], 800, 1200);
+    /* FNV-1a of "a" is af63dc4c8601ec8c: files and Redis outlive the program */
+    assert_int_equal(event_shard(span_str("a"), 16), 12);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_field_has_its_key),      cmocka_unit_test(what_is_empty_is_left_out),
+        cmocka_unit_test(long_fields_are_cut),          cmocka_unit_test(any_event_can_be_read_back),
+        cmocka_unit_test(shards_are_spread_and_stable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

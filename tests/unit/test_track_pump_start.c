@@ -1,0 +1,232 @@
+/* Tracking as the daemon starts it, with the real scripts: rings of more and of fewer workers, Redis there or not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "track/schema.h"
+#include "track/track.h"
+#include "track_redis_server.h"
+
+enum { PATIENCE_MS = 60000 };
+
+static struct server server;
+static struct loop *loop;
+static struct conf conf;
+static struct track *track;
+static int64_t give_up_ms;
+static bool (*is_done)(void);
+static bool was_done;
+
+static void on_step(void *ctx)
+{
+    (void)ctx;
+    was_done = was_done || is_done();
+    if (was_done || clock_mono_ms() > give_up_ms)
+        loop_stop(loop);
+}
+
+static struct track_state state_now(void)
+{
+    struct track_state st;
+    track_get_state(track, &st);
+    return st;
+}
+
+static void run_until(bool (*done)(void))
+{
+    struct timer *step = timer_new(loop, on_step, NULL);
+    is_done = done;
+    was_done = false;
+    give_up_ms = clock_mono_ms() + PATIENCE_MS;
+    timer_start(step, 2, true);
+    loop_run(loop);
+    timer_free(&step);
+    if (!was_done)
+        fail_msg("given up: %s", state_now().last_error);
+}
+
+static void start(unsigned n_workers)
+{
+    struct err e = {0};
+    struct track_options o = {.conf = &conf, .loop = loop, .node_id = "node-1"};
+    track = track_start(&o, n_workers, &e);
+    if (!track)
+        fail_msg("%s", e.text);
+}
+
+static void append(unsigned worker, unsigned first, unsigned n)
+{
+    for (unsigned i = first; i < first + n; i++) {
+        char mid[24], customer[24];
+        snprintf(mid, sizeof(mid), "m%u", i);
+        snprintf(customer, sizeof(customer), "customer-%u", i % 40);
+        struct track_event ev = {.kind = EV_INCOMING,
+                                 .at_ms = clock_wall_ms(),
+                                 .is_live = true,
+                                 .agent = span_str("lan"),
+                                 .team = span_str("north"),
+                                 .shop = span_str("s1"),
+                                 .conv = span_str(customer),
+                                 .customer = span_str(customer),
+                                 .sender = span_str(customer),
+                                 .mid = span_str(mid)};
+        assert_int_equal(ring_append(track_ring(track, worker), &ev), 0);
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    server_dir(&server);
+    loop = loop_new();
+    conf = (struct conf){.redis = {.is_on = true, .shards = 8, .keep_ms = 50, .timeout_ms = 1000}};
+    conf.redis.addr.path = server.sock;
+    conf.ring.dir = xasprintf("%s/rings", server.dir);
+    conf.ring.size_bytes = 1 << 20;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    track_stop(&track);
+    loop_free(&loop);
+    free(conf.ring.dir);
+    server_end(&server);
+    return 0;
+}
+
+static void on_pause_over(void *ctx)
+{
+    loop_stop(ctx);
+}
+
+static unsigned count_rings(void)
+{
+    unsigned n = 0;
+    DIR *d = opendir(conf.ring.dir);
+    for (struct dirent *f; (f = readdir(d));)
+        n += f->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+static bool is_drained(void)
+{
+    return track_is_drained(track);
+}
+
+static bool is_one_ring_left(void)
+{
+    return track_is_drained(track) && count_rings() == 1;
+}
+
+static uint64_t entries_in_streams(void)
+{
+    uint64_t n = 0;
+    for (unsigned s = 0; s < 8; s++) {
+        struct schema_keys keys;
+        schema_apply_keys(s, &keys);
+        struct redis_reply *r = ask(&server, "XLEN", keys.text[KEY_STREAM], NULL, NULL, NULL);
+        assert_int_equal(r->kind, REDIS_INT);
+        n += (uint64_t)r->integer;
+        redis_reply_free(r);
+    }
+    return n;
+}
+
+static void fewer_and_more_workers(void **state)
+{
+    (void)state;
+    start(3); /* Redis is not there */
+    for (unsigned w = 0; w < 3; w++)
+        append(w, w * 500, 500);
+    assert_false(track_is_drained(track));
+    assert_false(state_now().is_connected);
+    assert_true(state_now().unsent_bytes > 1500 * 80);
+    track_stop(&track);
+
+    start(1);
+    server_start(&server, NULL);
+    append(0, 1500, 100);
+    run_until(is_one_ring_left);
+    assert_int_equal(state_now().events_pumped, 1600);
+    assert_int_equal(state_now().events_dup, 0);
+    assert_int_equal(state_now().events_lost, 0);
+    assert_string_equal(state_now().last_error, "");
+    assert_int_equal(entries_in_streams(), 1600);
+    track_stop(&track);
+
+    start(4);
+    for (unsigned w = 0; w < 4; w++)
+        append(w, 2000 + w * 100, 100);
+    run_until(is_drained);
+    assert_int_equal(state_now().events_pumped, 400);
+    assert_int_equal(state_now().events_dup, 0);
+    assert_int_equal(entries_in_streams(), 2000);
+}
+
+static bool has_pumped_ten(void)
+{
+    return state_now().events_pumped == 10;
+}
+
+/* Another number of shards in the configuration: what was journaled for it stays in its file, what was before and
+ * comes after is pumped. */
+static void a_changed_shard_count(void **state)
+{
+    (void)state;
+    server_start(&server, NULL);
+    start(1);
+    append(0, 0, 10);
+    run_until(is_drained);
+    track_stop(&track);
+    conf.redis.shards = 4;
+    start(1);
+    append(0, 10, 10);
+    struct timer *pause = timer_new(loop, on_pause_over, loop);
+    timer_start(pause, 300, false);
+    loop_run(loop);
+    timer_free(&pause);
+    assert_false(track_is_drained(track));
+    assert_non_null(strstr(state_now().last_error, "shards"));
+    track_stop(&track);
+    conf.redis.shards = 8;
+    start(1);
+    append(0, 20, 10);
+    run_until(has_pumped_ten);
+    assert_int_equal(entries_in_streams(), 20);
+    assert_int_equal(count_rings(), 2);
+    assert_true(state_now().unsent_bytes > 0);
+}
+
+static void unusable_folders_are_named(void **state)
+{
+    (void)state;
+    struct err e;
+    struct track_options o = {.conf = &conf, .loop = loop, .node_id = "node-1"};
+    free(conf.ring.dir);
+    conf.ring.dir = xasprintf("%s/no/such/rings", server.dir);
+    assert_null(track_start(&o, 1, &e));
+    assert_non_null(strstr(e.text, "/no/such/rings"));
+    free(conf.ring.dir);
+    conf.ring.dir = xasprintf("%s/file", server.dir);
+    close(open(conf.ring.dir, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_null(track_start(&o, 1, &e));
+    assert_non_null(strstr(e.text, "no folder"));
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        TEST(fewer_and_more_workers),
+        TEST(a_changed_shard_count),
+        TEST(unusable_folders_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
