@@ -154,7 +154,8 @@ static void load_ws_rule(struct profile_loader *l, const struct ynode *at, struc
         load_role(l, value, r);
     if ((value = yaml_get(at, "live")))
         load_live(l, value, r);
-    check_rule(l, at, r);
+    if (yaml_get(at, "kind"))
+        check_rule(l, at, r);
 }
 
 /* Bodies of requests are not inspected yet, so the only thing that a rule can do with a route is to close it. */
