@@ -1,0 +1,296 @@
+/* Numbers in the digit view. Digits with at most three separators between them belong together; the pieces between
+ * separators are tokens, since 138-0013-8000 is one number and "13800138000 100元" is two. */
+#include "base/utf8.h"
+#include "rule/detect.h"
+
+enum { DIGITS_MAX = 40, TOKENS_MAX = 40, GAP_IN_NUMBER = 3, LOOK_BACK = 8 };
+
+struct token {
+    uint32_t from, to; /* units of the digit view */
+};
+
+struct numbers {
+    const struct detect_text *t;
+    const struct view *v;
+    struct detect_list *out;
+    struct token token[TOKENS_MAX]; /* of one run */
+    size_t n;
+};
+
+static bool is_digit(uint32_t cp)
+{
+    return cp >= '0' && cp <= '9';
+}
+
+static bool is_latin(uint32_t cp)
+{
+    return (cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z');
+}
+
+static bool units_are(const struct view *v, uint32_t at, uint32_t end, const char *word)
+{
+    size_t left = strlen(word);
+    for (; left; at++) {
+        uint32_t cp = 0;
+        unsigned n = utf8_decode((const uint8_t *)word, left, &cp);
+        if (!n || at >= end || v->cp[at] != cp)
+            return false;
+        word += n, left -= n;
+    }
+    return true;
+}
+
+/* The last start of one of the words in units [from, to), or -1. */
+static int64_t last_of(const struct view *v, uint32_t from, uint32_t to, const char *const *words)
+{
+    for (uint32_t at = to; at-- > from;)
+        for (size_t w = 0; words[w]; w++)
+            if (units_are(v, at, to, words[w]))
+                return at;
+    return -1;
+}
+
+static const char *const order_words[] = {"单号", "订单", "运单", "编号", "货号", "款号",   "型号",   "条码",
+                                          "流水", "工单", "批号", "税号", "sku",  "物流号", "快递号", NULL};
+static const char *const call_words[] = {"电话", "手机", "号码", "联系", "致电", "拨打", "微信", "热线",   "座机",
+                                         "卡号", "打款", "转账", "tel",  "vx",   "wx",   "qq",   "身份证", NULL};
+static const char *const unit_words[] = {"mm", "cm", "kg", "ml", "mah",  "km",   "gb", "元",   "块", "件", "个", "米",
+                                         "克", "斤", "人", "次", "年",   "月",   "日", "天",   "点", "折", "码", "瓦",
+                                         "毫", "厘", "公", "升", "小时", "分钟", "秒", "号楼", "期", "分", NULL};
+static const char *const glued_words[] = {"wx",     "vx",    "v",      "x",   "tel",    "qq", "q", "weixin",
+                                          "wechat", "phone", "mobile", "zfb", "alipay", "t",  NULL};
+
+/* A word that makes a number an order or tracking number stands before it, and no word of calling in between. */
+static bool is_order_number(const struct view *v, uint32_t at)
+{
+    uint32_t from = at > LOOK_BACK ? at - LOOK_BACK : 0;
+    int64_t order = last_of(v, from, at, order_words);
+    return order >= 0 && last_of(v, (uint32_t)order, at, call_words) < 0;
+}
+
+static bool has_unit_behind(const struct view *v, uint32_t at)
+{
+    if (at >= v->n || v->gap[at] > 1)
+        return false;
+    for (size_t w = 0; unit_words[w]; w++)
+        if (units_are(v, at, v->n, unit_words[w]))
+            return true;
+    return false;
+}
+
+/* A Latin letter right before: part of a code, unless the letters name a channel. */
+static bool is_glued(const struct view *v, uint32_t at)
+{
+    if (at == 0 || v->gap[at] != 0 || !is_latin(v->cp[at - 1]))
+        return false;
+    uint32_t from = at;
+    while (from > 0 && at - from < 10 && is_latin(v->cp[from - 1]) && (from == at || v->gap[from] == 0))
+        from--;
+    for (size_t w = 0; glued_words[w]; w++)
+        if (strlen(glued_words[w]) == at - from && units_are(v, from, at, glued_words[w]))
+            return false;
+    return true;
+}
+
+static void add(struct numbers *x, enum detector kind, uint32_t from, uint32_t to)
+{
+    const struct view *plain = &x->t->f->view[VIEW_PLAIN];
+    struct detection d = {.kind = (uint8_t)kind, .bfrom = x->v->from[from], .bto = x->v->to[to - 1]};
+    d.from = detect_unit_at(plain, d.bfrom);
+    d.to = detect_unit_at(plain, d.bto);
+    detect_add(x->out, d);
+}
+
+static bool luhn(const char *d, size_t n)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned k = (unsigned)(d[n - 1 - i] - '0');
+        if (i % 2)
+            k = k * 2 > 9 ? k * 2 - 9 : k * 2;
+        sum += k;
+    }
+    return sum % 10 == 0;
+}
+
+static bool is_bank_card(const char *d, size_t n)
+{
+    if (n >= 16 && n <= 19 && strncmp(d, "62", 2) == 0)
+        return luhn(d, n);
+    if (n == 19 && strncmp(d, "9558", 4) == 0)
+        return luhn(d, n);
+    return n == 16 && (d[0] == '4' || (d[0] == '5' && d[1] >= '1' && d[1] <= '5') || strncmp(d, "35", 2) == 0) &&
+           luhn(d, n);
+}
+
+static unsigned number_of(const char *d, size_t n)
+{
+    unsigned v = 0;
+    for (size_t i = 0; i < n; i++)
+        v = v * 10 + (unsigned)(d[i] - '0');
+    return v;
+}
+
+/* GB 11643: region, date of birth, check digit by ISO 7064 mod 11-2. */
+static bool is_id_card(const char *d, char last)
+{
+    static const uint8_t weight[] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
+    static const uint8_t days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    unsigned region = number_of(d, 2), year = number_of(d + 6, 4), month = number_of(d + 10, 2),
+             day = number_of(d + 12, 2), sum = 0;
+    if (!((region >= 11 && region <= 65) || region == 71 || (region >= 81 && region <= 83) || region == 91))
+        return false;
+    if (year < 1900 || year > 2100 || month < 1 || month > 12 || day < 1 || day > days[month - 1])
+        return false;
+    for (int i = 0; i < 17; i++)
+        sum += weight[i] * (unsigned)(d[i] - '0');
+    return "10x98765432"[sum % 11] == last;
+}
+
+static bool is_mobile(const char *d, size_t n)
+{
+    if (n == 13 && strncmp(d, "86", 2) == 0)
+        return is_mobile(d + 2, 11);
+    if (n == 15 && strncmp(d, "0086", 4) == 0)
+        return is_mobile(d + 4, 11);
+    if (n == 11 && d[0] == '1' && d[1] >= '3')
+        return strncmp(d, "154", 3) != 0 && strncmp(d, "194", 3) != 0;
+    if (n == 10 && d[0] == '0' && d[1] == '9')
+        return true; /* Taiwan */
+    return (n == 11 && strncmp(d, "852", 3) == 0 && d[3] >= '4') || (n == 12 && strncmp(d, "8869", 4) == 0);
+}
+
+static bool is_landline(const char *d, size_t n)
+{
+    if (d[0] != '0' || (n != 11 && n != 12) || d[1] == '0')
+        return false;
+    bool is_short_area = d[1] == '1' ? d[2] == '0' : d[1] == '2';
+    return is_short_area ? n == 11 && d[3] >= '2' : d[1] >= '3' && d[4] >= '2';
+}
+
+/* Tokens [a, b] read as one number of n digits. True when it was something. */
+static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, size_t n)
+{
+    uint32_t from = x->token[a].from, to = x->token[b].to;
+    const struct view *v = x->v;
+    bool has_x = n == 17 && to < v->n && (v->cp[to] == 'x' || v->cp[to] == 'X') && v->gap[to] <= 1;
+    if ((n == 18 && is_id_card(d, d[17])) || (has_x && is_id_card(d, 'x'))) {
+        add(x, DETECT_ID_CARD, from, to + (has_x ? 1 : 0));
+        return true;
+    }
+    if (is_order_number(v, from) || is_glued(v, from) || has_unit_behind(v, to))
+        return false;
+    if (is_bank_card(d, n))
+        add(x, DETECT_BANK_CARD, from, to);
+    else if (is_mobile(d, n))
+        add(x, DETECT_PHONE, from, to);
+    else if (is_landline(d, n))
+        add(x, DETECT_LANDLINE, from, to);
+    else if (n == 10 && (strncmp(d, "400", 3) == 0 || strncmp(d, "800", 3) == 0))
+        add(x, DETECT_SERVICE_NUMBER, from, to);
+    else
+        return false;
+    return true;
+}
+
+/* One whole token, or single digits one by one: QQ, short landlines, any number. */
+static void judge_token(struct numbers *x, uint32_t from, uint32_t to, const char *d, size_t n)
+{
+    static const char *const lines[] = {"电话", "座机", "热线", "致电", "tel", NULL};
+    const struct view *v = x->v;
+    if (n >= 5)
+        add(x, DETECT_NUMBER, from, to);
+    if (is_order_number(v, from) || has_unit_behind(v, to))
+        return;
+    bool is_date = n == 8 && (strncmp(d, "20", 2) == 0 || strncmp(d, "19", 2) == 0) && number_of(d + 4, 2) <= 12 &&
+                   number_of(d + 6, 2) <= 31;
+    if (n >= 5 && n <= 11 && d[0] != '0' && !is_date && !is_glued(v, from))
+        add(x, DETECT_QQ, from, to);
+    if ((n == 7 || n == 8) && d[0] >= '2' && !is_date && last_of(v, from > 4 ? from - 4 : 0, from, lines) >= 0)
+        add(x, DETECT_LANDLINE, from, to);
+}
+
+static size_t digits_of(const struct numbers *x, uint32_t from, uint32_t to, char *d, size_t n)
+{
+    for (uint32_t u = from; u < to && n < DIGITS_MAX; u++)
+        d[n++] = (char)x->v->cp[u];
+    return n;
+}
+
+static void judge_run(struct numbers *x)
+{
+    char d[DIGITS_MAX + 1];
+    size_t single = 0;
+    for (size_t a = 0; a < x->n; a++) {
+        size_t n = 0, found = SIZE_MAX;
+        for (size_t b = a; b < x->n && n < 20 && found == SIZE_MAX; b++) {
+            n = digits_of(x, x->token[b].from, x->token[b].to, d, n);
+            d[n] = '\0';
+            if (n >= 10 && judge_joined(x, a, b, d, n))
+                found = b;
+        }
+        single += x->token[a].to - x->token[a].from == 1;
+        n = digits_of(x, x->token[a].from, x->token[a].to, d, 0);
+        d[n] = '\0';
+        judge_token(x, x->token[a].from, x->token[a].to, d, n);
+        if (found != SIZE_MAX)
+            a = found;
+    }
+    if (single == x->n && x->n >= 5) { /* 1 2 3 4 5: spaced out */
+        uint32_t from = x->token[0].from, to = x->token[x->n - 1].to;
+        size_t n = digits_of(x, from, to, d, 0);
+        d[n] = '\0';
+        judge_token(x, from, to, d, n);
+    }
+}
+
+static void find_money(struct numbers *x)
+{
+    static const char *const money[] = {"元", "块", "毛", "角", "圆", "rmb", "usd", "刀", NULL};
+    const struct view *v = x->v, *plain = &x->t->f->view[VIEW_PLAIN];
+    for (uint32_t i = 0; i < v->n; i++) {
+        if (!is_digit(v->cp[i]) && v->cp[i] != 0x51e0 && v->cp[i] != 0x5341 && v->cp[i] != 0x767e) /* 几 十 百 */
+            continue;
+        uint32_t from = i;
+        while (i + 1 < v->n && v->gap[i + 1] <= 1 &&
+               (is_digit(v->cp[i + 1]) || v->cp[i + 1] == 0x5341 || v->cp[i + 1] == 0x767e))
+            i++;
+        uint32_t b = v->from[from];
+        bool has_sign = is_digit(v->cp[from]) && ((b >= 2 && memcmp(x->t->text.p + b - 2, "¥", 2) == 0) ||
+                                                  (b >= 3 && memcmp(x->t->text.p + b - 3, "￥", 3) == 0) ||
+                                                  (b >= 1 && x->t->text.p[b - 1] == '$'));
+        bool has_word = false;
+        for (size_t w = 0; money[w] && i + 1 < v->n && v->gap[i + 1] <= 1 && !has_word; w++)
+            has_word = units_are(v, i + 1, v->n, money[w]);
+        (void)plain;
+        if (has_word || has_sign)
+            add(x, DETECT_MONEY, from, i + 1 + (has_word ? 1 : 0));
+    }
+}
+
+void detect_numbers(const struct detect_text *t, struct detect_list *out)
+{
+    struct numbers x = {.t = t, .v = &t->f->view[VIEW_DIGIT], .out = out};
+    const struct view *v = x.v;
+    for (uint32_t i = 0; i < v->n; i++) {
+        if (!is_digit(v->cp[i]))
+            continue;
+        x.n = 0;
+        x.token[x.n++] = (struct token){i, i + 1};
+        uint32_t k = i + 1;
+        for (; k < v->n && is_digit(v->cp[k]); k++) {
+            if (v->gap[k] == 0) {
+                x.token[x.n - 1].to = k + 1;
+            } else {
+                bool is_cut =
+                    v->gap[k] > GAP_IN_NUMBER || detect_has_punctuation(t->text, v->to[k - 1], v->from[k], NULL);
+                if (is_cut || x.n == TOKENS_MAX)
+                    break;
+                x.token[x.n++] = (struct token){k, k + 1};
+            }
+        }
+        judge_run(&x);
+        i = k - 1;
+    }
+    find_money(&x);
+}

@@ -1,0 +1,18 @@
+/* Times that people name, read from code points, turned into a due time (rule-set documentation, "Times of
+ * commitments"). Calendar: Asia/Shanghai, 9:00 to 21:00, working days Monday to Friday. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+
+enum duetime_kind { DUETIME_NONE, DUETIME_DEFINITE, DUETIME_SOON, DUETIME_SOMEDAY };
+
+struct duetime {
+    enum duetime_kind kind;
+    uint32_t n;     /* code points read */
+    int64_t due_ms; /* wall time; 0 for someday */
+};
+
+/* Reads a time expression that begins at cp[0]. kind NONE when there is none. */
+struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms);

@@ -1,0 +1,540 @@
+#include "rule/eval.h"
+
+#include <fnmatch.h>
+
+#include "base/utf8.h"
+
+enum { REGEX_HITS_MAX = 16, STATES_MAX = 1 << NEAR_GROUPS_MAX };
+
+/* ---- scope and facts ---- */
+
+/* Globs; a leading `!` excludes. No list, or only exclusions that do not match: yes. */
+static bool names_match(const struct names *l, struct span who)
+{
+    char name[256];
+    bool has_wanted = false, is_wanted = false;
+    snprintf(name, sizeof(name), "%.*s", (int)MIN_OF(who.n, sizeof(name) - 1), who.n ? (const char *)who.p : "");
+    for (size_t i = 0; i < l->n; i++) {
+        bool is_not = l->name[i][0] == '!';
+        bool is_match = fnmatch(l->name[i] + is_not, name, 0) == 0;
+        if (is_not && is_match)
+            return false;
+        has_wanted |= !is_not;
+        is_wanted |= !is_not && is_match;
+    }
+    return is_wanted || !has_wanted;
+}
+
+static bool has_fact(const struct rule_who *w, const char *fact)
+{
+    for (size_t i = 0; i < w->n_facts; i++)
+        if (strcmp(w->facts[i], fact) == 0)
+            return true;
+    return false;
+}
+
+bool eval_applies(const struct eval *e, const struct rule *r)
+{
+    const struct rule_who *w = e->who;
+    if (e->ignores_conditions)
+        return true;
+    for (size_t i = 0; i < r->facts.n; i++)
+        if (!has_fact(w, r->facts.name[i]))
+            return false;
+    for (size_t i = 0; i < r->absent.n; i++)
+        if (has_fact(w, r->absent.name[i]))
+            return false;
+    return (!r->shops.n || names_match(&r->shops, w->shop)) && (!r->teams.n || names_match(&r->teams, w->team)) &&
+           (!r->roles.n || names_match(&r->roles, w->role)) && (!r->agents.n || names_match(&r->agents, w->agent));
+}
+
+/* ---- pieces ---- */
+
+static void add_piece(struct eval *e, const struct piece *p)
+{
+    if (e->n_pieces < PIECES_MAX)
+        e->piece[e->n_pieces++] = *p;
+    else
+        e->met_cut = true;
+}
+
+/* Whether the rule's own settings take the occurrence; the sheet has applied the widest of all rules. */
+static bool takes(const struct rule *r, const struct use *u, const struct occurrence *o)
+{
+    bool is_spelled = u->role == ROLE_WORD || u->role == ROLE_GROUP || u->role == ROLE_KEY;
+    if (o->gap > r->gap || (o->has_punctuation && !(r->has_punctuation && is_spelled)))
+        return false;
+    if (r->has_border && !o->has_border)
+        return false;
+    return !o->is_reading || o->same >= r->homophones_same;
+}
+
+static void collect_pieces(struct eval *e, const struct rule *r)
+{
+    const struct sheet *s = e->sheet;
+    e->n_pieces = 0;
+    for (uint32_t i = 0; i < s->n_occ; i++) {
+        const struct occurrence *o = &s->occ[i];
+        size_t lo = 0, hi = r->n_use;
+        while (lo < hi) {
+            size_t mid = lo + (hi - lo) / 2;
+            if (r->use[mid].term < o->term)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        for (; lo < r->n_use && r->use[lo].term == o->term; lo++)
+            if (takes(r, &r->use[lo], o))
+                add_piece(e, &(struct piece){o->from, o->to, o->bfrom, o->bto, r->use[lo].role, r->use[lo].index,
+                                             r->use[lo].key, (int32_t)i, -1});
+    }
+}
+
+static bool is_allowed_domain(const struct sheet *s, const struct rule *r, const struct detection *d)
+{
+    const struct names *lists[] = {&r->domains, &s->set->allow_domains};
+    struct span host = span_of(s->more.line.p + d->host, d->host_len);
+    size_t longest = 0;
+    bool is_allowed = false;
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+        for (size_t i = 0; i < lists[k]->n; i++) {
+            bool is_not = lists[k]->name[i][0] == '!';
+            struct span n = span_str(lists[k]->name[i] + is_not);
+            if (n.n < longest || n.n > host.n || !span_eq_nocase(n, span_from(host, host.n - n.n)))
+                continue;
+            if (n.n < host.n && host.p[host.n - n.n - 1] != '.')
+                continue;
+            longest = n.n;
+            is_allowed = !is_not;
+        }
+    return is_allowed;
+}
+
+/* Adds the detections of these kinds as pieces. */
+static void collect_detections(struct eval *e, const struct rule *r, uint32_t kinds, uint8_t role, uint8_t index)
+{
+    struct sheet *s = e->sheet;
+    sheet_detect(s, kinds);
+    e->met_cut |= s->found.is_cut;
+    for (size_t i = 0; i < s->found.n; i++) {
+        const struct detection *d = &s->found.d[i];
+        if ((kinds >> d->kind & 1) && !(d->kind == DETECT_URL && is_allowed_domain(s, r, d)))
+            add_piece(e, &(struct piece){d->from, d->to, d->bfrom, d->bto, role, index, 0, -1, (int32_t)i});
+    }
+}
+
+static bool overlaps(const struct piece *a, uint32_t bfrom, uint32_t bto)
+{
+    return a->bfrom < bto && bfrom < a->bto;
+}
+
+static bool is_longer(const struct piece *a, const struct piece *b)
+{
+    uint32_t na = a->to - a->from, nb = b->to - b->from;
+    return na != nb ? na > nb : a->bto - a->bfrom > b->bto - b->bfrom;
+}
+
+static void tell_dropped(const struct eval *e, const struct rule *r, uint32_t bfrom, uint32_t bto,
+                         const struct piece *by, const char *why)
+{
+    if (!e->trace)
+        return;
+    struct rule_trace t = {.what = TRACE_DROPPED, .rule = r, .from = bfrom, .to = bto, .why = why};
+    if (by)
+        t.by = span_of(e->sheet->text.p + by->bfrom, by->bto - by->bfrom);
+    e->trace(e->trace_arg, &t);
+}
+
+static bool is_trigger(const struct piece *p)
+{
+    return p->role == ROLE_WORD || p->role == ROLE_GROUP;
+}
+
+/* Takes out pieces that a longer allow phrase overlaps (detected ones: any), and readings that never count. */
+static void apply_unless(struct eval *e, const struct rule *r)
+{
+    for (uint32_t i = 0; i < e->n_pieces; i++) {
+        struct piece *p = &e->piece[i];
+        const struct piece *by = NULL;
+        for (uint32_t k = 0; is_trigger(p) && k < e->n_pieces && !by; k++) {
+            const struct piece *a = &e->piece[k];
+            bool is_phrase = a->role == ROLE_UNLESS && (p->detection >= 0 || is_longer(a, p));
+            bool is_reading =
+                a->role == ROLE_NOT_READING && p->occurrence >= 0 && e->sheet->occ[p->occurrence].is_reading;
+            if ((is_phrase || is_reading) && overlaps(a, p->bfrom, p->bto))
+                by = a;
+        }
+        if (by)
+            tell_dropped(e, r, p->bfrom, p->bto, by, "allow phrase");
+        if (by) /* stays in the list for nothing: phrases behind it must still be found */
+            p->role = ROLE_NONE;
+    }
+}
+
+/* ---- conditions on a hit ---- */
+
+static uint16_t part_of(const struct sheet *s, uint8_t same, uint32_t unit)
+{
+    uint32_t n = s->plain.view[VIEW_PLAIN].n;
+    unit = MIN_OF(unit, n ? n - 1 : 0);
+    return same == SAME_CLAUSE ? s->clause[unit] : same == SAME_SENTENCE ? s->sentence[unit] : 0;
+}
+
+static bool in_same(struct eval *e, uint8_t same, uint32_t a, uint32_t b)
+{
+    if (same == SAME_ANY)
+        return true;
+    sheet_need_clauses(e->sheet);
+    return part_of(e->sheet, same, a) == part_of(e->sheet, same, b);
+}
+
+static bool is_in_a_piece(const struct found *f, const struct piece *c)
+{
+    for (unsigned i = 0; i < f->n_pieces; i++)
+        if (c->bfrom >= f->piece[i].bfrom && c->bto <= f->piece[i].bto)
+            return true;
+    return f->n_pieces == 0 && c->bfrom >= f->bfrom && c->bto <= f->bto;
+}
+
+static bool is_near(struct eval *e, const struct not_near *nn, const struct found *f, const struct piece *c)
+{
+    uint32_t first = f->from, last = f->to > f->from ? f->to - 1 : f->from;
+    if (is_in_a_piece(f, c))
+        return false;
+    if (c->to <= f->from)
+        return (nn->side & SIDE_BEFORE) && f->from - c->to <= nn->within && in_same(e, nn->same, c->from, first);
+    if (c->from >= f->to)
+        return (nn->side & SIDE_AFTER) && c->from - f->to <= nn->within && in_same(e, nn->same, c->from, last);
+    return true; /* between the pieces */
+}
+
+static const struct piece *clearing_context(struct eval *e, const struct rule *r, const struct found *f)
+{
+    for (uint32_t i = 0; i < e->n_pieces; i++) {
+        const struct piece *c = &e->piece[i];
+        if (c->role == ROLE_NOT_NEAR && is_near(e, &r->not_near[c->index], f, c))
+            return c;
+    }
+    return NULL;
+}
+
+/* [lo, hi): the units of the message, clause or sentence around a unit. */
+static void part_around(struct eval *e, uint8_t same, uint32_t unit, uint32_t *lo, uint32_t *hi)
+{
+    struct sheet *s = e->sheet;
+    uint32_t n = s->plain.view[VIEW_PLAIN].n;
+    *lo = 0, *hi = n;
+    if (same == SAME_ANY || !n)
+        return;
+    sheet_need_clauses(s);
+    unit = MIN_OF(unit, n - 1);
+    uint16_t part = part_of(s, same, unit);
+    for (*lo = unit; *lo > 0 && part_of(s, same, *lo - 1) == part;)
+        --*lo;
+    for (*hi = unit + 1; *hi < n && part_of(s, same, *hi) == part;)
+        ++*hi;
+}
+
+static void strip_fillers(const struct eval *e, uint32_t from, uint32_t to, uint32_t *lo, uint32_t *hi)
+{
+    for (bool has = true; has;) {
+        has = false;
+        for (uint32_t i = 0; i < e->n_pieces; i++) {
+            const struct piece *p = &e->piece[i];
+            if (p->role != ROLE_FILLER || p->to == p->from)
+                continue;
+            if (p->from <= *lo && p->to > *lo && p->to <= from)
+                *lo = p->to, has = true;
+            if (p->to >= *hi && p->from < *hi && p->from >= to)
+                *hi = p->from, has = true;
+        }
+    }
+}
+
+static bool is_at_place(struct eval *e, const struct rule *r, const struct found *f)
+{
+    uint32_t lo, hi;
+    if (!r->at)
+        return true;
+    if (r->at & AT_START) {
+        part_around(e, r->at_unit, f->from, &lo, &hi);
+        strip_fillers(e, f->from, f->to, &lo, &hi);
+        if (f->from > lo)
+            return false;
+    }
+    if (r->at & AT_END) {
+        part_around(e, r->at_unit, f->to ? f->to - 1 : 0, &lo, &hi);
+        strip_fillers(e, f->from, f->to, &lo, &hi);
+        if (f->to < hi)
+            return false;
+    }
+    return true;
+}
+
+static bool is_question(struct eval *e, const struct found *f)
+{
+    const struct view *v = &e->sheet->plain.view[VIEW_PLAIN];
+    uint32_t lo, hi;
+    part_around(e, SAME_SENTENCE, f->to ? f->to - 1 : 0, &lo, &hi);
+    if (hi == 0)
+        return false;
+    uint32_t last = v->cp[hi - 1];
+    if (last == 0x5417 || last == 0x4e48 || last == 0x561b) /* 吗 么 嘛 */
+        return true;
+    uint32_t end = hi < v->n ? v->from[hi] : (uint32_t)e->sheet->text.n;
+    for (uint32_t b = v->to[hi - 1]; b < end;) {
+        uint32_t cp = 0;
+        unsigned n = utf8_decode(e->sheet->text.p + b, e->sheet->text.n - b, &cp);
+        if (cp == '?' || cp == 0xff1f)
+            return true;
+        b += n ? n : 1;
+    }
+    return false;
+}
+
+static bool is_quoted(const struct eval *e, const struct found *f)
+{
+    struct span t = e->sheet->text;
+    uint32_t open_at = 0, open = 0;
+    for (uint32_t b = 0; b < t.n;) {
+        uint32_t cp = 0;
+        unsigned n = utf8_decode(t.p + b, t.n - b, &cp);
+        bool is_open = cp == 0x201c || cp == 0x300c || cp == 0x300e || (cp == '"' && open != '"');
+        bool is_close = cp == 0x201d || cp == 0x300d || cp == 0x300f || (cp == '"' && open == '"');
+        if (is_close && open) {
+            if (open_at <= f->bfrom && f->bto <= b)
+                return true;
+            open = 0;
+        } else if (is_open) {
+            open = cp, open_at = b + n;
+        }
+        b += n ? n : 1;
+    }
+    return false;
+}
+
+/* Joined texts: the hit touches the current message and began in an earlier one that the rule's window reaches. */
+static bool is_in_window(const struct eval *e, const struct rule *r, const struct found *f)
+{
+    if (!e->window_from)
+        return true;
+    if (f->bfrom >= e->window_from || f->bto <= e->window_from)
+        return false;
+    for (unsigned i = 0; i < e->n_messages; i++) {
+        bool is_reached =
+            e->n_messages - i <= r->window_messages && e->sheet->now_ms - e->message_ms[i] <= r->window_ms;
+        if (is_reached)
+            return f->bfrom >= e->message_from[i];
+    }
+    return false;
+}
+
+static void consider(struct eval *e, const struct rule *r, const struct found *f)
+{
+    const char *why = NULL;
+    const struct piece *by = NULL;
+    if (!is_in_window(e, r, f))
+        return;
+    if (!is_at_place(e, r, f))
+        why = "place";
+    else if ((r->skip & SKIP_QUESTION) && is_question(e, f))
+        why = "question";
+    else if ((r->skip & SKIP_QUOTED) && is_quoted(e, f))
+        why = "quoted";
+    else if ((by = clearing_context(e, r, f)))
+        why = "context";
+    if (why) {
+        tell_dropped(e, r, f->bfrom, f->bto, by, why);
+        return;
+    }
+    if (e->trace) {
+        struct rule_trace t = {.what = TRACE_HIT, .rule = r, .from = f->bfrom, .to = f->bto, .n_pieces = f->n_pieces};
+        for (unsigned i = 0; i < f->n_pieces; i++)
+            t.piece[i] = span_of(e->sheet->text.p + f->piece[i].bfrom, f->piece[i].bto - f->piece[i].bfrom);
+        e->trace(e->trace_arg, &t);
+    }
+    e->on_hit(e->on_hit_arg, r, f);
+}
+
+/* ---- the four ways to hit ---- */
+
+static void find_single(struct eval *e, const struct rule *r)
+{
+    for (uint32_t i = 0; i < e->n_pieces; i++) {
+        const struct piece *p = &e->piece[i];
+        bool is_inside = false;
+        for (uint32_t k = 0; p->role == ROLE_WORD && k < e->n_pieces && !is_inside; k++) {
+            const struct piece *q = &e->piece[k];
+            bool is_same = q->bfrom == p->bfrom && q->bto == p->bto;
+            is_inside =
+                k != i && q->role == ROLE_WORD && q->bfrom <= p->bfrom && q->bto >= p->bto && (!is_same || k < i);
+        }
+        if (p->role != ROLE_WORD || is_inside)
+            continue;
+        struct found f = {.from = p->from, .to = p->to, .bfrom = p->bfrom, .bto = p->bto, .n_pieces = 1};
+        f.piece[0] = *p;
+        consider(e, r, &f);
+    }
+}
+
+struct chain {
+    uint32_t end;
+    uint32_t piece[NEAR_GROUPS_MAX];
+    bool is_used;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    if (x->from != y->from)
+        return x->from < y->from ? -1 : 1;
+    return x->to < y->to ? -1 : x->to > y->to;
+}
+
+static void chain_done(struct eval *e, const struct rule *r, const struct near *near, const struct chain *c)
+{
+    struct found f = {.from = UINT32_MAX, .bfrom = UINT32_MAX, .n_pieces = near->n_groups};
+    for (unsigned g = 0; g < near->n_groups; g++) {
+        f.piece[g] = e->piece[c->piece[g]];
+        f.from = MIN_OF(f.from, f.piece[g].from);
+        f.to = MAX_OF(f.to, f.piece[g].to);
+        f.bfrom = MIN_OF(f.bfrom, f.piece[g].bfrom);
+        f.bto = MAX_OF(f.bto, f.piece[g].bto);
+    }
+    consider(e, r, &f);
+}
+
+/* Extends chains of pieces, one of every group, in text order. chain[set of groups] is the one that ends last: only the
+ * distance to the next piece matters. */
+static void add_to_chains(struct eval *e, const struct rule *r, const struct near *near, struct chain *chain,
+                          uint32_t i)
+{
+    const struct piece *p = &e->piece[i];
+    unsigned g = p->index - near->first_group, full = (1u << near->n_groups) - 1;
+    for (unsigned set = full; set-- > 0;) {
+        bool is_open =
+            set == 0 || (chain[set].is_used && chain[set].end <= p->from && p->from - chain[set].end <= near->within);
+        bool is_next = near->is_ordered ? set == (1u << g) - 1 : !(set >> g & 1);
+        if (!is_open || !is_next)
+            continue;
+        if (set && near->same != SAME_ANY && !in_same(e, near->same, chain[set].end ? chain[set].end - 1 : 0, p->from))
+            continue;
+        struct chain next = chain[set];
+        next.is_used = true;
+        next.end = p->to;
+        next.piece[g] = i;
+        unsigned to = set | 1u << g;
+        if (to == full) {
+            chain_done(e, r, near, &next);
+            memset(chain, 0, sizeof(*chain) * (full + 1));
+            return;
+        }
+        if (!chain[to].is_used || next.end >= chain[to].end)
+            chain[to] = next;
+    }
+}
+
+static void find_near(struct eval *e, const struct rule *r, const struct near *near)
+{
+    struct chain chain[STATES_MAX];
+    memset(chain, 0, sizeof(*chain) << near->n_groups);
+    for (uint32_t i = 0; i < e->n_pieces; i++) {
+        const struct piece *p = &e->piece[i];
+        if (p->role == ROLE_GROUP && p->index >= near->first_group && p->index < near->first_group + near->n_groups)
+            add_to_chains(e, r, near, chain, i);
+    }
+}
+
+static void regex_hit(struct eval *e, const struct rule *r, const struct rule_regex *x, const struct regex_hit *h)
+{
+    struct sheet *s = e->sheet;
+    const struct view *v = &s->plain.view[VIEW_PLAIN];
+    struct found f = {0};
+    if (x->on == ON_RAW) {
+        f.bfrom = (uint32_t)h->from, f.bto = (uint32_t)h->to;
+        f.edit_bfrom = (uint32_t)h->edit_from, f.edit_bto = (uint32_t)h->edit_to;
+    } else if (x->on == ON_LINE) {
+        const struct folded *m = &s->more;
+        f.bfrom = m->line_from[h->from], f.bto = m->line_to[h->to - 1];
+        bool has_edit = h->edit_to > h->edit_from;
+        f.edit_bfrom = has_edit ? m->line_from[h->edit_from] : f.bto;
+        f.edit_bto = has_edit ? m->line_to[h->edit_to - 1] : f.bto;
+    } else {
+        uint32_t u = 0, last;
+        while (s->plain_at[u + 1] <= h->from)
+            u++;
+        f.bfrom = v->from[u];
+        for (last = u; s->plain_at[last + 1] < h->to;)
+            last++;
+        f.bto = v->to[last];
+        for (u = 0; s->plain_at[u + 1] <= h->edit_from && u + 1 < v->n;)
+            u++;
+        f.edit_bfrom = v->from[u];
+        for (last = u; s->plain_at[last + 1] < h->edit_to;)
+            last++;
+        f.edit_bto = h->edit_to > h->edit_from ? v->to[last] : f.edit_bfrom;
+    }
+    f.from = detect_unit_at(v, f.bfrom);
+    f.to = detect_unit_at(v, f.bto);
+    for (uint32_t i = 0; i < e->n_pieces; i++)
+        if (e->piece[i].role == ROLE_UNLESS && overlaps(&e->piece[i], f.bfrom, f.bto)) {
+            tell_dropped(e, r, f.bfrom, f.bto, &e->piece[i], "allow phrase");
+            return;
+        }
+    consider(e, r, &f);
+}
+
+static void find_regex(struct eval *e, const struct rule *r, const struct rule_regex *x)
+{
+    struct sheet *s = e->sheet;
+    struct span text = x->on == ON_RAW ? s->text : x->on == ON_PLAIN ? sheet_plain_text(s) : sheet_more(s)->line;
+    size_t start = 0;
+    for (int n = 0; n < REGEX_HITS_MAX && start < text.n; n++) {
+        struct regex_hit h;
+        enum regex_result result = regex_find(x->re, s->regex, text, start, &h);
+        if (result == REGEX_LIMIT)
+            e->met_limit = true;
+        if (result != REGEX_HIT)
+            return;
+        if (h.to > h.from)
+            regex_hit(e, r, x, &h);
+        start = h.to > start ? h.to : start + 1;
+        while (start < text.n && (text.p[start] & 0xc0) == 0x80)
+            start++;
+    }
+}
+
+void eval_rule(struct eval *e, const struct rule *r)
+{
+    struct sheet *s = e->sheet;
+    uint64_t mask = sheet_mask(s, r->number);
+    uint32_t units = s->plain.view[VIEW_PLAIN].n;
+    if (units < r->length_min || units > r->length_max || !eval_applies(e, r))
+        return;
+    collect_pieces(e, r);
+    if (r->detect)
+        collect_detections(e, r, r->detect, ROLE_WORD, 0);
+    bool has_near = false;
+    for (unsigned i = 0; i < r->n_near; i++) {
+        const struct near *near = &r->near[i];
+        if ((mask & near->need) != near->need)
+            continue;
+        has_near = true;
+        for (unsigned g = 0; g < near->n_groups; g++)
+            if (near->detectors[g])
+                collect_detections(e, r, near->detectors[g], ROLE_GROUP, (uint8_t)(near->first_group + g));
+    }
+    for (unsigned i = 0; i < r->n_not_near; i++)
+        if (r->not_near[i].detectors)
+            collect_detections(e, r, r->not_near[i].detectors, ROLE_NOT_NEAR, (uint8_t)i);
+    qsort(e->piece, e->n_pieces, sizeof(*e->piece), by_place);
+    apply_unless(e, r);
+    if (r->n_words || r->detect)
+        find_single(e, r);
+    for (unsigned i = 0; has_near && i < r->n_near; i++)
+        if ((mask & r->near[i].need) == r->near[i].need)
+            find_near(e, r, &r->near[i]);
+    for (unsigned i = 0; i < r->n_regex; i++)
+        if (!r->regex[i].has_literal || mask >> (BIT_REGEX + i) & 1)
+            find_regex(e, r, &r->regex[i]);
+}

@@ -1,0 +1,46 @@
+/* One rule on one sheet (inside of src/rule). */
+#pragma once
+
+#include "rule/sheet.h"
+#include "rule/trace.h"
+
+enum { PIECES_MAX = 1024, HIT_PIECES_MAX = NEAR_GROUPS_MAX };
+
+/* A word, detected thing or match that belongs to a hit. */
+struct piece {
+    uint32_t from, to, bfrom, bto;
+    uint8_t role, index; /* index: group of the rule, number of the not_near */
+    uint16_t key;
+    int32_t occurrence; /* -1: none */
+    int32_t detection;  /* -1: none */
+};
+
+struct found {
+    uint32_t from, to, bfrom, bto;
+    uint32_t edit_bfrom, edit_bto; /* regex: what a rewrite edits */
+    struct piece piece[HIT_PIECES_MAX];
+    uint8_t n_pieces; /* 0: a match of a regular expression */
+};
+
+/* What surrounds the evaluation of all rules on one sheet. */
+struct eval {
+    struct sheet *sheet;
+    const struct rule_who *who;
+    bool ignores_conditions;           /* scope and facts do not count (examples run alone) */
+    uint32_t window_from;              /* joined text: byte where the current message begins; 0: no window */
+    uint32_t message_from[WINDOW_MAX]; /* joined text: where each earlier message begins, oldest first */
+    int64_t message_ms[WINDOW_MAX];
+    unsigned n_messages;
+    bool met_limit, met_cut;
+    struct piece piece[PIECES_MAX]; /* of the rule at hand */
+    uint32_t n_pieces;
+    rule_trace_fn trace;
+    void *trace_arg;
+    void (*on_hit)(void *arg, const struct rule *r, const struct found *f);
+    void *on_hit_arg;
+};
+
+/* Whether scope and facts let the rule apply. */
+bool eval_applies(const struct eval *e, const struct rule *r);
+/* Calls on_hit for every hit of the rule. */
+void eval_rule(struct eval *e, const struct rule *r);

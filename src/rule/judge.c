@@ -1,0 +1,489 @@
+#include "rule/judge.h"
+
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "rule/eval.h"
+
+enum {
+    RAW_EDITS_MAX = 256,
+    WITH_BYTES_MAX = 16 * 1024, /* masks of one verdict */
+    TAIL_BYTES_MAX = 2048,      /* of the earlier texts of a window */
+};
+
+struct raw_edit {
+    struct edit e;
+    uint32_t with_at; /* masks: place in the buffer of masks */
+    bool is_mask;
+};
+
+struct rule_scratch {
+    struct sheet sheet;
+    struct eval eval;
+    struct raw_edit raw[RAW_EDITS_MAX];
+    size_t n_raw;
+    struct buf masks, edited, joined;
+    uint32_t edited_at[INPUT_TEXTS_MAX + 1];
+    struct rule_input again;
+    struct verdict second;
+    rule_trace_fn trace;
+    void *trace_arg;
+};
+
+/* One look at all texts of a message. */
+struct pass {
+    const struct ruleset *set;
+    struct rule_scratch *scratch;
+    const struct rule_input *in;
+    struct verdict *out;
+    const struct rule *only;
+    uint16_t text;
+    bool in_window, is_again;
+    bool has_ack, has_unread; /* this text was hit by an acknowledging rule; some text was not */
+};
+
+struct rule_scratch *rule_scratch_new(void)
+{
+    struct rule_scratch *s = xcalloc(1, sizeof(*s));
+    sheet_init(&s->sheet);
+    return s;
+}
+
+void rule_scratch_free(struct rule_scratch **s)
+{
+    if (!*s)
+        return;
+    sheet_fini(&(*s)->sheet);
+    buf_fini(&(*s)->masks);
+    buf_fini(&(*s)->edited);
+    buf_fini(&(*s)->joined);
+    free(*s);
+    *s = NULL;
+}
+
+void rule_scratch_trace(struct rule_scratch *s, rule_trace_fn fn, void *arg)
+{
+    s->trace = fn;
+    s->trace_arg = arg;
+}
+
+static void set_cause(struct verdict *v, enum cause c)
+{
+    if (!v->has_cause)
+        v->has_cause = true, v->cause = c;
+}
+
+/* ---- edits ---- */
+
+static struct raw_edit *add_edit(struct pass *p, const struct rule *r, uint32_t from, uint32_t to)
+{
+    struct rule_scratch *s = p->scratch;
+    if (s->n_raw == RAW_EDITS_MAX) {
+        set_cause(p->out, CAUSE_TOO_COMPLEX);
+        return NULL;
+    }
+    struct raw_edit *x = &s->raw[s->n_raw++];
+    *x = (struct raw_edit){.e = {.text = p->text, .from = from, .to = to, .rule = r}};
+    return x;
+}
+
+static void add_mask(struct pass *p, const struct rule *r, uint32_t bfrom, uint32_t bto)
+{
+    const struct sheet *s = &p->scratch->sheet;
+    const struct view *v = &s->plain.view[VIEW_PLAIN];
+    uint32_t from = detect_unit_at(v, bfrom), to = detect_unit_at(v, bto), n = to - from;
+    uint32_t first = r->keep_first, last = r->keep_last;
+    if (n <= first + last)
+        first = MIN_OF(first, 1u), last = 0;
+    if (p->scratch->masks.len + (size_t)n * 8 > WITH_BYTES_MAX) {
+        set_cause(p->out, CAUSE_TOO_COMPLEX);
+        return;
+    }
+    struct raw_edit *x = add_edit(p, r, bfrom, bto);
+    if (!x)
+        return;
+    x->is_mask = true;
+    x->with_at = p->scratch->masks.len;
+    for (uint32_t u = from; u < to; u++) {
+        if (u - from < first || to - u <= last)
+            buf_append(&p->scratch->masks, s->text.p + v->from[u], v->to[u] - v->from[u]);
+        else
+            buf_append_str(&p->scratch->masks, r->rewrite_text);
+    }
+    x->e.with.n = p->scratch->masks.len - x->with_at;
+}
+
+static void add_map_edits(struct pass *p, const struct rule *r, uint32_t bfrom, uint32_t bto)
+{
+    const struct eval *e = &p->scratch->eval;
+    for (uint32_t i = 0; i < e->n_pieces; i++) {
+        const struct piece *k = &e->piece[i];
+        if (k->role != ROLE_KEY || k->bfrom < bfrom || k->bto > bto)
+            continue;
+        struct raw_edit *x = add_edit(p, r, k->bfrom, k->bto);
+        if (x)
+            x->e.with = span_str(r->replacement.name[k->key]);
+    }
+}
+
+static void add_edits(struct pass *p, const struct rule *r, const struct found *f)
+{
+    uint32_t from = f->bfrom, to = f->bto;
+    if (r->rewrite == REWRITE_MAP) {
+        add_map_edits(p, r, from, to);
+        return;
+    }
+    if (f->n_pieces == 0)
+        from = f->edit_bfrom, to = f->edit_bto;
+    else if (r->rewrite_of >= 1 && r->rewrite_of <= f->n_pieces)
+        from = f->piece[r->rewrite_of - 1].bfrom, to = f->piece[r->rewrite_of - 1].bto;
+    if (from >= to)
+        return;
+    if (r->rewrite == REWRITE_MASK) {
+        add_mask(p, r, from, to);
+    } else if (r->rewrite == REWRITE_TEXT) {
+        struct raw_edit *x = add_edit(p, r, from, to);
+        if (x)
+            x->e.with = span_str(r->rewrite_text);
+    }
+}
+
+/* ---- what a hit means ---- */
+
+static void add_commit(struct pass *p, const struct rule *r, const struct found *f)
+{
+    struct verdict *v = p->out;
+    struct sheet *s = &p->scratch->sheet;
+    int64_t due = 0;
+    bool has_time = false;
+    for (unsigned i = 0; i < f->n_pieces && !has_time; i++)
+        if (f->piece[i].detection >= 0 && (1u << s->found.d[f->piece[i].detection].kind & DETECT_IS_TIME))
+            due = s->found.d[f->piece[i].detection].due_ms, has_time = true;
+    if (!has_time) {
+        sheet_detect(s, DETECT_IS_TIME);
+        sheet_need_clauses(s);
+        uint32_t last = s->plain.view[VIEW_PLAIN].n;
+        for (size_t i = 0; i < s->found.n && !has_time; i++) {
+            const struct detection *d = &s->found.d[i];
+            bool is_time = (1u << d->kind) & DETECT_IS_TIME;
+            if (is_time && s->clause[MIN_OF(d->from, last)] == s->clause[MIN_OF(f->from, last)])
+                due = d->due_ms, has_time = true;
+        }
+    }
+    if (!has_time && r->commit_default_ms)
+        due = p->in->now_ms + r->commit_default_ms;
+    for (size_t i = 0; i < v->n_commits; i++)
+        if (v->commit[i].text == p->text && v->commit[i].from < f->bto && f->bfrom < v->commit[i].to)
+            return; /* the same words */
+    if (v->n_commits < VERDICT_COMMITS_MAX)
+        v->commit[v->n_commits++] =
+            (struct commit){.rule = r, .from = f->bfrom, .to = f->bto, .text = p->text, .due_ms = due};
+}
+
+static void open_case(struct pass *p, const struct rule *r)
+{
+    const struct eval *e = &p->scratch->eval;
+    int severity = r->severity;
+    for (uint32_t i = 0; i < e->n_pieces; i++)
+        if (e->piece[i].role == ROLE_SEVERITY) {
+            severity = MIN_OF(severity + 1, 4);
+            break;
+        }
+    if (p->out->opens_case && p->out->severity >= severity)
+        return;
+    p->out->opens_case = r;
+    p->out->case_kind = r->case_kind;
+    p->out->severity = severity;
+}
+
+static bool is_known(const struct verdict *v, const struct hit *h)
+{
+    for (size_t i = 0; i < v->n_hits; i++)
+        if (v->hit[i].rule == h->rule && v->hit[i].text == h->text && v->hit[i].from == h->from &&
+            v->hit[i].to == h->to)
+            return true;
+    return false;
+}
+
+static void add_hit(struct verdict *v, const struct hit *h)
+{
+    if (v->n_hits < VERDICT_HITS_MAX) {
+        v->hit[v->n_hits++] = *h;
+        return;
+    }
+    v->hits_dropped++;
+    for (size_t i = 0; i < v->n_hits; i++)
+        if (v->hit[i].action < h->action) { /* what decides stays in the list */
+            v->hit[i] = *h;
+            return;
+        }
+}
+
+static void on_hit(void *arg, const struct rule *r, const struct found *f)
+{
+    struct pass *p = arg;
+    uint32_t joined = p->in_window ? p->scratch->eval.window_from : 0;
+    struct hit h = {
+        .rule = r, .text = p->text, .in_window = p->in_window, .action = r->has_action ? r->action : ACTION_PASS};
+    h.from = f->bfrom > joined ? f->bfrom - joined : 0;
+    h.to = f->bto - joined;
+    if (h.action == ACTION_REWRITE && p->in_window)
+        h.action = ACTION_BLOCK; /* an earlier message cannot be edited any more */
+    if (is_known(p->out, &h))
+        return;
+    if (!r->is_shadow && h.action == ACTION_REWRITE && !p->is_again) {
+        size_t before = p->scratch->n_raw;
+        add_edits(p, r, f);
+        if (p->scratch->n_raw == before)
+            h.action = ACTION_BLOCK; /* nothing to edit; judged again once all edits are known */
+    }
+    add_hit(p->out, &h);
+    if (r->is_shadow)
+        return;
+    if (!(r->action == ACTION_REWRITE && h.action == ACTION_BLOCK && !p->in_window))
+        p->out->action = MAX_OF(p->out->action, h.action);
+    if (r->is_commit)
+        add_commit(p, r, f);
+    if (r->case_kind)
+        open_case(p, r);
+    if (r->confirms_case)
+        p->out->confirms = r;
+    p->has_ack |= r->is_ack;
+}
+
+/* ---- one text ---- */
+
+static bool wants(const struct pass *p, const struct rule *r)
+{
+    return (!p->only || p->only == r) && (!p->in_window || r->window_messages > 0);
+}
+
+static bool is_awake(const struct rule *r, uint64_t mask)
+{
+    if (mask & ((uint64_t)1 << BIT_WORDS | ~(((uint64_t)1 << BIT_REGEX) - 1)))
+        return true;
+    for (unsigned i = 0; i < r->n_near; i++)
+        if ((mask & r->near[i].need) == r->near[i].need)
+            return true;
+    return false;
+}
+
+static void judge_sheet(struct pass *p)
+{
+    struct rule_scratch *s = p->scratch;
+    const struct side *side = s->sheet.side;
+    struct eval *e = &s->eval;
+    e->sheet = &s->sheet;
+    e->who = &p->in->who;
+    e->ignores_conditions = p->only != NULL;
+    e->trace = p->is_again ? NULL : s->trace;
+    e->trace_arg = s->trace_arg;
+    e->on_hit = on_hit;
+    e->on_hit_arg = p;
+    e->met_limit = e->met_cut = false;
+    for (uint32_t i = 0; i < s->sheet.n_woken; i++) {
+        const struct rule *r = side->rule[s->sheet.woken[i]];
+        if (!r->is_always && wants(p, r) && is_awake(r, s->sheet.mask[r->number]))
+            eval_rule(e, r);
+    }
+    for (size_t i = 0; i < side->n_always; i++)
+        if (wants(p, side->rule[side->always[i]]))
+            eval_rule(e, side->rule[side->always[i]]);
+    if (e->met_limit)
+        set_cause(p->out, CAUSE_REGEX_LIMIT);
+    if (e->met_cut || s->sheet.is_cut)
+        set_cause(p->out, CAUSE_TOO_COMPLEX);
+}
+
+static void judge_text(struct pass *p, struct span text)
+{
+    if (text.n > FOLD_TEXT_MAX) {
+        set_cause(p->out, CAUSE_TOO_COMPLEX);
+        return;
+    }
+    p->has_ack = false;
+    p->scratch->eval.window_from = 0;
+    sheet_lay(&p->scratch->sheet, p->set, p->in->dir, text, p->in->now_ms);
+    judge_sheet(p);
+    p->has_unread |= !p->has_ack;
+}
+
+/* Puts the tails of the earlier texts before the first text: a hit may begin in one and end in the other. */
+static void judge_window(struct pass *p, struct span text)
+{
+    const struct rule_input *in = p->in;
+    struct eval *e = &p->scratch->eval;
+    const struct side *side = &p->set->side[in->dir];
+    struct buf *b = &p->scratch->joined;
+    size_t first = in->n_before > WINDOW_MAX ? in->n_before - WINDOW_MAX : 0, tail = 0;
+    if (!in->n_before || !side->n_windowed || text.n > FOLD_TEXT_MAX - TAIL_BYTES_MAX)
+        return;
+    buf_reset(b);
+    e->n_messages = 0;
+    for (size_t i = in->n_before; i-- > first && tail < TAIL_BYTES_MAX;)
+        tail += in->before[i].n;
+    size_t skip = tail > TAIL_BYTES_MAX ? tail - TAIL_BYTES_MAX : 0;
+    for (size_t i = first; i < in->n_before; i++) {
+        struct span t = in->before[i];
+        if (in->now_ms - in->before_ms[i] > side->window_ms || in->n_before - i > side->window_messages)
+            continue;
+        size_t cut = t.n > TAIL_BYTES_MAX ? t.n - TAIL_BYTES_MAX : 0;
+        while (cut < t.n && (t.p[cut] & 0xc0) == 0x80)
+            cut++;
+        t = span_from(t, cut);
+        e->message_from[e->n_messages] = b->len;
+        e->message_ms[e->n_messages++] = in->before_ms[i];
+        buf_append_span(b, t);
+    }
+    (void)skip;
+    e->window_from = b->len;
+    if (!b->len || b->len + text.n > FOLD_TEXT_MAX)
+        return;
+    buf_append_span(b, text);
+    p->in_window = true;
+    sheet_lay(&p->scratch->sheet, p->set, in->dir, buf_span(b), in->now_ms);
+    judge_sheet(p);
+    p->in_window = false;
+    e->window_from = 0;
+}
+
+static void judge_all(struct pass *p)
+{
+    for (size_t i = 0; i < p->in->n_texts && i < INPUT_TEXTS_MAX; i++) {
+        p->text = (uint16_t)i;
+        if (p->in->text[i].n)
+            judge_text(p, p->in->text[i]);
+    }
+    p->text = 0;
+    if (p->in->n_texts && p->in->text[0].n)
+        judge_window(p, p->in->text[0]);
+}
+
+/* ---- merging edits ---- */
+
+static int by_length(const void *a, const void *b)
+{
+    const struct raw_edit *x = a, *y = b;
+    uint32_t nx = x->e.to - x->e.from, ny = y->e.to - y->e.from;
+    if (nx != ny)
+        return nx > ny ? -1 : 1;
+    if (x->e.text != y->e.text)
+        return x->e.text < y->e.text ? -1 : 1;
+    return x->e.from < y->e.from ? -1 : x->e.from > y->e.from;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct edit *x = a, *y = b;
+    if (x->text != y->text)
+        return x->text < y->text ? -1 : 1;
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+static bool is_edited(const struct verdict *v, uint16_t text, uint32_t from, uint32_t to)
+{
+    for (size_t i = 0; i < v->n_edits; i++)
+        if (v->edit[i].text == text && v->edit[i].from < to && from < v->edit[i].to)
+            return true;
+    return false;
+}
+
+static void merge_edits(struct pass *p)
+{
+    struct rule_scratch *s = p->scratch;
+    struct verdict *v = p->out;
+    qsort(s->raw, s->n_raw, sizeof(*s->raw), by_length);
+    for (size_t i = 0; i < s->n_raw; i++) {
+        struct edit e = s->raw[i].e;
+        if (is_edited(v, e.text, e.from, e.to))
+            continue;
+        if (v->n_edits == VERDICT_EDITS_MAX) {
+            set_cause(v, CAUSE_TOO_COMPLEX);
+            v->action = MAX_OF(v->action, ACTION_BLOCK);
+            return;
+        }
+        if (s->raw[i].is_mask)
+            e.with.p = s->masks.data + s->masks.start + s->raw[i].with_at;
+        v->edit[v->n_edits++] = e;
+    }
+    qsort(v->edit, v->n_edits, sizeof(*v->edit), by_start);
+    for (size_t i = 0; i < v->n_hits; i++) { /* rewrites that found nothing of their own to edit */
+        struct hit *h = &v->hit[i];
+        if (h->rule->is_shadow || !h->rule->has_action || h->rule->action != ACTION_REWRITE ||
+            h->action != ACTION_BLOCK || h->in_window)
+            continue;
+        if (is_edited(v, h->text, h->from, h->to))
+            h->action = ACTION_REWRITE;
+        v->action = MAX_OF(v->action, h->action);
+    }
+}
+
+/* ---- the second look ---- */
+
+static void apply_edits(struct pass *p)
+{
+    struct rule_scratch *s = p->scratch;
+    const struct verdict *v = p->out;
+    buf_reset(&s->edited);
+    size_t k = 0;
+    for (size_t t = 0; t < p->in->n_texts; t++) {
+        struct span text = p->in->text[t];
+        size_t at = 0;
+        s->edited_at[t] = s->edited.len;
+        for (; k < v->n_edits && v->edit[k].text == t; k++) {
+            buf_append(&s->edited, text.p + at, v->edit[k].from - at);
+            buf_append_span(&s->edited, v->edit[k].with);
+            at = v->edit[k].to;
+        }
+        buf_append(&s->edited, text.p + at, text.n - at);
+        s->edited_at[t + 1] = s->edited.len;
+    }
+}
+
+static void look_again(struct pass *p)
+{
+    struct rule_scratch *s = p->scratch;
+    apply_edits(p);
+    s->again = *p->in;
+    for (size_t t = 0; t < p->in->n_texts; t++)
+        s->again.text[t] =
+            span_of(s->edited.data + s->edited.start + s->edited_at[t], s->edited_at[t + 1] - s->edited_at[t]);
+    memset(&s->second, 0, sizeof(s->second));
+    struct pass second = {
+        .set = p->set, .scratch = s, .in = &s->again, .out = &s->second, .only = p->only, .is_again = true};
+    judge_all(&second);
+    bool is_clean = s->second.action <= ACTION_WARN && !s->second.has_cause;
+    for (size_t i = 0; i < s->second.n_hits; i++)
+        is_clean &= s->second.hit[i].rule->is_shadow || s->second.hit[i].action <= ACTION_WARN;
+    if (is_clean)
+        return;
+    set_cause(p->out, CAUSE_REWRITE_FAILED);
+    p->out->action = ACTION_BLOCK;
+}
+
+static void judge(const struct ruleset *set, const struct rule *only, struct rule_scratch *s,
+                  const struct rule_input *in, struct verdict *out)
+{
+    memset(out, 0, sizeof(*out));
+    s->n_raw = 0;
+    buf_reset(&s->masks);
+    struct pass p = {.set = set, .scratch = s, .in = in, .out = out, .only = only};
+    judge_all(&p);
+    out->is_ack_only = in->dir == DIR_OUTGOING && in->n_texts > 0 && !p.has_unread;
+    merge_edits(&p);
+    if (out->action == ACTION_REWRITE)
+        look_again(&p);
+    if (out->action != ACTION_REWRITE)
+        out->n_edits = 0;
+}
+
+void ruleset_judge(const struct ruleset *s, struct rule_scratch *scratch, const struct rule_input *in,
+                   struct verdict *out)
+{
+    judge(s, NULL, scratch, in, out);
+}
+
+void ruleset_judge_alone(const struct ruleset *s, const struct rule *only, struct rule_scratch *scratch,
+                         const struct rule_input *in, struct verdict *out)
+{
+    judge(s, only, scratch, in, out);
+}

@@ -1,0 +1,8 @@
+/* What tests and commands may ask beyond set.h (inside of src/rule, `chatgate`). */
+#pragma once
+
+#include "rule/set.h"
+
+/* As ruleset_judge with one rule only, whatever its scope and facts. */
+void ruleset_judge_alone(const struct ruleset *s, const struct rule *only, struct rule_scratch *scratch,
+                         const struct rule_input *in, struct verdict *out);

@@ -1,0 +1,307 @@
+#include "rule/literal.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+/* A part of a pattern: either the exact set of strings that it can match (`is_exact`), or strings of which one must
+ * occur in whatever it matches (`must`, possibly none). Whatever is not understood makes the whole pattern unknown. */
+struct part {
+    bool is_exact;
+    struct literals set;
+};
+
+enum { CLASS_MAX = 24, DEPTH_MAX = 20 };
+
+struct reader {
+    const uint8_t *p, *end;
+    bool is_unknown;
+    unsigned depth;
+};
+
+static void set_none(struct part *a)
+{
+    a->is_exact = false;
+    a->set.n = 0;
+}
+
+static void set_empty(struct part *a)
+{
+    a->is_exact = true;
+    a->set.n = 1;
+    a->set.len[0] = 0;
+}
+
+static unsigned shortest(const struct literals *s)
+{
+    unsigned min = LITERAL_CHARS_MAX + 1;
+    for (unsigned i = 0; i < s->n; i++)
+        min = MIN_OF(min, s->len[i]);
+    return s->n ? min : 0;
+}
+
+/* The better of two sets that must be seen: longer literals, then fewer. */
+static void keep_better(struct literals *best, const struct literals *other)
+{
+    unsigned a = shortest(best), b = shortest(other);
+    if (b > a || (b == a && b > 0 && other->n < best->n))
+        *best = *other;
+}
+
+/* a = a followed by b, both exact; false when the product is too large. */
+static bool product(struct literals *a, const struct literals *b)
+{
+    if (a->n * b->n > LITERALS_MAX)
+        return false;
+    struct literals *out = xcalloc(1, sizeof(*out));
+    bool fits = true;
+    for (unsigned i = 0; i < a->n && fits; i++)
+        for (unsigned k = 0; k < b->n && fits; k++) {
+            unsigned la = a->len[i], lb = b->len[k];
+            if (!(fits = la + lb <= LITERAL_CHARS_MAX))
+                break;
+            memcpy(out->cp[out->n], a->cp[i], la * sizeof(uint32_t));
+            memcpy(out->cp[out->n] + la, b->cp[k], lb * sizeof(uint32_t));
+            out->len[out->n++] = (uint8_t)(la + lb);
+        }
+    if (fits)
+        *a = *out;
+    free(out);
+    return fits;
+}
+
+/* A sequence being read: `exact` grows while all is exact, `best` is what must have been seen so far. */
+struct sequence {
+    struct part run;
+    struct literals best;
+    bool was_cut;
+};
+
+static void sequence_add(struct sequence *s, const struct part *b)
+{
+    if (b->is_exact && s->run.is_exact && product(&s->run.set, &b->set))
+        return;
+    keep_better(&s->best, &s->run.set);
+    keep_better(&s->best, &b->set);
+    s->was_cut = true;
+    if (b->is_exact)
+        s->run = *b;
+    else
+        set_empty(&s->run);
+}
+
+static void read_alternatives(struct reader *r, struct part *out);
+
+static uint32_t next_cp(struct reader *r)
+{
+    uint32_t cp = 0;
+    unsigned n = r->p < r->end ? utf8_decode(r->p, (size_t)(r->end - r->p), &cp) : 0;
+    if (!n) {
+        r->is_unknown = true;
+        r->p = r->end;
+        return 0;
+    }
+    r->p += n;
+    return cp;
+}
+
+static void set_one(struct part *out, uint32_t cp)
+{
+    out->is_exact = true;
+    out->set.n = 1;
+    out->set.len[0] = 1;
+    out->set.cp[0][0] = cp;
+}
+
+static void read_escape(struct reader *r, struct part *out)
+{
+    uint32_t c = next_cp(r);
+    if (strchr("bBAzZGK", (int)(c < 128 ? c : 0)) && c)
+        set_empty(out);
+    else if (c && c < 128 && strchr("dDwWsSvVhHRNX", (int)c))
+        set_none(out);
+    else if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+        r->is_unknown = true; /* back references, \x, \p, \Q and the like */
+    else
+        set_one(out, c);
+}
+
+/* Behind "[". Small classes of plain characters are sets, everything else says nothing. */
+static void read_class(struct reader *r, struct part *out)
+{
+    bool is_plain = true;
+    set_none(out);
+    out->is_exact = true;
+    if (r->p < r->end && *r->p == '^')
+        is_plain = false, r->p++;
+    for (bool is_first = true; r->p < r->end; is_first = false) {
+        uint32_t c = next_cp(r);
+        if (c == ']' && !is_first)
+            break;
+        if (c == '[') {
+            if (r->p < r->end && (*r->p == ':' || *r->p == '.' || *r->p == '=')) {
+                r->is_unknown = true;
+                return;
+            }
+        } else if (c == '\\') {
+            c = next_cp(r);
+            if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
+                if (!strchr("dDwWsSvVhHbnrt", (int)c)) {
+                    r->is_unknown = true;
+                    return;
+                }
+                is_plain = false;
+            }
+        }
+        if (r->p < r->end && *r->p == '-')
+            is_plain = is_plain && r->p + 1 < r->end && r->p[1] == ']';
+        if (out->set.n >= CLASS_MAX)
+            is_plain = false;
+        if (!is_plain)
+            continue;
+        out->set.len[out->set.n] = 1;
+        out->set.cp[out->set.n++][0] = c;
+    }
+    if (!is_plain || out->set.n == 0)
+        set_none(out);
+}
+
+/* Behind "(". Look-arounds match the empty string. */
+static void read_group(struct reader *r, struct part *out)
+{
+    bool is_around = false;
+    if (r->p < r->end && *r->p == '?') {
+        const char *rest = (const char *)r->p;
+        size_t left = (size_t)(r->end - r->p);
+        if (left >= 2 && strchr("=!", rest[1]))
+            is_around = true, r->p += 2;
+        else if (left >= 3 && rest[1] == '<' && strchr("=!", rest[2]))
+            is_around = true, r->p += 3;
+        else if (left >= 2 && strchr(":>", rest[1]))
+            r->p += 2;
+        else if (left >= 3 && (rest[1] == '<' || rest[1] == 'P') && memchr(rest, '>', left) && rest[2] != '=' &&
+                 rest[2] != '>')
+            r->p = (const uint8_t *)memchr(rest, '>', left) + 1;
+        else
+            r->is_unknown = true; /* flags, comments, conditions, recursion */
+    }
+    if (++r->depth > DEPTH_MAX)
+        r->is_unknown = true;
+    if (r->is_unknown)
+        return;
+    read_alternatives(r, out);
+    r->depth--;
+    if (r->p < r->end && *r->p == ')')
+        r->p++;
+    else
+        r->is_unknown = true;
+    if (is_around)
+        set_empty(out);
+}
+
+/* Applies a quantifier behind an item, if one stands there. */
+static void read_quantifier(struct reader *r, struct part *out)
+{
+    for (; r->p < r->end && !r->is_unknown; r->p++) {
+        if (*r->p == '*') {
+            set_none(out);
+        } else if (*r->p == '?') {
+            if (out->is_exact && out->set.n < LITERALS_MAX)
+                out->set.len[out->set.n++] = 0;
+            else
+                set_none(out);
+        } else if (*r->p == '+') {
+            out->is_exact = false; /* what must be seen stays */
+        } else if (*r->p == '{' && r->p + 1 < r->end && r->p[1] >= '0' && r->p[1] <= '9') {
+            const uint8_t *close = memchr(r->p, '}', (size_t)(r->end - r->p));
+            if (!close) {
+                r->is_unknown = true;
+                return;
+            }
+            if (strtol((const char *)r->p + 1, NULL, 10) == 0)
+                set_none(out);
+            out->is_exact = false;
+            r->p = close;
+        } else {
+            return;
+        }
+        /* a lazy or possessive mark behind a quantifier changes nothing here */
+        if (r->p + 1 < r->end && (r->p[1] == '?' || r->p[1] == '+'))
+            r->p++;
+    }
+}
+
+static void read_item(struct reader *r, struct part *out)
+{
+    uint32_t c = next_cp(r);
+    if (c == '\\')
+        read_escape(r, out);
+    else if (c == '[')
+        read_class(r, out);
+    else if (c == '(')
+        read_group(r, out);
+    else if (c == '.')
+        set_none(out);
+    else if (c == '^' || c == '$')
+        set_empty(out);
+    else if (c == '{')
+        r->is_unknown = true; /* a brace alone, or {,n} of newer versions */
+    else
+        set_one(out, c);
+    if (!r->is_unknown)
+        read_quantifier(r, out);
+}
+
+static void read_sequence(struct reader *r, struct part *out)
+{
+    struct sequence *s = xcalloc(1, sizeof(*s));
+    struct part *item = xcalloc(1, sizeof(*item));
+    set_empty(&s->run);
+    while (r->p < r->end && *r->p != '|' && *r->p != ')' && !r->is_unknown) {
+        read_item(r, item);
+        if (!r->is_unknown)
+            sequence_add(s, item);
+    }
+    *out = s->run;
+    if (s->was_cut) {
+        keep_better(&s->best, &s->run.set);
+        out->is_exact = false;
+        out->set = s->best;
+    }
+    free(item);
+    free(s);
+}
+
+static void read_alternatives(struct reader *r, struct part *out)
+{
+    struct part *next = xcalloc(1, sizeof(*next));
+    read_sequence(r, out);
+    while (!r->is_unknown && r->p < r->end && *r->p == '|') {
+        r->p++;
+        read_sequence(r, next);
+        bool is_nothing = (!out->is_exact && out->set.n == 0) || (!next->is_exact && next->set.n == 0);
+        if (is_nothing || out->set.n + next->set.n > LITERALS_MAX) {
+            set_none(out);
+            continue;
+        }
+        out->is_exact = out->is_exact && next->is_exact;
+        for (unsigned i = 0; i < next->set.n; i++) {
+            memcpy(out->set.cp[out->set.n], next->set.cp[i], sizeof(out->set.cp[0]));
+            out->set.len[out->set.n++] = next->set.len[i];
+        }
+    }
+    free(next);
+}
+
+void literal_extract(const char *pattern, struct literals *out)
+{
+    struct reader r = {(const uint8_t *)pattern, (const uint8_t *)pattern + strlen(pattern), false, 0};
+    struct part *all = xcalloc(1, sizeof(*all));
+    read_alternatives(&r, all);
+    out->n = 0;
+    if (!r.is_unknown && r.p == r.end && shortest(&all->set) > 0)
+        *out = all->set;
+    free(all);
+}

@@ -1,0 +1,16 @@
+/* What every match of a regular expression must hold, read from its pattern: so that PCRE2 runs only where that was
+ * seen. Sound: a text that holds none of the literals cannot match. */
+#pragma once
+
+#include "base/attr.h"
+
+enum { LITERALS_MAX = 48, LITERAL_CHARS_MAX = 16 };
+
+struct literals {
+    uint32_t cp[LITERALS_MAX][LITERAL_CHARS_MAX];
+    uint8_t len[LITERALS_MAX];
+    unsigned n; /* 0: nothing can be proven */
+};
+
+/* One of out's literals stands in every match of the pattern (UTF-8). */
+void literal_extract(const char *pattern, struct literals *out);

@@ -1,0 +1,187 @@
+/* Inside of a rule set; for src/rule and its tests only.
+ *
+ *   struct ruleset ── side[direction] ─┬─ match plain    words on the plain view      ┐ occurrences of terms
+ *                                      ├─ match reading  words by their reading       ┘
+ *                                      ├─ term[]         term ─▶ rules it wakes, with the bit it sets
+ *                                      └─ rule[]         use[]: what a term means for this rule
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "rule/detect.h"
+#include "rule/match.h"
+#include "rule/set.h"
+
+enum {
+    TERM_CHARS_MAX = 32,
+    NEARS_MAX = 8,
+    NEAR_GROUPS_MAX = 6,
+    GROUPS_MAX = 40,
+    REGEXES_MAX = 16,
+    NOT_NEARS_MAX = 12,
+    OCCURRENCES_MAX = 2048, /* in one text */
+};
+
+/* What a term is to a rule. */
+enum role {
+    ROLE_NONE,
+    ROLE_WORD,
+    ROLE_GROUP,
+    ROLE_REGEX,
+    ROLE_UNLESS,
+    ROLE_NOT_READING,
+    ROLE_NOT_NEAR,
+    ROLE_SEVERITY,
+    ROLE_KEY,
+    ROLE_FILLER
+};
+
+struct use {
+    uint32_t term;
+    uint8_t role;
+    uint8_t index; /* group number within the rule, number of the regex or of the not_near */
+    uint16_t key;  /* ROLE_KEY: number of the replacement */
+};
+
+enum same { SAME_ANY, SAME_CLAUSE, SAME_SENTENCE };
+
+struct near {
+    uint32_t within;
+    bool is_ordered;
+    uint8_t same;
+    uint8_t n_groups, first_group;       /* groups are numbered through the rule */
+    uint32_t detectors[NEAR_GROUPS_MAX]; /* bits of enum detector */
+    uint64_t need;                       /* bits of the groups that have words only */
+};
+
+enum side_of { SIDE_BEFORE = 1, SIDE_AFTER = 2, SIDE_BOTH = 3 };
+
+struct not_near {
+    uint32_t within;
+    uint8_t side, same;
+    uint32_t detectors;
+};
+
+enum regex_on { ON_LINE, ON_PLAIN, ON_RAW };
+
+struct rule_regex {
+    struct regex *re;
+    const char *pattern;
+    uint8_t on;
+    bool has_literal;
+};
+
+enum rewrite_kind { REWRITE_NONE, REWRITE_TEXT, REWRITE_MAP, REWRITE_MASK };
+enum { SKIP_QUESTION = 1, SKIP_QUOTED = 2 };
+enum { AT_START = 1, AT_END = 2 };
+
+struct names {
+    const char **name;
+    size_t n;
+};
+
+struct example {
+    const char *text;
+    const char *want; /* rewrite: the edited text, or NULL */
+    struct names before, facts;
+    bool is_hit, has_facts;
+    int64_t due_ms; /* -1: not stated */
+    int line;
+    const char *file;
+};
+
+/* Bits of a rule's wake-up mask. */
+enum { BIT_WORDS = 0, BIT_GROUP = 1, BIT_REGEX = BIT_GROUP + GROUPS_MAX };
+
+struct rule {
+    const char *id, *norm, *title, *notice, *cite;
+    const char *file;
+    int line;
+    uint32_t number; /* within its side */
+    enum direction dir;
+    enum action action;
+    bool has_action, is_shadow, is_off;
+    struct use *use; /* sorted by term */
+    size_t n_use;
+    size_t n_words;
+    struct near near[NEARS_MAX];
+    uint8_t n_near, n_groups;
+    struct rule_regex regex[REGEXES_MAX];
+    uint8_t n_regex;
+    uint32_t detect;
+    struct names domains;
+    struct not_near not_near[NOT_NEARS_MAX];
+    uint8_t n_not_near;
+    uint8_t skip, at, at_unit; /* at: AT_*, at_unit: enum same (any: the whole message) */
+    bool has_filler, has_not_reading;
+    uint32_t length_min, length_max;
+    uint8_t gap;
+    bool has_punctuation, has_border, has_homophones;
+    uint8_t homophones_same;
+    unsigned window_messages;
+    int64_t window_ms;
+    enum rewrite_kind rewrite;
+    const char *rewrite_text;
+    uint8_t rewrite_of;
+    uint16_t keep_first, keep_last;
+    struct names replacement;
+    struct names shops, teams, roles, agents, facts, absent;
+    const char *case_kind;
+    int severity;
+    bool has_severity_up, confirms_case, is_commit, is_ack;
+    int64_t commit_default_ms;
+    struct example *example;
+    size_t n_examples;
+    bool is_always; /* looked at for every message: no word can tell that it does not apply */
+};
+
+/* One term: a folded word, in one of three forms. */
+enum term_form { TERM_PLAIN, TERM_READING, TERM_LINE };
+
+struct wake {
+    uint32_t rule;
+    uint8_t bit;
+};
+
+struct term {
+    const uint32_t *cp;      /* units to look for (plain or reading) */
+    const uint32_t *written; /* reading: the plain word */
+    const char *text;        /* as in the rule file; line terms: what is looked for */
+    uint32_t text_len;
+    uint16_t n, n_written;
+    uint8_t form;
+    uint8_t gap; /* the widest that any rule allows */
+    bool has_punctuation, is_loose;
+    struct wake *wake;
+    uint32_t n_wake, wake_cap;
+};
+
+struct side {
+    struct rule **rule;
+    size_t n_rules;
+    struct term *term;
+    size_t n_terms, terms_cap;
+    struct match *plain, *reading;
+    uint32_t *line_term;
+    size_t n_line_terms;
+    uint32_t *always;
+    size_t n_always;
+    unsigned window_messages;
+    int64_t window_ms;
+    size_t n_windowed;
+};
+
+struct ruleset {
+    atomic_uint refs;
+    struct arena arena;
+    struct side side[2];
+    struct rule **rule; /* all active rules, in load order */
+    size_t n_rules;
+    struct rule **off; /* switched off by preset or override */
+    size_t n_off;
+    char version[17];
+    struct names allow_domains;
+};
