@@ -4,10 +4,8 @@
 #include "conf/directory.h"
 #include "net/tls.h"
 #include "proto/profile.h"
-#include "rule/set.h"
-#if __has_include("rule/lint.h")
 #include "rule/lint.h"
-#endif
+#include "rule/set.h"
 
 struct check {
     const struct conf *conf;
@@ -35,9 +33,7 @@ static void check_rules(struct check *c)
     struct ruleset *set;
     if (ruleset_load(&o, &set, &c->errs))
         return;
-#if __has_include("rule/lint.h")
     ruleset_lint(set, &c->warnings);
-#endif
     if (ruleset_count(set) == 0)
         err_list_add(&c->warnings, "%s: rules.packs: no rules were found, every message passes", conf->file);
     ruleset_unref(&set);

@@ -154,6 +154,25 @@ def length(root):
             print(f"warning: {path}:1: has {n} lines, aim below {LINES_WARN}")
 
 
+def manual(root, groff):
+    """The manual pages name every command and every key, and groff has nothing to say about them."""
+    pages = "docs/man/chatgate.1", "docs/man/chatgated.8", "docs/man/chatgate.yaml.5"
+    commands = re.findall(r'X\((\w+), "', read(root, "src/cli/cli.h"))
+    keys = re.findall(r'\{"([^"]+)", CONF_', read(root, "src/conf/conf_table.c"))
+    keys += ["policy." + name for name in re.findall(r'X\(CAUSE_\w+, "(\w+)"', read(root, "src/base/cause.h"))]
+    for wanted, page in (commands, pages[0]), (keys, pages[2]):
+        assert len(wanted) > 5, f"cannot read the names for {page}"
+        text = read(root, page)
+        for name in wanted:
+            if not re.search(rf"^\.BR? {re.escape(name)}( |$)", text, re.M):
+                yield f"{page}:1: {name} is missing"
+    for page in pages:
+        done = subprocess.run([groff, "-man", "-Tutf8", "-ww", "-z", page], cwd=root, text=True, capture_output=True)
+        for line in done.stderr.strip().split("\n"):
+            if line:
+                yield f"{page}:1: {line}"
+
+
 def self_test(root):
     """The checks above find what they are for (a small tree with one fault each)."""
     import tempfile
@@ -184,7 +203,7 @@ def self_test(root):
 def main():
     root, name = sys.argv[1], sys.argv[2]
     tests = {"layers": layers, "calls": calls, "format": formatting, "headers": headers, "length": length,
-             "self": self_test}
+             "manual": manual, "self": self_test}
     findings = list(tests[name](root, *sys.argv[3:]))
     for line in findings:
         print(line)
