@@ -2,13 +2,23 @@ import subprocess
 
 import pytest
 
-from gateway import BUILD
+from gateway import BUILD, Process
 
 
 def pytest_sessionstart(session):
     for program in ("src/chatgated", "src/cli/chatgate"):
         if not (BUILD / program).exists():
             pytest.exit(f"{BUILD / program} is missing; build first (scripts/check.sh) or set CHATGATE_BUILD", 3)
+
+
+@pytest.fixture(autouse=True)
+def no_process_left_behind():
+    yield
+    for proc in Process.started:
+        if proc.poll() is None:
+            proc.kill()
+            proc.wait()
+    Process.started.clear()
 
 
 @pytest.fixture

@@ -39,11 +39,14 @@ def free_port():
 class Process:
     """A program with its output in a file; ended by its pid."""
 
+    started = []  # conftest.py ends what a failed test left behind
+
     def __init__(self, argv, log, **popen):
         self.log = Path(log)
         self.out = open(self.log, "ab")
         self.proc = subprocess.Popen([str(a) for a in argv], stdout=self.out, stderr=self.out, stdin=subprocess.DEVNULL,
                                      **popen)
+        Process.started.append(self.proc)
 
     @property
     def pid(self):
