@@ -4,12 +4,14 @@
 #include "base/xalloc.h"
 #include "text/state.h"
 
-/* One pass. The common character costs two dependent loads (page, entry) and one store per array; whatever is not a
- * plain letter or separator of the BMP leaves the loop for the functions below it, which work on `struct pass`. */
+/* One pass over the text writes the entry and the place of each unit; the code points of the views are made from the
+ * entries afterwards, without branches. The common character costs two dependent loads (page, entry) and one store per
+ * array; whatever is not a plain letter or separator of the BMP goes to functions of its own, which work on `struct
+ * pass`. */
 struct pass {
     struct fold_scratch *s;
     uint32_t n;      /* units so far */
-    uint32_t gap;    /* separators since the last unit */
+    uint32_t gap;    /* separators since the last unit, at most FOLD_GAP_MAX */
     uint32_t line_n; /* bytes of the line so far */
     uint32_t last;   /* where the last unit starts in the line */
     uint32_t seen;   /* the entries of all units, or-ed: FOLD_SPELLS says whether there are letters of pinyin */
@@ -18,50 +20,62 @@ struct pass {
 typedef uint32_t quad __attribute__((vector_size(16), aligned(4)));
 
 /* Four stores for at most four bytes: cheaper than a loop. The arrays have room behind them. */
+static inline void line_place(struct fold_scratch *s, uint32_t at, uint32_t from, uint32_t len)
+{
+    quad places = {from, from, from, from};
+    *(quad *)(s->line_from + at) = places;
+    *(quad *)(s->line_to + at) = places + len;
+}
+
 static inline uint32_t line_put(struct fold_scratch *s, uint32_t at, uint32_t cp, uint32_t from, uint32_t to)
 {
-    *(quad *)(s->line_from + at) = (quad){from, from, from, from};
-    *(quad *)(s->line_to + at) = (quad){to, to, to, to};
-    uint8_t *out = s->line + at;
-    if (cp < 0x80) {
-        out[0] = (uint8_t)cp;
-        return at + 1;
-    }
-    if (cp >= 0x800 && cp < 0x10000) {
-        out[0] = (uint8_t)(0xe0 | cp >> 12);
-        out[1] = (uint8_t)(0x80 | (cp >> 6 & 63));
-        out[2] = (uint8_t)(0x80 | (cp & 63));
-        return at + 3;
-    }
-    return at + utf8_encode(cp, out);
+    line_place(s, at, from, to - from);
+    return at + utf8_encode(cp, s->line + at);
 }
 
-static inline void unit_set(struct fold_scratch *s, uint32_t i, uint32_t cp, uint32_t e)
+/* The same for a character of one or three bytes that is canonical as it stands. */
+static inline uint32_t line_copy(struct fold_scratch *s, uint32_t at, const uint8_t *source, uint32_t from,
+                                 uint32_t len)
 {
-    uint32_t digit1 = fold_entry_digit1(e), syllable = fold_entry_syllable(e);
-    s->plain[i] = cp;
-    s->digit[i] = digit1 ? '0' - 1 + digit1 : cp;
-    s->reading[i] = syllable ? FOLD_SYLLABLE_BASE + syllable : cp;
+    line_place(s, at, from, len);
+    memcpy(s->line + at, source, len);
+    return at + len;
 }
 
-static inline void unit_add(struct fold_scratch *s, uint32_t i, uint32_t from, uint32_t to, uint32_t gap)
+/* Sets unit i, the last so far. Its code point goes into the entry, or beside it when it is above the BMP. */
+static void unit_set(struct fold_scratch *s, uint32_t i, uint32_t cp, uint32_t e)
 {
-    s->from[i] = from;
-    s->to[i] = to;
-    s->gap[i] = (uint8_t)MIN_OF(gap, (uint32_t)FOLD_GAP_MAX);
+    if (s->wide_n && s->wide_unit[s->wide_n - 1] == i)
+        s->wide_n--;
+    s->entry[i] = (e & FOLD_ENTRY_TRAITS) | (cp & 0xffff);
+    if (cp >= 0x10000) {
+        s->wide_unit[s->wide_n] = i;
+        s->wide_cp[s->wide_n++] = cp;
+    }
+}
+
+static uint32_t last_unit(const struct pass *p)
+{
+    const struct fold_scratch *s = p->s;
+    uint32_t i = p->n - 1;
+    bool is_wide = s->wide_n && s->wide_unit[s->wide_n - 1] == i;
+    return is_wide ? s->wide_cp[s->wide_n - 1] : fold_entry_payload(s->entry[i]);
 }
 
 static void put_letter(struct pass *p, uint32_t cp, uint32_t from, uint32_t to, bool want_line)
 {
+    struct fold_scratch *s = p->s;
     uint32_t e = fold_lookup(cp);
-    unit_set(p->s, p->n, cp, e);
-    unit_add(p->s, p->n, from, to, p->gap);
+    unit_set(s, p->n, cp, e);
+    s->from[p->n] = from;
+    s->to[p->n] = to;
+    s->gap[p->n] = (uint8_t)p->gap;
     p->n++;
     p->gap = 0;
     p->seen |= e;
     if (want_line) {
         p->last = p->line_n;
-        p->line_n = line_put(p->s, p->line_n, cp, from, to);
+        p->line_n = line_put(s, p->line_n, cp, from, to);
     }
 }
 
@@ -111,19 +125,19 @@ static void extend_last(struct pass *p, uint32_t cp, uint32_t to, bool want_line
 static void put_mark(struct pass *p, uint32_t cp, bool is_kept, uint32_t from, uint32_t to, bool want_line)
 {
     bool has_base = p->n && p->gap == 0;
-    uint32_t whole = has_base ? compose(p->s->plain[p->n - 1], cp) : 0;
+    uint32_t whole = has_base ? compose(last_unit(p), cp) : 0;
     if (whole)
         extend_last(p, whole, to, want_line);
     else if (is_kept)
         put_letter(p, cp, from, to, want_line);
     else if (has_base)
-        extend_last(p, p->s->plain[p->n - 1], to, want_line);
+        extend_last(p, last_unit(p), to, want_line);
 }
 
 /* `gap_before`: p->gap when the source character began; its separators in a row count as one. */
 static void put_separator(struct pass *p, uint32_t cp, uint32_t gap_before, uint32_t from, uint32_t to, bool want_line)
 {
-    p->gap = gap_before + 1;
+    p->gap = MIN_OF(gap_before + 1, (uint32_t)FOLD_GAP_MAX);
     if (want_line)
         p->line_n = line_put(p->s, p->line_n, cp, from, to);
 }
@@ -144,6 +158,10 @@ static __attribute__((noinline)) void put_other(struct pass *p, uint32_t cp, uin
                                                 bool want_line)
 {
     uint32_t payload = fold_entry_payload(e);
+    if (fold_entry_kind(e) != FOLD_OTHER) {
+        put_canonical(p, payload, p->gap, from, to, want_line);
+        return;
+    }
     if (payload == FOLD_OTHER_DROP)
         return;
     if (payload < FOLD_OTHER_SEQ) {
@@ -159,55 +177,111 @@ static __attribute__((noinline)) void put_other(struct pass *p, uint32_t cp, uin
     }
 }
 
-/* The entry of the character at q, its length, and its code point when that is above the BMP or not ASCII. */
-static inline uint32_t entry_at(const uint8_t *q, uint32_t *len, uint32_t *cp)
+/* The state of the pass in registers: no address of it leaves the loop. */
+struct here {
+    uint32_t n, gap, line_n, last, seen;
+};
+
+/* A letter or separator of the BMP. There is no branch between the two, which text mixes at random: a separator is
+ * written as a unit, too, and then not counted. `same`: the source bytes if they are those of the canonical character,
+ * or NULL. */
+static inline __attribute__((always_inline)) void put_common(struct fold_scratch *s, struct here *h, uint32_t e,
+                                                             const uint8_t *same, uint32_t from, uint32_t len,
+                                                             bool want_line)
 {
-    uint32_t a = q[0], page, low;
-    if (a < 0x80) {
-        *len = 1, *cp = a;
-        return fold_entry[a];
+    uint32_t is_sep = fold_entry_kind(e), to = from + len;
+    s->entry[h->n] = e;
+    s->from[h->n] = from;
+    s->to[h->n] = to;
+    s->gap[h->n] = (uint8_t)h->gap;
+    h->n += 1 - is_sep;
+    h->gap = (h->gap + (h->gap < FOLD_GAP_MAX)) & (0 - is_sep);
+    h->seen |= e;
+    if (want_line) {
+        h->last = is_sep ? h->last : h->line_n;
+        h->line_n =
+            same ? line_copy(s, h->line_n, same, from, len) : line_put(s, h->line_n, fold_entry_payload(e), from, to);
     }
-    if (a >= 0xe0 && a < 0xf0) {
-        page = (a & 15) << 6 | (q[1] & 63), low = q[2] & 63;
-        *len = 3;
-    } else if (a < 0xe0) {
-        page = a & 31, low = q[1] & 63;
-        *len = 2;
-    } else {
-        page = (a & 7) << 12 | (uint32_t)(q[1] & 63) << 6 | (q[2] & 63), low = q[3] & 63;
-        *len = 4;
-    }
-    *cp = page << 6 | low;
+}
+
+static inline __attribute__((always_inline)) uint32_t entry_of(uint32_t page, uint32_t low)
+{
     return fold_entry[(uint32_t)fold_index[page] * FOLD_PAGE + low];
+}
+
+/* Characters of two and four bytes. */
+static inline uint32_t decode_rare(const uint8_t *q, uint32_t *cp)
+{
+    if (q[0] < 0xe0) {
+        *cp = (uint32_t)(q[0] & 31) << 6 | (q[1] & 63);
+        return 2;
+    }
+    *cp = (uint32_t)(q[0] & 7) << 18 | (uint32_t)(q[1] & 63) << 12 | (uint32_t)(q[2] & 63) << 6 | (q[3] & 63);
+    return 4;
 }
 
 static inline __attribute__((always_inline)) void run(struct pass *p, struct span text, bool want_line)
 {
     struct fold_scratch *s = p->s;
-    uint32_t n = 0, gap = 0, line_n = 0, last = 0, seen = 0, len, cp;
-    for (uint32_t i = 0; i < text.n; i += len) {
-        uint32_t e = entry_at(text.p + i, &len, &cp), to = i + len;
-        uint32_t out = fold_entry_payload(e);
-        uint32_t is_sep = fold_entry_kind(e);
-        if (__builtin_expect(is_sep <= FOLD_SEP, 1)) {
-            /* Without a branch between letter and separator, which text mixes at random: a separator is written as a
-             * unit, too, and then not counted. */
-            unit_set(s, n, out, e);
-            unit_add(s, n, i, to, gap);
-            gap = is_sep ? gap + 1 : 0;
-            seen |= e;
-            if (want_line) {
-                last = is_sep ? last : line_n;
-                line_n = line_put(s, line_n, out, i, to);
+    struct here h = {0};
+    const uint8_t *const start = text.p, *const end = text.p + text.n;
+    for (const uint8_t *q = start; q < end;) {
+        uint32_t a = q[0], from = (uint32_t)(q - start), len = 3, cp, e;
+        if (a < 0x80) {
+            /* ASCII folds to ASCII, never to anything rare. */
+            uint8_t folded = (uint8_t)fold_entry[a];
+            put_common(s, &h, fold_entry[a], &folded, from, 1, want_line);
+            q++;
+            continue;
+        }
+        if (__builtin_expect(a - 0xe0 < 16, 1)) {
+            uint32_t page = (a & 15) << 6 | (q[1] & 63), low = q[2] & 63;
+            e = entry_of(page, low);
+            cp = page << 6 | low;
+            if (__builtin_expect(fold_entry_kind(e) <= FOLD_SEP, 1)) {
+                put_common(s, &h, e, fold_entry_payload(e) == cp ? q : NULL, from, 3, want_line);
+                q += 3;
+                continue;
             }
-            n += 1 - is_sep;
         } else {
-            *p = (struct pass){s, n, gap, line_n, last, seen};
-            put_other(p, cp, e, i, to, want_line);
-            n = p->n, gap = p->gap, line_n = p->line_n, last = p->last, seen = p->seen;
+            len = decode_rare(q, &cp);
+            e = entry_of(cp / FOLD_PAGE, cp % FOLD_PAGE);
+        }
+        *p = (struct pass){s, h.n, h.gap, h.line_n, h.last, h.seen};
+        put_other(p, cp, e, from, from + len, want_line);
+        h.n = p->n, h.gap = p->gap, h.line_n = p->line_n, h.last = p->last, h.seen = p->seen;
+        q += len;
+    }
+    *p = (struct pass){s, h.n, h.gap, h.line_n, h.last, h.seen};
+}
+
+/* The three code point arrays from the entries, four units at a time. */
+static void spread(struct fold_scratch *s, uint32_t n, unsigned want)
+{
+    for (uint32_t i = 0; i < n; i += 4) {
+        quad e = *(const quad *)(s->entry + i), cp = e & 0xffff;
+        *(quad *)(s->plain + i) = cp;
+        if (want & 1u << VIEW_DIGIT) {
+            quad digit1 = e >> 26 & 15, is = (quad)(digit1 != 0);
+            *(quad *)(s->digit + i) = (is & (digit1 + ('0' - 1))) | (~is & cp);
+        }
+        if (want & 1u << VIEW_READING) {
+            quad syllable = e >> 16 & 511, is = (quad)(syllable != 0);
+            *(quad *)(s->reading + i) = (is & (syllable + FOLD_SYLLABLE_BASE)) | (~is & cp);
         }
     }
-    *p = (struct pass){s, n, gap, line_n, last, seen};
+}
+
+static void spread_wide(struct fold_scratch *s)
+{
+    for (uint32_t k = 0; k < s->wide_n; k++) {
+        uint32_t i = s->wide_unit[k], e = s->entry[i], cp = s->wide_cp[k];
+        s->plain[i] = cp;
+        if (!fold_entry_digit1(e))
+            s->digit[i] = cp;
+        if (!fold_entry_syllable(e))
+            s->reading[i] = cp;
+    }
 }
 
 static void run_units(struct pass *p, struct span text)
@@ -220,30 +294,39 @@ static void run_line(struct pass *p, struct span text)
     run(p, text, true);
 }
 
+struct fold_scratch *fold_scratch_new(void)
+{
+    return xmalloc(sizeof(struct fold_scratch));
+}
+
+void fold_scratch_free(struct fold_scratch **s)
+{
+    free(*s);
+    *s = NULL;
+}
+
 void fold_text(struct fold_scratch *s, struct span text, unsigned want, struct folded *out)
 {
-    struct pass p = {.s = s};
     text.n = MIN_OF(text.n, (size_t)FOLD_TEXT_MAX);
-    *out = (struct folded){0};
-    if (want & FOLD_WANT_LINE) {
-        run_line(&p, text);
-        out->line = span_of(s->line, p.line_n);
-        out->line_from = s->line_from;
-        out->line_to = s->line_to;
-    } else {
-        run_units(&p, text);
-    }
-    struct view plain = {s->plain, s->from, s->to, s->gap, p.n};
-    out->view[VIEW_PLAIN] = plain;
-    bool has_letters = p.seen & FOLD_SPELLS;
+    s->wide_n = 0;
+    struct pass h = {.s = s};
+    (want & FOLD_WANT_LINE ? run_line : run_units)(&h, text);
+    spread(s, h.n, want);
+    spread_wide(s);
+    bool has_letters = h.seen & FOLD_SPELLS;
+    out->view[VIEW_PLAIN] = (struct view){s->plain, s->from, s->to, s->gap, h.n};
+    out->view[VIEW_DIGIT] = out->view[VIEW_READING] = (struct view){0};
     if (want & 1u << VIEW_DIGIT) {
         if (has_letters)
-            digit_fix_letters(s, p.n);
-        out->view[VIEW_DIGIT] = plain;
-        out->view[VIEW_DIGIT].cp = s->digit;
+            digit_fix_letters(s, h.n);
+        out->view[VIEW_DIGIT] = (struct view){s->digit, s->from, s->to, s->gap, h.n};
     }
     if (want & 1u << VIEW_READING)
-        out->view[VIEW_READING] = reading_build(s, p.n, has_letters);
+        out->view[VIEW_READING] = reading_build(s, h.n, has_letters);
+    bool has_line = want & FOLD_WANT_LINE;
+    out->line = has_line ? span_of(s->line, h.line_n) : (struct span){0};
+    out->line_from = has_line ? s->line_from : NULL;
+    out->line_to = has_line ? s->line_to : NULL;
 }
 
 uint32_t fold_syllable_of(uint32_t cp)

@@ -6,21 +6,29 @@
 
 enum {
     UNITS_MAX = FOLD_EXPANSION_MAX * FOLD_TEXT_MAX,
-    LINE_MAX_BYTES = 6 * FOLD_TEXT_MAX, /* two units of three bytes for a source byte */
+    LINE_MAX_BYTES = FOLD_EXPANSION_BYTES_MAX * FOLD_TEXT_MAX,
+    /* Behind each array: room for stores of four elements at a time; and arrays that begin some cache lines further
+     * into their page than the one before, or all would share the same sets of the first-level cache. */
+    ROOM = 96,
+    ROOM_BYTES = 4 * ROOM,
 };
 
-/* Arrays of one view; `cp` of all three views runs in parallel until reading_build merges letters. */
+/* The arrays stand in one block, each at a fixed distance, so that the loop needs one register for all; the system
+ * backs only the pages that a text has used. Units of all views run in parallel until reading_build merges letters. */
 struct fold_scratch {
-    uint32_t *plain, *digit, *reading; /* UNITS_MAX each */
-    uint32_t *from, *to;
-    uint8_t *gap;
-    uint8_t *line; /* LINE_MAX_BYTES */
-    uint32_t *line_from, *line_to;
-    struct {
-        uint32_t *cp, *from, *to; /* the reading view when letters were merged */
-        uint8_t *gap;
+    uint32_t entry[UNITS_MAX + ROOM];
+    uint32_t from[UNITS_MAX + ROOM], to[UNITS_MAX + ROOM];
+    uint32_t plain[UNITS_MAX + ROOM], digit[UNITS_MAX + ROOM], reading[UNITS_MAX + ROOM];
+    uint32_t line_from[LINE_MAX_BYTES + ROOM], line_to[LINE_MAX_BYTES + ROOM];
+    uint8_t gap[UNITS_MAX + ROOM_BYTES];
+    uint8_t line[LINE_MAX_BYTES + ROOM_BYTES];
+    struct { /* the reading view when letters were merged */
+        uint32_t cp[UNITS_MAX + ROOM], from[UNITS_MAX + ROOM], to[UNITS_MAX + ROOM];
+        uint8_t gap[UNITS_MAX + ROOM_BYTES];
     } merged;
-    void *block;
+    /* Units above the BMP, whose code point an entry cannot hold. */
+    uint32_t wide_unit[UNITS_MAX], wide_cp[UNITS_MAX];
+    uint32_t wide_n;
 };
 
 /* digit.c: o, l, i inside of digit runs become 0, 1, 1 in s->digit. */

@@ -55,13 +55,22 @@ static uint32_t entry_of_seq(const struct units *u)
     return other(FOLD_OTHER_SEQ + at);
 }
 
+/* The scratch has room for so much and no more. */
+static bool is_too_long(const struct units *u, uint32_t source_bytes)
+{
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < u->n; i++)
+        bytes += bytes_of(u->cp[i]);
+    return u->n > FOLD_EXPANSION_MAX * source_bytes || bytes > FOLD_EXPANSION_BYTES_MAX * source_bytes;
+}
+
 static uint32_t entry_of(uint32_t cp)
 {
     struct units u;
     if (is_surrogate(cp))
         return other(FOLD_OTHER_SELF_SEP);
     canon_of(cp, &u);
-    if (u.n > FOLD_EXPANSION_MAX * bytes_of(cp))
+    if (is_too_long(&u, bytes_of(cp)))
         return entry_of_self(cp);
     if (u.n == 0)
         return other(FOLD_OTHER_DROP);

@@ -11,7 +11,8 @@ enum {
     FOLD_SPELLS = 1 << 25,   /* in an entry: a letter that spells pinyin, a to z and ü */
     FOLD_SYLLABLES_MAX = 512,
     U_DIAERESIS = 0xfc,
-    FOLD_EXPANSION_MAX = 2, /* canonical code points per source byte, at most */
+    FOLD_EXPANSION_MAX = 2,       /* canonical code points per source byte, at most */
+    FOLD_EXPANSION_BYTES_MAX = 6, /* their UTF-8, per source byte */
 };
 
 enum fold_kind {
@@ -28,6 +29,9 @@ enum fold_other {
     FOLD_OTHER_MARK_KEEP, /* composes with the letter before it or is a letter itself */
     FOLD_OTHER_SEQ,       /* from here on: place in fold_seq */
 };
+
+/* Digit, spelling and syllable of an entry. */
+#define FOLD_ENTRY_TRAITS 0x3fff0000u
 
 struct fold_pair {
     uint32_t base, mark, result;
