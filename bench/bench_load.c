@@ -25,6 +25,7 @@ enum load_metric {
     M_DISORDERED,
     M_UNSENT,
     M_LATE,
+    M_STRAY,
     M_ENDED,
     M_COUNT
 };
@@ -40,13 +41,14 @@ static const struct metric metrics[M_COUNT] = {
     [M_ADDED] = {"added_p50_us", "added p50 us", 1, true, false},
     [M_CPU] = {"cpu_us_per_msg", "CPU us/msg", 2, true, false},
     [M_ANSWERED] = {"answered", "answered", 0, false, false},
-    [M_REFUSED] = {"refused", "refused", 0, false, false},
+    [M_REFUSED] = {"refused", "refused", 0, false, true},
     [M_REFUSED_P50] = {"refused_p50_us", "refused p50 us", 1, true, false},
     [M_LOST] = {"lost", "lost", 0, false, false},
     [M_DOUBLED] = {"doubled", "doubled", 0, false, true},
     [M_DISORDERED] = {"disordered", "out of order", 0, false, true},
     [M_UNSENT] = {"unsent", "unsent", 0, false, true},
     [M_LATE] = {"late", "sent late", 0, false, true},
+    [M_STRAY] = {"stray", "other frames", 0, false, true},
     [M_ENDED] = {"ended", "connections lost", 0, false, true},
 };
 
@@ -62,7 +64,7 @@ static double us(const struct hist *h, double q)
     return h->count ? (double)hist_quantile(h, q) / 1000 : NAN;
 }
 
-static void fill_cell(double *v, const struct slot_result *r, bool has_hits)
+static void fill_cell(double *v, const struct slot_result *r)
 {
     const struct hist *h = &r->latency_ns;
     v[M_RATE] = r->rate;
@@ -74,7 +76,8 @@ static void fill_cell(double *v, const struct slot_result *r, bool has_hits)
     v[M_MAX] = h->count ? (double)h->max / 1000 : NAN;
     v[M_CPU] = r->cpu_ns_per_message < 0 ? NAN : r->cpu_ns_per_message / 1000;
     v[M_ANSWERED] = (double)r->answered;
-    v[M_REFUSED] = has_hits ? (double)r->refused : NAN;
+    v[M_REFUSED] = (double)r->refused;
+    v[M_STRAY] = (double)r->stray;
     v[M_REFUSED_P50] = us(&r->refused_ns, 0.5);
     v[M_LOST] = (double)r->lost;
     v[M_DOUBLED] = (double)r->doubled;
@@ -116,7 +119,7 @@ static int run_round(struct load *l, struct report *report, long round, struct s
             fprintf(stderr, "%s: %s\n", label, r->trouble);
         if (rc < 0)
             return -1;
-        fill_cell(report_cell(report, round, t), r, l->plan.hits.n > 0);
+        fill_cell(report_cell(report, round, t), r);
         print_slot(label, r);
         fflush(stdout);
     }

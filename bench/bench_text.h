@@ -20,7 +20,7 @@ struct span texts_get(const struct texts *t, size_t i);
 /* {id} {text} {n} (number of the agent) in any order; everything else is sent as it stands. */
 #define TEXT_DEFAULT_MESSAGE "{\"type\":\"message\",\"id\":\"{id}\",\"conversationId\":\"c{n}\",\"text\":\"{text}\"}"
 #define TEXT_DEFAULT_LOGIN   "{\"type\":\"auth\",\"token\":\"agent-{n}\"}"
-#define TEXT_DEFAULT_TEXT    "您好这款现在有货今天下单明天就能送到请您放心哦" /* 23 characters, 69 bytes */
+#define TEXT_DEFAULT_TEXT    "您好这款衬衫有黑色和白色两种您看看喜欢哪一种呢" /* 23 characters, 69 bytes */
 
 struct text_fill {
     uint64_t seq; /* becomes {id} */

@@ -291,7 +291,7 @@ section() { # TITLE NAME COMMAND…
     echo "== $title" >&2
     {
         printf '\n## %s\n\n`chatgate-bench %s`\n' "$title" \
-            "$(printf '%s ' "$@" | sed "s#$work/##g; s#--[ct][a-z]* [^ ]*=ws[^ ]* ##g; s#--pid [^ ]* ##g; s#--ca [^ ]* ##g; s#--echo [^ ]* ##g")"
+            "$(printf '%s ' "$@" | sed "s#$work/##g; s#$root/##g; s#--[ct][a-z]* [^ ]*=ws[^ ]* ##g; s#--pid [^ ]* ##g; s#--ca [^ ]* ##g; s#--echo [^ ]* ##g")"
         "$bench" "$@" --core $load_core --json "$out/$name.json" --csv "$out/$name.csv" | grep -v '^round '
     } >>"$out/table.md"
 }
@@ -306,9 +306,9 @@ run_parts() { # plain|tls
         rate) section "$1: new connections" "rate-$1" rate "${targets[@]}" --reference haproxy-http --rounds "$rounds" \
             --secs "$(awk "BEGIN {print $secs / 2}")" ;;
         load) section "$1: $rate messages a second over $conns connections" "load-$1" load "${targets[@]}" \
-            --reference haproxy-tcp --direct direct --conns "$conns" --rate "$rate" --secs "$secs" --rounds "$rounds" ;;
+            --reference haproxy-tcp --direct direct --corpus "$root/bench/texts.txt" --conns "$conns" --rate "$rate" --secs "$secs" --rounds "$rounds" ;;
         closed) section "$1: saturation, closed loop, $conns connections" "closed-$1" load "${targets[@]}" \
-            --reference haproxy-tcp --closed 1 --conns "$conns" --secs "$secs" --rounds "$rounds" ;;
+            --reference haproxy-tcp --closed 1 --corpus "$root/bench/texts.txt" --conns "$conns" --secs "$secs" --rounds "$rounds" ;;
         *) echo "--parts: unknown part '$part'" >&2; exit 2 ;;
         esac
     done
