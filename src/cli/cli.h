@@ -14,6 +14,9 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
     X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \
     X(mode, "enforce|observe|bypass [--for TIME]", "what is done with verdicts")                                       \
+    X(explain, "[--rules PATH]… [--preset P] [--incoming] [--json] TEXT", "what the rules see in a message")           \
+    X(scan, "[--rules PATH]… [--preset P] [--format json|text] FILE…|-", "judge many messages, a line each")           \
+    X(test, "[--rules PATH]… [--preset P]", "run the examples that the rules carry")                                   \
     X(version, "", "print the version")
 
 #define X(name, args, help) int cli_##name(int argc, char **argv);

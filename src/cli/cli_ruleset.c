@@ -1,0 +1,63 @@
+#include "cli/cli_ruleset.h"
+
+#include <sys/stat.h>
+
+#include "base/xalloc.h"
+
+#ifndef CHATGATE_RULES_DIR
+#define CHATGATE_RULES_DIR "/usr/share/chatgate/rules"
+#endif
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int cli_ruleset_option(struct cli_ruleset *o, int argc, char **argv, int *i)
+{
+    bool is_rules = strcmp(argv[*i], "--rules") == 0, is_preset = strcmp(argv[*i], "--preset") == 0;
+    if (!is_rules && !is_preset)
+        return 0;
+    if (*i + 1 >= argc || (is_rules && o->n_paths == CLI_RULE_PATHS_MAX)) {
+        fprintf(stderr, "chatgate: %s: %s\n", argv[*i],
+                is_rules && *i + 1 < argc ? "given too often" : "its value is missing");
+        return -1;
+    }
+    const char *value = argv[++*i];
+    if (is_rules)
+        o->path[o->n_paths++] = value;
+    else
+        o->preset = value;
+    return 1;
+}
+
+struct ruleset *cli_ruleset_load(struct cli_ruleset *o)
+{
+    if (!o->n_paths)
+        o->path[o->n_paths++] = is_folder("rules") ? "rules" : CHATGATE_RULES_DIR;
+    for (size_t i = 0; i < o->n_paths && !o->local; i++) {
+        char *local = xasprintf("%s/local", o->path[i]);
+        if (is_folder(local))
+            o->local = local;
+        else
+            free(local);
+    }
+    struct ruleset_options options = {
+        .pack_paths = o->path, .n_pack_paths = o->n_paths, .local_path = o->local, .preset = o->preset};
+    struct err_list errs = {0};
+    struct ruleset *set = NULL;
+    if (ruleset_load(&options, &set, &errs) != 0)
+        for (size_t i = 0; i < errs.n; i++)
+            fprintf(stderr, "%s\n", errs.line[i]);
+    if (errs.dropped)
+        fprintf(stderr, "and %zu more\n", errs.dropped);
+    err_list_fini(&errs);
+    return set;
+}
+
+void cli_ruleset_fini(struct cli_ruleset *o)
+{
+    free(o->local);
+    o->local = NULL;
+}
