@@ -142,7 +142,7 @@ static size_t read_packet(struct reading *r)
         const uint8_t *comma = memchr(in.p + at, ',', in.n - at);
         size_t end = comma ? (size_t)(comma - in.p) : in.n;
         p->ns = span_of(in.p + at, end - at);
-        if (memchr(p->ns.p, '"', p->ns.n) || memchr(p->ns.p, '[', p->ns.n))
+        if (memchr(p->ns.p, '"', p->ns.n) || memchr(p->ns.p, '[', p->ns.n) || memchr(p->ns.p, '{', p->ns.n))
             return 0;
         at = end + (comma ? 1 : 0);
     }
@@ -184,6 +184,7 @@ static void read_socketio(struct reading *r)
     }
     size_t at = read_packet(r);
     if (!at) {
+        s->packet = (struct packet){.type = 255, .ns = span_of("", 0)}; /* nothing of it goes into an answer */
         unreadable(r, NULL, 0, CAUSE_AMBIGUOUS_JSON);
         return;
     }
