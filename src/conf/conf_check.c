@@ -1,6 +1,7 @@
 #include "conf/conf_check.h"
 
 #include <errno.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -134,6 +135,14 @@ static void check_steps(const struct check *c, const struct conf_reminder_step *
                      (long long)step[i].after_ms / 1000, (long long)step[i - 1].after_ms / 1000);
 }
 
+static void check_control(const struct check *c)
+{
+    const char *path = c->conf->control;
+    if (path && strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        yaml_bad(c->errs, place(c->root, "control"),
+                 "control: \"%.200s\" has %zu bytes, a Unix socket's path at most 107", path, strlen(path));
+}
+
 static void check_limits(const struct check *c)
 {
     const struct conf *conf = c->conf;
@@ -167,6 +176,7 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     for (size_t i = 0; i < conf->n_upstreams; i++)
         check_upstream(&c, i);
     check_admin(&c);
+    check_control(&c);
     check_limits(&c);
     check_client_tls(&c, &conf->redis.tls, conf_read_find(root, "redis.tls"), "redis.tls");
     check_file(&c, place(root, "redis.password_file"), "redis.password_file", conf->redis.password_file);

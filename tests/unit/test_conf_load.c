@@ -270,6 +270,16 @@ static void networks_are_exact(void **state)
                       "5:59: listeners[].proxy_protocol_from: is \"x\", which is not an IPv4 or IPv6 address", NULL});
 }
 
+static void a_socket_path_has_a_limit(void **state)
+{
+    (void)state;
+    expect_errors(MINIMAL "control: /1234567890/1234567890/1234567890/1234567890/1234567890/1234567890/1234567890/"
+                          "1234567890/1234567890/12345678\n"
+                          "redis: {address: \"unix:/1234567890/1234567890/1234567890/1234567890/1234567890/1234567890/"
+                          "1234567890/1234567890/1234567890/12345678\"}\n",
+                  (const char *const[]){"5:10: control: \"/1234567890/", "6:18: redis.address: is \"unix:/", NULL});
+}
+
 static void restart_keys_are_named(void **state)
 {
     (void)state;
@@ -399,12 +409,12 @@ static void the_table_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(five_lines_are_enough),      cmocka_unit_test(values_are_read),
-        cmocka_unit_test(all_errors_come_at_once),    cmocka_unit_test(references_and_pairs_are_checked),
-        cmocka_unit_test(shapes_are_checked),         cmocka_unit_test(a_missing_file_is_one_error),
-        cmocka_unit_test(networks_are_exact),         cmocka_unit_test(restart_keys_are_named),
-        cmocka_unit_test(the_table_is_sound),         cmocka_unit_test(the_sample_has_every_key),
-        cmocka_unit_test(the_sample_changes_nothing),
+        cmocka_unit_test(five_lines_are_enough),     cmocka_unit_test(values_are_read),
+        cmocka_unit_test(all_errors_come_at_once),   cmocka_unit_test(references_and_pairs_are_checked),
+        cmocka_unit_test(shapes_are_checked),        cmocka_unit_test(a_missing_file_is_one_error),
+        cmocka_unit_test(networks_are_exact),        cmocka_unit_test(restart_keys_are_named),
+        cmocka_unit_test(a_socket_path_has_a_limit), cmocka_unit_test(the_table_is_sound),
+        cmocka_unit_test(the_sample_has_every_key),  cmocka_unit_test(the_sample_changes_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
