@@ -34,13 +34,13 @@ SYSTEM = set("""
 assert ctype dirent errno fcntl fnmatch ftw getopt glob grp inttypes libgen limits locale math netdb poll pthread pwd
 sched setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib string strings syslog termios
 time unistd wchar arpa/inet netinet/in netinet/tcp sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl
-sys/random sys/resource sys/signalfd sys/socket sys/stat sys/statvfs sys/syscall sys/time sys/timerfd sys/types sys/uio
+sys/random sys/resource sys/signalfd sys/socket sys/stat sys/statfs sys/statvfs sys/syscall sys/time sys/timerfd sys/types sys/uio
 sys/un sys/utsname sys/vfs sys/wait linux/magic linux/sockios immintrin emmintrin tmmintrin
 """.split())
 
 POISONED = ["strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "gets"]
 
-LINES_WARN, LINES_MAX = 400, 600
+LINES_WARN, LINES_MAX = 400, 800
 
 
 def sources(root, folders, endings=(".c", ".h")):
@@ -145,7 +145,7 @@ def headers(root, compiler, *flags):
 
 
 def length(root):
-    """Files are about 200 lines, seldom above 400, never above 600."""
+    """Files are about 200 lines, seldom above 400 (warned about), never above 800."""
     for path in sources(root, ["src", "bench"]):
         n = read(root, path).count("\n")
         if n > LINES_MAX:
