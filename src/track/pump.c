@@ -1,7 +1,6 @@
 #include "track/pump.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,89 +11,11 @@ enum {
     TICK_BUSY_MS = 2,
     TICK_IDLE_MS = 20,
     SCAN_PER_TICK = 8192,
-    TIME_EVERY_MS = 10000,
-    META_RETRY_MS = 1000,
     WAIT_RETRY_MS = 1000,
     WAIT_MAX_MS = 1000,
-    OFFSET_WARN_MS = 500,
 };
 
-/* ---- meeting a server: shard count, schema, clock ---- */
-
-static void refuse_meta(struct pump *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void refuse_meta(struct pump *p, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(p->trouble, sizeof(p->trouble), fmt, ap);
-    va_end(ap);
-    p->meta_retry_ms = clock_mono_ms() + META_RETRY_MS;
-    if (!p->is_refused_told)
-        log_event(LOG_ERROR, "pump_refused", "why=\"%s\" then=\"events stay in the rings\"", p->trouble);
-    p->is_refused_told = true;
-}
-
-/* The count that stands in Redis decides; rings made for another one wait. */
-static void on_meta(void *ctx, const struct redis_reply *reply)
-{
-    struct pump *p = ctx;
-    p->is_meta_asked = false;
-    if (redis_has_code(reply, "LINK") || redis_has_code(reply, "TIMEOUT"))
-        return;
-    int64_t shards;
-    const struct redis_reply *schema = redis_item(reply, 1);
-    char text[160];
-    if (redis_is_error(reply)) {
-        refuse_meta(p, "cg:meta cannot be read: %s", redis_text(reply, text));
-    } else if (!redis_get_int(redis_item(reply, 0), &shards) || shards < 1 || shards > RING_SHARDS_MAX) {
-        refuse_meta(p, "cg:meta could not be written, or its shards are no number from 1 to %d", RING_SHARDS_MAX);
-    } else if (!span_is(schema->text, p->schema)) {
-        refuse_meta(p, "cg:meta: version is \"%s\", this program writes \"%s\"", redis_text(schema, text), p->schema);
-    } else {
-        p->meta_shards = (unsigned)shards;
-        p->trouble[0] = 0;
-        if (shards != p->o.n_shards)
-            refuse_meta(p, "redis.shards is %u, but cg:meta in Redis says %" PRId64 ", which cannot be changed",
-                        p->o.n_shards, shards);
-        else
-            p->is_refused_told = false;
-    }
-}
-
-static void ask_meta(struct pump *p)
-{
-    char shards[16];
-    snprintf(shards, sizeof(shards), "%u", p->o.n_shards);
-    p->is_meta_asked = true;
-    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", SCHEMA_META_KEY, "shards", shards, NULL);
-    redis_command_str(p->o.redis, NULL, NULL, "HSETNX", SCHEMA_META_KEY, "version", p->schema, NULL);
-    redis_command_str(p->o.redis, on_meta, p, "HMGET", SCHEMA_META_KEY, "shards", "version", NULL);
-}
-
-/* Redis TIME against the middle of the round trip (as Cristian 1989); a slow round trip says too little. */
-static void on_time(void *ctx, const struct redis_reply *reply)
-{
-    struct pump *p = ctx;
-    int64_t s, us, now = clock_wall_ms();
-    p->is_time_asked = false;
-    if (!redis_get_int(redis_item(reply, 0), &s) || !redis_get_int(redis_item(reply, 1), &us))
-        return;
-    if (p->has_offset && now - p->time_sent_ms > 50)
-        return;
-    p->offset_ms = s * 1000 + us / 1000 - (now + p->time_sent_ms) / 2;
-    p->has_offset = true;
-    if (llabs(p->offset_ms) > OFFSET_WARN_MS)
-        log_event(LOG_WARN, "redis_clock_offset", "ms=%" PRId64 " limit=%d", p->offset_ms, OFFSET_WARN_MS);
-}
-
-static void ask_time(struct pump *p, int64_t now_ms)
-{
-    p->is_time_asked = true;
-    p->time_due_ms = now_ms + TIME_EVERY_MS;
-    p->time_sent_ms = clock_wall_ms();
-    redis_command_str(p->o.redis, on_time, p, "TIME", NULL);
-}
+/* ---- a new link ---- */
 
 static void on_up(void *ctx)
 {
@@ -105,8 +26,9 @@ static void on_up(void *ctx)
     for (struct pump_ring *pr = p->rings; pr; pr = pr->next)
         for (unsigned s = 0; s < ring_shards(pr->ring); s++)
             lane_forget(&pr->lane[s]);
-    ask_time(p, clock_mono_ms());
-    ask_meta(p);
+    pump_ask_time(p, clock_mono_ms());
+    pump_ask_info(p);
+    pump_ask_meta(p);
 }
 
 /* ---- a ring: finding records, letting go of them ---- */
@@ -330,9 +252,9 @@ static void on_tick(void *ctx)
     bool is_busy = turn_rings(p, now_ms);
     if (is_up) {
         if (!p->meta_shards && !p->is_meta_asked && now_ms >= p->meta_retry_ms)
-            ask_meta(p);
+            pump_ask_meta(p);
         if (!p->is_time_asked && now_ms >= p->time_due_ms)
-            ask_time(p, now_ms);
+            pump_ask_time(p, now_ms);
         if (p->o.wait_replicas && p->meta_shards)
             ask_wait(p, now_ms);
     }

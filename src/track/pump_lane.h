@@ -1,4 +1,5 @@
-/* Inside of the pump: one ring's records of one shard on their way. Shared by pump.c and pump_lane.c. */
+/* Inside of the pump: one ring's records of one shard on their way (pump_lane.c), and what pump.c and pump_meet.c
+ * share. */
 #pragma once
 
 #include "track/pump.h"
@@ -71,6 +72,11 @@ struct pump {
     char trouble[200];
     struct log_limit pause_limit, gap_limit, early_limit, wait_limit;
 };
+
+/* pump_meet.c: questions to the server that the link leads to. */
+void pump_ask_meta(struct pump *p);
+void pump_ask_time(struct pump *p, int64_t now_ms);
+void pump_ask_info(struct pump *p);
 
 /* The record was found in the ring. `is_done`: an earlier run saw it confirmed. */
 void lane_push(struct lane *l, const struct ring_record *rec, uint64_t pos, bool is_done);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "base/rand.h"
 #include "track/pump.h"
@@ -228,6 +229,46 @@ static void redis_killed_again_and_again(void **state)
     expect_each_once(fx);
     assert_true(redis_connects(fx->redis) >= 5);
     assert_int_equal(state_of(fx).lost_gap, 0);
+}
+
+struct writer {
+    struct fixture *f;
+    unsigned which;
+};
+
+/* As a worker does: its own ring, its own thread; numbers of which `number modulo RINGS` tells the ring. */
+static void *write_in_thread(void *arg)
+{
+    struct writer *w = arg;
+    for (uint64_t i = w->which; i < w->f->appended;) {
+        char mid[32];
+        snprintf(mid, sizeof(mid), "%llu", (unsigned long long)i);
+        struct track_event ev = {.kind = EV_INCOMING, .mid = span_str(mid), .customer = span_of(mid, 1)};
+        if (ring_append(w->f->ring[w->which], &ev) == 0)
+            i += RINGS;
+        if (i % 64 == w->which)
+            usleep(200);
+    }
+    return NULL;
+}
+
+static void writers_in_threads(void **state)
+{
+    (void)state;
+    struct writer w[RINGS];
+    pthread_t thread[RINGS];
+    fx->appended = fx->want = 20000;
+    for (unsigned i = 0; i < RINGS; i++) {
+        w[i] = (struct writer){fx, i};
+        pthread_create(&thread[i], NULL, write_in_thread, &w[i]);
+    }
+    fx->trouble = kill_and_restart;
+    fx->trouble_at = fx->want;
+    run_until(fx, is_drained);
+    for (unsigned i = 0; i < RINGS; i++)
+        pthread_join(thread[i], NULL);
+    run_until(fx, is_drained);
+    expect_each_once(fx);
 }
 
 static void flush_scripts(struct fixture *f)
@@ -580,6 +621,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         TEST(redis_killed_again_and_again),
+        TEST(writers_in_threads),
         TEST(scripts_flushed_in_the_middle_of_pipelines),
         TEST(a_frozen_redis_applies_late),
         TEST(oom_pauses_and_goes_on),

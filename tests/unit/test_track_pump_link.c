@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "net/tls.h"
 #include "track_redis_server.h"
 
 static struct server server;
@@ -247,6 +249,48 @@ static void scripts_survive_a_flush(void **state)
     redis_free(&r);
 }
 
+static uint16_t free_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+static void tls_is_verified(void **state)
+{
+    (void)state;
+    char cmd[600], cert[100], key[100], port[8];
+    snprintf(cert, sizeof(cert), "%s/cert.pem", server.dir);
+    snprintf(key, sizeof(key), "%s/key.pem", server.dir);
+    snprintf(cmd, sizeof(cmd),
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=redis.test "
+             "-addext subjectAltName=DNS:redis.test -keyout %s -out %s 2>/dev/null",
+             key, cert);
+    assert_int_equal(system(cmd), 0);
+    snprintf(port, sizeof(port), "%u", free_port());
+    server_start(&server, (const char *[]){"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
+                                           "--tls-ca-cert-file", cert, "--tls-auth-clients", "no", NULL});
+    struct err e = {0};
+    struct redis_options o = {.host = "127.0.0.1", .port = (uint16_t)strtoul(port, NULL, 10), .timeout_ms = 1000};
+    o.tls = tls_client_new(cert, true, &e);
+    assert_non_null(o.tls);
+    o.server_name = "other.test";
+    assert_null(redis_sync_open(&o, &e));
+    assert_non_null(strstr(e.text, "certificate"));
+    o.server_name = "redis.test";
+    struct redis_sync *s = redis_sync_open(&o, &e);
+    if (!s)
+        fail_msg("%s", e.text);
+    const struct redis_reply *r = redis_sync_command_str(s, &e, "PING", NULL);
+    assert_string_equal(r->text.p, "PONG");
+    redis_sync_close(&s);
+    tls_client_unref(&o.tls);
+}
+
 /* A peer that speaks something else. */
 static void nonsense_ends_the_link(void **state)
 {
@@ -295,6 +339,7 @@ int main(void)
         TEST(a_silent_server_times_out),
         TEST(killed_between_commands),
         TEST(scripts_survive_a_flush),
+        TEST(tls_is_verified),
         TEST(nonsense_ends_the_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
