@@ -85,8 +85,8 @@ static void load_file(struct loader *l, const char *path)
     struct span bytes;
     if (!load_file_bytes(l, path, &bytes))
         return;
-    const char *name = arena_strdup(&l->set->arena, span_str(path)); /* rules name their file after loading */
-    struct ynode *doc = yaml_load_text(name, bytes, &l->arena, l->errs);
+
+    struct ynode *doc = yaml_load_text(path, bytes, &l->arena, l->errs);
     if (doc)
         load_pack(l, doc);
 }

@@ -40,7 +40,7 @@ static size_t load_list(struct loader *l, const struct ynode *at, const char *wh
     }
     for (size_t i = 0; i < at->n; i++) {
         struct example *e = &r->example[r->n_examples];
-        *e = (struct example){.is_hit = is_hit, .due_ms = -1, .line = at->value[i]->line, .file = at->value[i]->file};
+        *e = (struct example){.is_hit = is_hit, .due_ms = -1, .line = at->value[i]->line, .file = r->file};
         if (at->value[i]->kind == YNODE_MAP)
             load_map_example(l, at->value[i], e);
         else if (yaml_str(at->value[i], what, &e->text, l->errs) != 0)

@@ -628,7 +628,7 @@ void load_rule(struct loader *l, const struct pack *p, const struct ynode *at)
     struct rule *r = arena_alloc(&l->set->arena, sizeof(*r));
     struct ctx c = {l, r, p, at};
     r->dir = p->dir;
-    r->file = at->file;
+    r->file = keep(l, at->file); /* the tree goes after loading */
     r->line = at->line;
     if (!take_id(&c))
         r->id = "(no id)"; /* an error was reported: the set is never used */
