@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -12,6 +11,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "track/redis_wire.h"
 
 enum {
     ON_UP_MAX = 8,
@@ -20,63 +20,9 @@ enum {
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 5000,
     PASSWORD_MAX = 4096,
-    ARRAY_MAX = 1 << 20,
     ARGS_STR_MAX = 64,
 };
 #define IN_FLIGHT_BYTES_MAX ((size_t)64 << 20)
-#define REPLY_BYTES_MAX     ((size_t)64 << 20)
-
-/* ---- replies: hiredis's reader builds our own objects ---- */
-
-static void *place(const redisReadTask *task, struct redis_reply *reply)
-{
-    if (task->parent)
-        ((struct redis_reply *)task->parent->obj)->item[task->idx] = reply;
-    return reply;
-}
-
-static void *make_string(const redisReadTask *task, char *p, size_t n)
-{
-    struct redis_reply *r = xcalloc(1, sizeof(*r) + n + 1);
-    memcpy(r + 1, p, n);
-    r->text = span_of(r + 1, n);
-    r->kind = task->type == REDIS_REPLY_ERROR    ? REDIS_ERROR
-              : task->type == REDIS_REPLY_STATUS ? REDIS_STATUS
-                                                 : REDIS_TEXT;
-    return place(task, r);
-}
-
-/* NULL ends the connection: nothing of ours asks for as much. */
-static void *make_array(const redisReadTask *task, int n)
-{
-    if (n < 0 || n > ARRAY_MAX)
-        return NULL;
-    struct redis_reply *r = xcalloc(1, sizeof(*r));
-    r->kind = REDIS_ARRAY;
-    r->n = (size_t)n;
-    r->item = xcalloc(r->n + 1, sizeof(struct redis_reply *));
-    return place(task, r);
-}
-
-static void *make_integer(const redisReadTask *task, long long value)
-{
-    struct redis_reply *r = xcalloc(1, sizeof(*r));
-    r->kind = REDIS_INT;
-    r->integer = value;
-    return place(task, r);
-}
-
-static void *make_nil(const redisReadTask *task)
-{
-    return place(task, xcalloc(1, sizeof(struct redis_reply)));
-}
-
-static void free_reply(void *reply)
-{
-    redis_reply_free(reply);
-}
-
-static redisReplyObjectFunctions reply_functions = {make_string, make_array, make_integer, make_nil, free_reply};
 
 /* ---- the link ---- */
 
@@ -122,7 +68,7 @@ struct redis {
     char *host, *username, *password_file, *client_name, *server_name;
     enum link_state state;
     struct stream *stream;
-    redisReader *reader;
+    struct wire *wire;
     struct pending_list awaiting, refused;
     struct timer *retry, *refuse, *watch, *notify;
     int64_t backoff_ms;
@@ -222,9 +168,7 @@ static void refuse(struct redis *r, struct pending *p, const char *why)
 static void close_stream(struct redis *r)
 {
     stream_close(&r->stream);
-    if (r->reader)
-        redisReaderFree(r->reader);
-    r->reader = NULL;
+    wire_free(&r->wire);
     timer_stop(r->watch);
 }
 
@@ -261,24 +205,6 @@ static void drop_soon(struct redis *r, const char *why)
 
 /* ---- sending ---- */
 
-static char *format(size_t argc, const struct span *argv, size_t *bytes)
-{
-    const char **at = xcalloc(argc, sizeof(*at));
-    size_t *len = xcalloc(argc, sizeof(*len));
-    for (size_t i = 0; i < argc; i++) {
-        at[i] = argv[i].p ? (const char *)argv[i].p : "";
-        len[i] = argv[i].n;
-    }
-    char *out = NULL;
-    int rc = redisFormatCommandArgv(&out, (int)argc, at, len);
-    if (rc < 0)
-        abort(); /* it fails without memory only */
-    *bytes = (size_t)rc;
-    free(at);
-    free(len);
-    return out;
-}
-
 static void send_bytes(struct redis *r, struct pending *p, const char *wire)
 {
     p->sent_ms = clock_mono_ms();
@@ -311,9 +237,9 @@ void redis_command(struct redis *r, redis_fn fn, void *ctx, size_t argc, const s
         refuse(r, p, no);
         return;
     }
-    char *wire = format(argc, argv, &p->bytes);
+    char *wire = wire_format(argc, argv, &p->bytes);
     send_bytes(r, p, wire);
-    redisFreeCommand(wire);
+    free(wire);
 }
 
 static size_t collect_args(va_list ap, struct span argv[ARGS_STR_MAX])
@@ -337,24 +263,6 @@ void redis_command_str(struct redis *r, redis_fn fn, void *ctx, ...)
     redis_command(r, fn, ctx, argc, argv);
 }
 
-static char *format_script(const char *verb, const char *script, size_t n_keys, const struct span *keys, size_t n_args,
-                           const struct span *args, size_t *bytes)
-{
-    struct span *argv = xcalloc(3 + n_keys + n_args, sizeof(*argv));
-    char n_text[24];
-    snprintf(n_text, sizeof(n_text), "%zu", n_keys);
-    argv[0] = span_str(verb);
-    argv[1] = span_str(script);
-    argv[2] = span_str(n_text);
-    if (n_keys)
-        memcpy(argv + 3, keys, n_keys * sizeof(*keys));
-    if (n_args)
-        memcpy(argv + 3 + n_keys, args, n_args * sizeof(*args));
-    char *wire = format(3 + n_keys + n_args, argv, bytes);
-    free(argv);
-    return wire;
-}
-
 void redis_eval(struct redis *r, redis_fn fn, void *ctx, const struct redis_script *s, size_t n_keys,
                 const struct span *keys, size_t n_args, const struct span *args)
 {
@@ -364,7 +272,7 @@ void redis_eval(struct redis *r, redis_fn fn, void *ctx, const struct redis_scri
         refuse(r, p, no);
         return;
     }
-    p->repeat = format_script("EVALSHA", s->sha, n_keys, keys, n_args, args, &p->bytes);
+    p->repeat = wire_format_script("EVALSHA", s->sha, n_keys, keys, n_args, args, &p->bytes);
     p->script = &r->script[s - r->script];
     send_bytes(r, p, p->repeat);
 }
@@ -378,9 +286,9 @@ void redis_eval_text(struct redis *r, redis_fn fn, void *ctx, const char *text, 
         refuse(r, p, no);
         return;
     }
-    char *wire = format_script("EVAL", text, n_keys, keys, n_args, args, &p->bytes);
+    char *wire = wire_format_script("EVAL", text, n_keys, keys, n_args, args, &p->bytes);
     send_bytes(r, p, wire);
-    redisFreeCommand(wire);
+    free(wire);
 }
 
 /* ---- login ---- */
@@ -453,9 +361,9 @@ static void on_loaded(void *ctx, const struct redis_reply *reply)
 static void greet(struct redis *r, redis_fn fn, void *ctx, size_t argc, const struct span *argv)
 {
     struct pending *p = pending_new(fn, ctx);
-    char *wire = format(argc, argv, &p->bytes);
+    char *wire = wire_format(argc, argv, &p->bytes);
     send_bytes(r, p, wire);
-    redisFreeCommand(wire);
+    free(wire);
 }
 
 static void load_script(struct redis *r, struct redis_script *s)
@@ -488,7 +396,7 @@ static void on_open(void *ctx)
     struct redis *r = ctx;
     struct err e;
     set_state(r, LINK_GREETING);
-    r->reader = redisReaderCreateWithFunctions(&reply_functions);
+    r->wire = wire_new();
     r->greetings = 0;
     timer_start(r->watch, MAX_OF(r->o.timeout_ms / 4, 10), true);
     if (send_auth(r, &e) < 0) {
@@ -513,7 +421,7 @@ static void repeat_script(struct redis *r, struct pending *p)
     p->repeat = NULL;
     load_script(r, p->script);
     send_bytes(r, p, wire);
-    redisFreeCommand(wire);
+    free(wire);
 }
 
 static void take_reply(struct redis *r, struct redis_reply *reply)
@@ -531,15 +439,15 @@ static void take_reply(struct redis *r, struct redis_reply *reply)
 static size_t on_data(void *ctx, struct span in)
 {
     struct redis *r = ctx;
-    void *reply = NULL;
+    struct redis_reply *reply;
+    struct err e;
+    int rc = 0;
     r->is_busy = true;
-    redisReaderFeed(r->reader, (const char *)in.p, in.n);
-    while (!r->want_drop && redisReaderGetReply(r->reader, &reply) == REDIS_OK && reply)
+    wire_feed(r->wire, in);
+    while (!r->want_drop && (rc = wire_next(r->wire, &reply, &e)) > 0)
         take_reply(r, reply);
-    if (r->reader->err && !r->want_drop)
-        drop_soon(r, r->reader->errstr);
-    else if (r->reader->len - r->reader->pos > REPLY_BYTES_MAX)
-        drop_soon(r, "an answer of more than 64 MiB");
+    if (rc < 0 && !r->want_drop)
+        drop_soon(r, e.text);
     r->is_busy = false;
     if (r->want_drop)
         drop_link(r, r->drop_why, false);

@@ -1,5 +1,5 @@
 /* One link to a Redis server (RESP2 over net/stream): login, pipelining, time-outs, reconnecting, scripts. Every
- * command ends exactly once, with a reply or a named error. The only file that knows hiredis is redis.c. */
+ * command ends exactly once, with a reply or a named error. hiredis is known to redis_wire.c only. */
 #pragma once
 
 #include "base/span.h"
