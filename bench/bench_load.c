@@ -117,6 +117,8 @@ static int run_round(struct load *l, struct report *report, long round, struct s
             return 1;
         if (r->trouble[0])
             fprintf(stderr, "%s: %s\n", label, r->trouble);
+        if (r->refusal[0] && !l->hits)
+            fprintf(stderr, "%s: refused: %s\n", label, r->refusal);
         if (rc < 0)
             return -1;
         fill_cell(report_cell(report, round, t), r);

@@ -64,7 +64,9 @@ static void build_message(struct slot *s, unsigned conn)
     struct text_fill fill = {
         .seq = s->n_sent,
         .agent = conn + (unsigned)s->target->peer.first_agent,
-        .text = is_hit ? texts_get(&plan->hits, draw(s)) : texts_get(&plan->texts, s->n_sent),
+        .text = is_hit ? texts_get(&plan->hits, draw(s))
+                       : texts_get(&plan->texts,
+                                   s->n_sent + s->n_sent / (uint64_t)plan->conns), /* not always the same per agent */
         .pad_to = plan->n_sizes ? plan->size[s->n_sent % plan->n_sizes] : 0,
     };
     buf_reset(&s->message);
@@ -108,12 +110,23 @@ static bool is_refusal(struct span payload)
     return memmem(payload.p, payload.n, "\"error\"", 7) != NULL;
 }
 
+/* The first one, for the person who wonders; a peer's control characters do not reach the terminal. */
+static void keep_refusal(struct slot_result *r, struct span payload)
+{
+    size_t n = MIN_OF(payload.n, sizeof(r->refusal) - 1);
+    for (size_t i = 0; i < n; i++)
+        r->refusal[i] = payload.p[i] < 0x20 || payload.p[i] == 0x7f ? '.' : (char)payload.p[i];
+    r->refusal[n] = 0;
+}
+
 static void count_answer(struct slot *s, struct sent *m, uint64_t seq, struct span payload)
 {
     struct slot_result *r = s->r;
     s->waiting--;
     m->fate = FATE_ANSWERED;
     bool refused = is_refusal(payload);
+    if (refused && !r->refusal[0])
+        keep_refusal(r, payload);
     if (m->is_measured) {
         uint64_t took = (uint64_t)MAX_OF(now_ns() - m->due_ns, 0);
         hist_add(refused ? &r->refused_ns : &r->latency_ns, took);

@@ -28,6 +28,7 @@ struct slot_result {
     uint64_t ended;            /* connections that ended before their time */
     double rate;               /* answers a second while measuring */
     double cpu_ns_per_message; /* < 0: no processes were named */
+    char refusal[400];         /* the first refusal as it came, or "" */
     char trouble[200];         /* the first thing that went wrong, or "" */
 };
 

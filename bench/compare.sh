@@ -214,7 +214,7 @@ upstreams:
   - name: im
     servers: ["127.0.0.1:$echo_port"]
     health: {interval: 1h, fall: 100} # the backend is there only while something is measured
-limits: {connections: 20000}
+limits: {connections: 9500}
 ring: {dir: $work/$name, size: 64M}
 END
         if [ "$name" = chatgated-full ]; then
