@@ -1,4 +1,4 @@
-/* Looking at replies; making them is the link's (redis_wire.c). */
+/* Looking at replies; making them is the link's (redis.c). */
 #include "base/xalloc.h"
 #include "track/redis.h"
 

@@ -1,4 +1,4 @@
-/* RESP2: commands to bytes, bytes to replies. The only file that knows hiredis is redis_wire.c. */
+/* RESP2: commands to bytes, bytes to replies. The only file that knows hiredis is redis.c. */
 #pragma once
 
 #include "track/redis.h"
