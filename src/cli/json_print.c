@@ -5,6 +5,10 @@
 void json_print_plain(FILE *to, const struct json_doc *doc, uint32_t i)
 {
     struct span raw = json_raw_span(doc, i);
+    if (doc->node[i].kind == JSON_NULL || span_is(raw, "\"\"")) {
+        fputs("-", to);
+        return;
+    }
     if (doc->node[i].kind != JSON_STRING) {
         fprintf(to, "%.*s", (int)raw.n, (const char *)raw.p);
         return;

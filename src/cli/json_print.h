@@ -7,5 +7,5 @@
 void json_print(FILE *to, const struct json_doc *doc, uint32_t i);
 /* Prints the lines of the root's member `errors`, then its member `error`. */
 void json_print_errors(FILE *to, const struct json_doc *doc);
-/* One string or other plain value without quotes; control characters are shown as '?'. */
+/* One string or other plain value without quotes; control characters are shown as '?', nothing as '-'. */
 void json_print_plain(FILE *to, const struct json_doc *doc, uint32_t i);

@@ -143,7 +143,7 @@ static const struct conf_key keys[] = {
      .help = "name to send and to verify; default: the host of the address"},
     {"redis.shards", CONF_INT, AT(redis.shards), .min = 1, .max = 1024, .def = "16",
      .help = "parts of the state; fixed at the first start, equal on all nodes"},
-    {"redis.wait_replicas", CONF_INT, AT(redis.wait_replicas), .min = 0, .max = 16, .def = "0",
+    {"redis.wait_replicas", CONF_INT, AT(redis.wait_replicas), .min = 0, .max = 16, .def = "0", RELOAD,
      .help = "replicas that must confirm an event before its record may be overwritten"},
     {"redis.keep", CONF_DURATION, AT(redis.keep_ms), .min = 0, .max = HOUR, .def = "10s",
      .help = "without replicas: how long a confirmed record is kept"},

@@ -61,13 +61,13 @@ def run(*args):
 def test_status_is_readable(daemon, control):
     answer = {"ok": True, "status": {"mode": "enforce", "workers": 2, "redis": {"connected": True, "error": None},
                                      "listeners": [{"name": "web", "tls": False}, {"name": "b\x1b[2J", "tls": True}],
-                                     "shards": [1, 2], "none": [], "empty": {}}}
+                                     "shards": [1, 2], "none": [], "empty": {}, "why": ""}}
     daemon.answer = json.dumps(answer).encode() + b"\n"
     assert run("status", "--control", control) == (
         0,
-        "mode: enforce\nworkers: 2\nredis:\n  connected: true\n  error: null\n"
+        "mode: enforce\nworkers: 2\nredis:\n  connected: true\n  error: -\n"
         "listeners:\n  - name: web\n    tls: false\n  - name: b?[2J\n    tls: true\n"
-        "shards: 1, 2\nnone: none\nempty: none\n", "")
+        "shards: 1, 2\nnone: none\nempty: none\nwhy: -\n", "")
     assert daemon.lines == ["status\n"]
     code, out, _ = run("status", "--control", control, "--json")
     assert (code, json.loads(out)) == (0, answer)

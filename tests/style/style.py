@@ -173,6 +173,18 @@ def manual(root, groff):
                 yield f"{page}:1: {line}"
 
 
+def keys(root):
+    """No dead key: what the key table fills in is read somewhere outside of src/conf."""
+    table = read(root, "src/conf/conf_table.c")
+    code = "".join(code_only(read(root, p)) for p in sources(root, ["src"]) if not p.startswith("src/conf/"))
+    seen = set(re.findall(r"\w+", code))
+    rows = re.findall(r'\{"([^"]+)", CONF_\w+, \w+\(([\w.]+)\)', table)
+    assert len(rows) > 50, "cannot read the key table"
+    for name, member in rows:
+        if member.split(".")[-1] not in seen:
+            yield f"src/conf/conf_table.c:1: nothing reads {name} ({member})"
+
+
 def self_test(root):
     """The checks above find what they are for (a small tree with one fault each)."""
     import tempfile
@@ -203,7 +215,7 @@ def self_test(root):
 def main():
     root, name = sys.argv[1], sys.argv[2]
     tests = {"layers": layers, "calls": calls, "format": formatting, "headers": headers, "length": length,
-             "manual": manual, "self": self_test}
+             "manual": manual, "keys": keys, "self": self_test}
     findings = list(tests[name](root, *sys.argv[3:]))
     for line in findings:
         print(line)
