@@ -13,7 +13,6 @@ struct pass {
     uint32_t n;      /* units so far */
     uint32_t gap;    /* separators since the last unit, at most FOLD_GAP_MAX */
     uint32_t line_n; /* bytes of the line so far */
-    uint32_t last;   /* where the last unit starts in the line */
     uint32_t seen;   /* the entries of all units, or-ed: FOLD_SPELLS says whether there are letters of pinyin */
 };
 
@@ -30,16 +29,29 @@ static inline void line_place(struct fold_scratch *s, uint32_t at, uint32_t from
 static inline uint32_t line_put(struct fold_scratch *s, uint32_t at, uint32_t cp, uint32_t from, uint32_t to)
 {
     line_place(s, at, from, to - from);
-    return at + utf8_encode(cp, s->line + at);
+    if (cp >= 0x80)
+        return at + utf8_encode(cp, s->line + at);
+    s->line[at] = (uint8_t)cp;
+    return at + 1;
 }
 
-/* The same for a character of one or three bytes that is canonical as it stands. */
-static inline uint32_t line_copy(struct fold_scratch *s, uint32_t at, const uint8_t *source, uint32_t from,
-                                 uint32_t len)
+/* The same for what a character of three bytes gives: most often itself. */
+static inline uint32_t line_put_wide(struct fold_scratch *s, uint32_t at, uint32_t cp, const uint8_t *source,
+                                     uint32_t source_cp, uint32_t from)
 {
-    line_place(s, at, from, len);
-    memcpy(s->line + at, source, len);
-    return at + len;
+    if (cp != source_cp)
+        return line_put(s, at, cp, from, from + 3);
+    line_place(s, at, from, 3);
+    memcpy(s->line + at, source, 3);
+    return at + 3;
+}
+
+static inline uint32_t line_put_ascii(struct fold_scratch *s, uint32_t at, uint32_t cp, uint32_t from)
+{
+    s->line_from[at] = from;
+    s->line_to[at] = from + 1;
+    s->line[at] = (uint8_t)cp;
+    return at + 1;
 }
 
 /* Sets unit i, the last so far. Its code point goes into the entry, or beside it when it is above the BMP. */
@@ -73,10 +85,8 @@ static void put_letter(struct pass *p, uint32_t cp, uint32_t from, uint32_t to, 
     p->n++;
     p->gap = 0;
     p->seen |= e;
-    if (want_line) {
-        p->last = p->line_n;
+    if (want_line)
         p->line_n = line_put(s, p->line_n, cp, from, to);
-    }
 }
 
 static uint32_t compose_hangul(uint32_t base, uint32_t mark)
@@ -117,9 +127,13 @@ static void extend_last(struct pass *p, uint32_t cp, uint32_t to, bool want_line
         s->to[k] = to;
     if (!want_line)
         return;
-    p->line_n = line_put(s, p->last, cp, from, to);
-    for (uint32_t k = p->last; k-- && s->line_from[k] == from;)
-        s->line_to[k] = to;
+    /* No separator stands behind the last unit, or it would not take a mark: the line ends with it. */
+    uint32_t at = p->line_n - 1;
+    while ((s->line[at] & 0xc0) == 0x80)
+        at--;
+    p->line_n = line_put(s, at, cp, from, to);
+    while (at-- && s->line_from[at] == from)
+        s->line_to[at] = to;
 }
 
 static void put_mark(struct pass *p, uint32_t cp, bool is_kept, uint32_t from, uint32_t to, bool want_line)
@@ -179,29 +193,22 @@ static __attribute__((noinline)) void put_other(struct pass *p, uint32_t cp, uin
 
 /* The state of the pass in registers: no address of it leaves the loop. */
 struct here {
-    uint32_t n, gap, line_n, last, seen;
+    uint32_t n, gap, line_n, seen;
 };
 
 /* A letter or separator of the BMP. There is no branch between the two, which text mixes at random: a separator is
- * written as a unit, too, and then not counted. `same`: the source bytes if they are those of the canonical character,
- * or NULL. */
+ * written as a unit, too, and then not counted. */
 static inline __attribute__((always_inline)) void put_common(struct fold_scratch *s, struct here *h, uint32_t e,
-                                                             const uint8_t *same, uint32_t from, uint32_t len,
-                                                             bool want_line)
+                                                             uint32_t from, uint32_t len)
 {
-    uint32_t is_sep = fold_entry_kind(e), to = from + len;
+    uint32_t is_sep = fold_entry_kind(e);
     s->entry[h->n] = e;
     s->from[h->n] = from;
-    s->to[h->n] = to;
+    s->to[h->n] = from + len;
     s->gap[h->n] = (uint8_t)h->gap;
     h->n += 1 - is_sep;
     h->gap = (h->gap + (h->gap < FOLD_GAP_MAX)) & (0 - is_sep);
     h->seen |= e;
-    if (want_line) {
-        h->last = is_sep ? h->last : h->line_n;
-        h->line_n =
-            same ? line_copy(s, h->line_n, same, from, len) : line_put(s, h->line_n, fold_entry_payload(e), from, to);
-    }
 }
 
 static inline __attribute__((always_inline)) uint32_t entry_of(uint32_t page, uint32_t low)
@@ -229,8 +236,10 @@ static inline __attribute__((always_inline)) void run(struct pass *p, struct spa
         uint32_t a = q[0], from = (uint32_t)(q - start), len = 3, cp, e;
         if (a < 0x80) {
             /* ASCII folds to ASCII, never to anything rare. */
-            uint8_t folded = (uint8_t)fold_entry[a];
-            put_common(s, &h, fold_entry[a], &folded, from, 1, want_line);
+            e = fold_entry[a];
+            put_common(s, &h, e, from, 1);
+            if (want_line)
+                h.line_n = line_put_ascii(s, h.line_n, fold_entry_payload(e), from);
             q++;
             continue;
         }
@@ -239,7 +248,9 @@ static inline __attribute__((always_inline)) void run(struct pass *p, struct spa
             e = entry_of(page, low);
             cp = page << 6 | low;
             if (__builtin_expect(fold_entry_kind(e) <= FOLD_SEP, 1)) {
-                put_common(s, &h, e, fold_entry_payload(e) == cp ? q : NULL, from, 3, want_line);
+                put_common(s, &h, e, from, 3);
+                if (want_line)
+                    h.line_n = line_put_wide(s, h.line_n, fold_entry_payload(e), q, cp, from);
                 q += 3;
                 continue;
             }
@@ -247,12 +258,12 @@ static inline __attribute__((always_inline)) void run(struct pass *p, struct spa
             len = decode_rare(q, &cp);
             e = entry_of(cp / FOLD_PAGE, cp % FOLD_PAGE);
         }
-        *p = (struct pass){s, h.n, h.gap, h.line_n, h.last, h.seen};
+        *p = (struct pass){s, h.n, h.gap, h.line_n, h.seen};
         put_other(p, cp, e, from, from + len, want_line);
-        h.n = p->n, h.gap = p->gap, h.line_n = p->line_n, h.last = p->last, h.seen = p->seen;
+        h.n = p->n, h.gap = p->gap, h.line_n = p->line_n, h.seen = p->seen;
         q += len;
     }
-    *p = (struct pass){s, h.n, h.gap, h.line_n, h.last, h.seen};
+    *p = (struct pass){s, h.n, h.gap, h.line_n, h.seen};
 }
 
 /* The three code point arrays from the entries, four units at a time. */

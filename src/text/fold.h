@@ -7,8 +7,8 @@
  *   VIEW_READING     [jia] [wo] [wei] [xin]                toneless syllables (from Han or from spelled-out pinyin)
  *
  * Canonical: NFKC and case folding, full width, Traditional to Simplified, default-ignorables dropped, look-alikes,
- * enclosed letters and digit forms. The tables are generated at build time (src/text/gen). Folding is idempotent on
- * its own `line`. Thread-safe: all state is in the scratch. */
+ * enclosed letters and digit forms; docs/folding.md has the whole list. The tables are generated at build time
+ * (src/text/gen). Folding is idempotent on its own `line`. Thread-safe: all state is in the scratch. */
 #pragma once
 
 #include "base/span.h"
@@ -24,8 +24,9 @@ enum {
 };
 
 /* Parallel arrays of n units; unit i came from original bytes [from[i], to[i]), which lie on character borders and
- * never decrease. gap[i]: separators (spaces, punctuation, symbols, emoji) between unit i-1 and unit i; gap[0]: before
- * it. */
+ * never decrease. Units of one original character (㏄) share its bytes; the bytes of combining marks belong to the unit
+ * before them. gap[i]: separators (spaces, punctuation, symbols, emoji) as typed between unit i-1 and unit i, "…" being
+ * one; gap[0]: before the first. Separators after the last unit are counted nowhere. */
 struct view {
     const uint32_t *cp;
     const uint32_t *from, *to;
@@ -42,7 +43,8 @@ struct folded {
 };
 
 struct fold_scratch;
-/* Memory for texts up to FOLD_TEXT_MAX; grows on first use, then no allocation. One per thread. */
+/* Room for texts up to FOLD_TEXT_MAX: about 10 MB of address space, of which the system backs what the texts so far
+ * have needed (some 60 KB for chat messages). Folding allocates nothing. One per thread. */
 struct fold_scratch *fold_scratch_new(void);
 void fold_scratch_free(struct fold_scratch **s);
 
