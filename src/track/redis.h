@@ -1,6 +1,6 @@
 /* One link to a Redis server (RESP2 over net/stream): login, pipelining, time-outs, reconnecting, scripts. Every
- * command ends exactly once, with a reply or a named error. hiredis is known to redis.c only, the
- * link is in redis_link.c. */
+ * command ends exactly once, with a reply or a named error. hiredis is known to redis.c only; the link
+ * itself is in redis_link.c. */
 #pragma once
 
 #include "base/span.h"
