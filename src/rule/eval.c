@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 
-enum { REGEX_HITS_MAX = 16, STATES_MAX = 1 << NEAR_GROUPS_MAX };
+enum { REGEX_HITS_MAX = 16, STATES_MAX = 1 << NEAR_GROUPS_MAX, CHAINS_PER_SET = 4 };
 
 /* ---- scope and facts ---- */
 
@@ -404,22 +404,52 @@ static void chain_done(struct eval *e, const struct rule *r, const struct near *
     consider(e, r, &f);
 }
 
-/* Extends chains of pieces, one of every group, in text order. chain[set of groups] is the one that ends last: only the
- * distance to the next piece matters. */
-static void add_to_chains(struct eval *e, const struct rule *r, const struct near *near, struct chain *chain,
-                          uint32_t i)
+/* The chain of this set that ends last, among those that the piece may follow. */
+static const struct chain *best_before(struct eval *e, const struct near *near, const struct chain *chain,
+                                       const struct piece *p)
+{
+    const struct chain *best = NULL;
+    for (int k = 0; k < CHAINS_PER_SET; k++) {
+        const struct chain *c = &chain[k];
+        if (c->is_used && c->end <= p->from && p->from - c->end <= near->within && (!best || c->end > best->end) &&
+            in_same(e, near->same, c->end ? c->end - 1 : 0, p->from))
+            best = c;
+    }
+    return best;
+}
+
+/* Of the chains that end at or before `from` only the one that ends last can matter later; those that reach over it
+ * (words that overlap) may all. */
+static void keep_chain(struct chain *chain, const struct chain *c, uint32_t from)
+{
+    struct chain *into = NULL;
+    uint32_t settled = 0;
+    for (int k = 0; k < CHAINS_PER_SET; k++)
+        if (chain[k].is_used && chain[k].end <= from)
+            settled = MAX_OF(settled, chain[k].end);
+    for (int k = 0; k < CHAINS_PER_SET && !into; k++)
+        if (!chain[k].is_used || (chain[k].end <= from && chain[k].end < settled) || chain[k].end == c->end)
+            into = &chain[k];
+    for (int k = 0; k < CHAINS_PER_SET && !into; k++)
+        if (chain[k].end > c->end)
+            into = &chain[k];
+    if (into)
+        *into = *c;
+}
+
+/* Extends chains of pieces, one of every group, in text order; chain[set of groups] holds the best of each set. */
+static void add_to_chains(struct eval *e, const struct rule *r, const struct near *near,
+                          struct chain (*chain)[CHAINS_PER_SET], uint32_t i)
 {
     const struct piece *p = &e->piece[i];
+    const struct chain none = {0};
     unsigned g = p->index - near->first_group, full = (1u << near->n_groups) - 1;
     for (unsigned set = full; set-- > 0;) {
-        bool is_open =
-            set == 0 || (chain[set].is_used && chain[set].end <= p->from && p->from - chain[set].end <= near->within);
         bool is_next = near->is_ordered ? set == (1u << g) - 1 : !(set >> g & 1);
-        if (!is_open || !is_next)
+        const struct chain *c = !is_next ? NULL : set == 0 ? &none : best_before(e, near, chain[set], p);
+        if (!c)
             continue;
-        if (set && near->same != SAME_ANY && !in_same(e, near->same, chain[set].end ? chain[set].end - 1 : 0, p->from))
-            continue;
-        struct chain next = chain[set];
+        struct chain next = *c;
         next.is_used = true;
         next.end = p->to;
         next.piece[g] = i;
@@ -429,14 +459,13 @@ static void add_to_chains(struct eval *e, const struct rule *r, const struct nea
             memset(chain, 0, sizeof(*chain) * (full + 1));
             return;
         }
-        if (!chain[to].is_used || next.end >= chain[to].end)
-            chain[to] = next;
+        keep_chain(chain[to], &next, p->from);
     }
 }
 
 static void find_near(struct eval *e, const struct rule *r, const struct near *near)
 {
-    struct chain chain[STATES_MAX];
+    struct chain chain[STATES_MAX][CHAINS_PER_SET];
     memset(chain, 0, sizeof(*chain) << near->n_groups);
     for (uint32_t i = 0; i < e->n_pieces; i++) {
         const struct piece *p = &e->piece[i];
