@@ -89,7 +89,14 @@ class Redis(Process):
         super().__init__(["redis-server", "--port", 0, "--unixsocket", self.socket, "--dir", self.folder, "--appendonly",
                           "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
                           *self.extra], self.folder / "redis.log")
-        self.wait_line(r"(?s)Ready to accept connections(?!.*Redis is starting)")
+        wait_for("redis-server answers PING", self.is_up)
+
+    def is_up(self):
+        import redis
+        try:
+            return self.client().ping()
+        except redis.RedisError:
+            return False
 
     def client(self):
         import redis
@@ -100,7 +107,7 @@ class Gateway(Process):
     """chatgated with a configuration written from a template; `port`s are read from its log."""
 
     def __init__(self, folder, upstream_port, profile="plain-ws-json", redis=None, extra="", listener_extra="",
-                 rules=None, limits="", program=None, workers=2, args=(), upstream_extra="", servers=None, redis_extra=""):
+                 rules=None, limits="", program=None, workers=2, args=(), upstream_extra="", servers=None, redis_extra="", ring_size="4M"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.program = program or BUILD / "src" / "chatgated"
@@ -128,7 +135,7 @@ rules:
   packs: [{', '.join(f'"{r}"' for r in (rules if isinstance(rules, (list, tuple)) else [rules]))}]
 ring:
   dir: {self.folder / 'ring'}
-  size: 4M
+  size: {ring_size}
 control: {self.control}
 admin: 127.0.0.1:0
 limits:
