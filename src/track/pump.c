@@ -333,6 +333,7 @@ static void add_ring_state(const struct pump_ring *pr, struct pump_state *out)
     out->unsent_bytes += ring_unsent_bytes(pr->ring);
     out->ring_bytes += ring_capacity_bytes(pr->ring);
     out->lost_full += ring_lost(pr->ring);
+    out->gaps += ring_gaps(pr->ring);
     for (unsigned s = 0; s < ring_shards(pr->ring); s++)
         out->paused += pr->lane[s].state == LANE_PAUSED;
     struct ring_record rec;

@@ -75,6 +75,8 @@ static int put_gap(struct ring *r)
     if (put_event(r, &gap) < 0)
         return -1;
     atomic_store_explicit(&r->count->owed, 0, memory_order_relaxed);
+    uint64_t gaps = atomic_load_explicit(&r->count->gaps, memory_order_relaxed);
+    atomic_store_explicit(&r->count->gaps, gaps + 1, memory_order_relaxed);
     return 0;
 }
 
@@ -133,6 +135,11 @@ size_t ring_capacity_bytes(const struct ring *r)
 uint64_t ring_lost(const struct ring *r)
 {
     return atomic_load_explicit(&r->count->lost, memory_order_relaxed);
+}
+
+uint64_t ring_gaps(const struct ring *r)
+{
+    return atomic_load_explicit(&r->count->gaps, memory_order_relaxed);
 }
 
 void ring_set_confirmed(struct ring *r, uint64_t pos)

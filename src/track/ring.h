@@ -32,6 +32,8 @@ size_t ring_unsent_bytes(const struct ring *r);
 size_t ring_capacity_bytes(const struct ring *r);
 /* Events that ring_append refused since the file was made. Any thread. */
 uint64_t ring_lost(const struct ring *r);
+/* Gap events that tell of them. Any thread. */
+uint64_t ring_gaps(const struct ring *r);
 /* Flushes nothing (the mapping is the file), unlocks and unmaps; deletes the file when it is empty and `may_delete`. */
 void ring_close(struct ring **r, bool may_delete);
 

@@ -22,6 +22,7 @@ struct ring_fixed {
 struct ring_counters {
     _Alignas(64) _Atomic uint64_t head;   /* writer: end of the last whole record */
     _Atomic uint64_t lost, owed;          /* writer: refused events; those not yet told by a gap event */
+    _Atomic uint64_t gaps;                /* writer: gap events */
     _Alignas(64) _Atomic uint64_t tail;   /* reader */
     _Atomic uint64_t confirmed;           /* reader */
     _Alignas(64) _Atomic uint32_t active; /* reader: which of the two identities holds */

@@ -300,6 +300,7 @@ static void a_full_ring_counts_and_owes_a_gap(void **state)
     uint8_t want[EVENT_ENCODED_MAX];
     struct track_event gap = {.kind = EV_GAP, .at_ms = rec.at_ms, .count = 10};
     assert_int_equal(rec.payload.n, event_encode(&gap, want));
+    assert_int_equal(ring_gaps(r), 1);
     assert_int_equal(rec.shard, event_shard(span_str(""), SHARDS));
     assert_true(ring_read(r, (pos = next, &pos), &rec, &next));
     assert_int_equal(rec.payload.p[rec.payload.n - 1], 77);
