@@ -10,10 +10,9 @@
 #include "conf/yaml.h"
 
 struct shop {
-    struct span name, platform;
+    struct span platform;
     const char *const *facts;
     size_t n_facts;
-    struct shop *next;
 };
 
 struct pattern {
@@ -25,9 +24,9 @@ struct directory {
     atomic_uint refs;
     struct arena arena; /* all texts, agents, shops */
     struct map by_id;   /* to struct directory_agent */
+    struct map shops;   /* by name */
     struct pattern *pattern;
     size_t n_patterns, patterns_cap;
-    struct shop *shops;
 };
 
 enum { FIELD_MAX = 200, FACTS_MAX = 64 };
@@ -83,9 +82,7 @@ static void load_shops(struct directory *d, const struct ynode *shops, struct er
     for (size_t i = 0; i < shops->n; i++) {
         const struct ynode *name = shops->key[i], *map = shops->value[i];
         struct shop *shop = arena_alloc(&d->arena, sizeof(*shop));
-        shop->name = span_str(arena_strdup(&d->arena, span_str(name->text)));
-        shop->next = d->shops;
-        d->shops = shop;
+        map_put(&d->shops, span_str(name->text), shop);
         if (map->kind == YNODE_SCALAR && !*map->text)
             continue; /* a shop of which nothing is known but the name */
         if (map->kind != YNODE_MAP) {
@@ -97,14 +94,6 @@ static void load_shops(struct directory *d, const struct ynode *shops, struct er
         if (field(d, map, "platform", &shop->platform, errs) == 0)
             load_facts(d, shop, yaml_get(map, "facts"), errs);
     }
-}
-
-static const struct shop *find_shop(const struct directory *d, struct span name)
-{
-    for (const struct shop *s = d->shops; s; s = s->next)
-        if (span_eq(s->name, name))
-            return s;
-    return NULL;
 }
 
 static bool is_zone_name(const char *name)
@@ -172,7 +161,7 @@ static void load_agent(struct directory *d, const struct ynode *map, struct err_
         yaml_bad(errs, yaml_get(map, "time_zone"),
                  "time_zone: is \"%.60s\", must be a name of the time zone database such as Asia/Shanghai",
                  (const char *)a->time_zone.p);
-    const struct shop *shop = a->shop.n ? find_shop(d, a->shop) : NULL;
+    const struct shop *shop = a->shop.n ? map_get(&d->shops, a->shop) : NULL;
     if (shop) {
         a->facts = shop->facts;
         a->n_facts = shop->n_facts;
@@ -232,6 +221,7 @@ void directory_unref(struct directory **d)
     if (!gone || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
         return;
     map_fini(&gone->by_id);
+    map_fini(&gone->shops);
     arena_fini(&gone->arena);
     free(gone->pattern);
     free(gone);

@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <yaml.h>
 
-enum { DEPTH_MAX = 40, NODES_MAX = 4000000, FILE_BYTES_MAX = 64 << 20 };
+#include "base/map.h"
+
+enum { DEPTH_MAX = 40, NODES_MAX = 4000000, MAP_SMALL = 16, FILE_BYTES_MAX = 64 << 20 };
 
 struct loader {
     yaml_parser_t parser;
@@ -73,7 +75,18 @@ static void load_seq(struct loader *l, struct ynode *seq, int depth)
     }
 }
 
-static void load_map(struct loader *l, struct ynode *map, int depth)
+/* Was this key there before? Small maps are searched; large ones get a table, so that a long file loads in linear time.
+ */
+static bool is_repeated(struct map *seen, struct ynode *map, struct ynode *key)
+{
+    if (map->n < MAP_SMALL)
+        return yaml_get(map, key->text) != NULL;
+    for (size_t i = seen->len; i < map->n; i++)
+        map_put(seen, span_str(map->key[i]->text), map->key[i]);
+    return map_get(seen, span_str(key->text)) != NULL;
+}
+
+static void load_pairs(struct loader *l, struct ynode *map, struct map *seen, int depth)
 {
     yaml_event_t ev;
     while (!l->failed && next_event(l, &ev)) {
@@ -85,17 +98,27 @@ static void load_map(struct loader *l, struct ynode *map, int depth)
         struct ynode *key = load_node(l, &ev, depth + 1);
         if (!key || !next_event(l, &ev))
             return;
-        if (key->kind != YNODE_SCALAR)
+        bool is_text = key->kind == YNODE_SCALAR, is_again = is_text && is_repeated(seen, map, key);
+        if (!is_text)
             fail_at(l, at, "a key must be plain text");
-        else if (yaml_get(map, key->text))
+        else if (is_again)
             yaml_bad(l->errs, key, "%s: given twice", key->text);
         struct ynode *value = load_node(l, &ev, depth + 1);
         if (!value)
             return;
+        if (is_again)
+            continue;
         push(l, &map->key, map->n, key);
         push(l, &map->value, map->n, value);
         map->n++;
     }
+}
+
+static void load_map(struct loader *l, struct ynode *map, int depth)
+{
+    struct map seen = {0};
+    load_pairs(l, map, &seen, depth);
+    map_fini(&seen);
 }
 
 /* Consumes the event. NULL after a failure. */

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "conf/yaml.h"
 
 struct fixture {
@@ -80,6 +81,43 @@ static void what_is_refused(void **state)
             fail_msg("%s: got %s", cases[i].error, f.errs.line[0]);
         done(&f);
     }
+}
+
+/* Large maps take another way than small ones: every repetition is found, whatever the size, and each once. */
+static void repetitions_are_found_in_large_maps(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n < 60; n++) {
+        struct fixture f = {0};
+        struct buf text = {0};
+        for (unsigned i = 0; i < n; i++)
+            buf_printf(&text, "key%u: 1\n", i);
+        struct ynode *root = load(&f, buf_cstr(&text));
+        assert_non_null(root);
+        assert_int_equal(root->n, n);
+        buf_printf(&text, "key%u: 2\nkey0: 3\nlast: 4\n", n - 1);
+        assert_null(load(&f, buf_cstr(&text)));
+        assert_int_equal(f.errs.n, 2);
+        assert_non_null(strstr(f.errs.line[0], "given twice"));
+        assert_non_null(strstr(f.errs.line[1], "key0: given twice"));
+        buf_fini(&text);
+        done(&f);
+    }
+}
+
+static void a_large_map_loads_in_linear_time(void **state)
+{
+    (void)state;
+    enum { KEYS = 300000 }; /* quadratic would take minutes */
+    struct fixture f = {0};
+    struct buf text = {0};
+    for (unsigned i = 0; i < KEYS; i++)
+        buf_printf(&text, "k%u: 1\n", i);
+    struct ynode *root = yaml_load_text("t.yaml", buf_span(&text), &f.arena, &f.errs);
+    assert_non_null(root);
+    assert_int_equal(root->n, KEYS);
+    buf_fini(&text);
+    done(&f);
 }
 
 static void depth_is_bounded(void **state)
@@ -189,6 +227,8 @@ static void unknown_keys_name_the_allowed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repetitions_are_found_in_large_maps),
+        cmocka_unit_test(a_large_map_loads_in_linear_time),
         cmocka_unit_test(nodes_know_their_place),
         cmocka_unit_test(an_empty_file_is_an_empty_map),
         cmocka_unit_test(what_is_refused),
