@@ -13,6 +13,7 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(status, "[--config FILE] [--json]", "the daemon's state")                                                        \
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
     X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \
+    X(control, "COMMAND [ARGUMENT…] [--config FILE]", "any command of the daemon; help lists them")                    \
     X(mode, "enforce|observe|bypass [--for TIME]", "what is done with verdicts")                                       \
     X(explain, "[--rules PATH]… [--preset P] [--incoming] [--json] TEXT", "what the rules see in a message")           \
     X(scan, "[--rules PATH]… [--preset P] [--format json|text] FILE…|-", "judge many messages, a line each")           \

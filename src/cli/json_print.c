@@ -90,6 +90,23 @@ void json_print(FILE *to, const struct json_doc *doc, uint32_t i)
         print_value(to, doc, i, 0, false);
 }
 
+void json_print_answer(FILE *to, const struct json_doc *doc)
+{
+    for (uint32_t k = 1; k < doc->node[0].next;) {
+        uint32_t value = doc->node[k].next;
+        if (json_is(doc, k, span_str("ok"))) {
+            k = doc->node[value].next;
+            continue;
+        }
+        if (is_plain(doc, value)) {
+            json_print_plain(to, doc, k);
+            fputs(": ", to);
+        }
+        print_value(to, doc, value, 0, false);
+        k = doc->node[value].next;
+    }
+}
+
 void json_print_errors(FILE *to, const struct json_doc *doc)
 {
     uint32_t errors = json_member(doc, 0, span_str("errors")), error = json_member(doc, 0, span_str("error"));

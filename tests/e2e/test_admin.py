@@ -150,6 +150,15 @@ def test_log_level_is_live(gateway):
     gateway.wait_line(rf"control command=mode arg=enforce uid={os.getuid()} pid={os.getpid()}")
 
 
+def test_any_command(gateway):
+    out = gateway.cli("control", "help", "--control", gateway.control).stdout
+    assert "- name: log_level\n  args: error|warn|info|debug\n  help: least important lines that are logged\n" in out
+    wait_for("ready", lambda: gateway.cli("control", "ready", "--config", gateway.config).stdout == "ready: true\n")
+    done = gateway.cli("control", "log_level", "loud", "--control", gateway.control, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "chatgate: log_level: must be one of error, warn, info, debug\n"
+
+
 def test_reload_tells_every_error_and_changes_nothing(gateway, rules):
     assert gateway.cli("reload", "--control", gateway.control).stdout.splitlines()[0] == "reloaded"
     good = gateway.config.read_text()
