@@ -210,6 +210,7 @@ static void readings_are_found(void **state)
     static const struct example examples[] = {
         {"薇信", "<wei><xin>"},
         {"威信 維信", "<wei><xin>_<wei><xin>"},
+        {"零〇", "<ling><ling>"},
         {"绿女略", "<lv><nv><lve>"},
         {"jiaweixin", "<jia><wei><xin>"},
         {"jiā wēixìn", "<jia>_<wei><xin>"},

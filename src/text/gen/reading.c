@@ -114,6 +114,7 @@ void reading_init(const char *path)
         die("%s is damaged (Debian: unicode-data)", path);
     if (name_n < 380)
         die("%s: only %u syllables found", path, name_n - 1);
+    syllable[0x3007] = syllable[0x96f6]; /* 〇, no ideograph to Unihan, is read as 零 */
 }
 
 uint32_t reading_of(uint32_t cp)
