@@ -1,0 +1,88 @@
+"""Units, socket activation, the readiness notice, and what `cmake --install` leaves where."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, free_port
+
+
+def run(coro):
+    return asyncio.run(asyncio.wait_for(coro, 110))
+
+
+def test_install_and_units(folder):
+    root = folder / "root"
+    subprocess.run(["cmake", "--install", str(BUILD), "--prefix", "/usr"], check=True, capture_output=True,
+                   env=dict(os.environ, DESTDIR=str(root)))
+    for path in ("usr/bin/chatgated", "usr/bin/chatgate", "usr/share/chatgate/rules/off_platform.yaml",
+                 "usr/share/chatgate/profiles/plain-ws-json.yaml", "usr/lib/systemd/system/chatgated.service",
+                 "usr/lib/systemd/system/chatgated.socket", "usr/lib/sysusers.d/chatgate.conf",
+                 "usr/lib/tmpfiles.d/chatgate.conf", "usr/share/man/man8/chatgated.8", "usr/share/man/man1/chatgate.1",
+                 "usr/share/man/man5/chatgate.yaml.5"):
+        assert (root / path).exists(), path
+    version = subprocess.run([root / "usr/bin/chatgated", "--version"], check=True, capture_output=True, text=True)
+    assert version.stdout.startswith("chatgated ")
+    units = root / "usr/lib/systemd/system"
+    program = units / "chatgated.service"
+    # the programs are not where the unit says on this machine: let it name the installed copy
+    program.write_text(re.sub(r"/usr(/local)?/bin/(chatgated?)\b", lambda m: str(root / "usr/bin" / m[2]),
+                              program.read_text()))
+    man = re.compile(r"^Documentation=man:.*$", re.M)  # man pages are not installed on this machine
+    for unit in units.iterdir():
+        unit.write_text(man.sub("", unit.read_text()))
+    for unit in ("chatgated.service", "chatgated.socket"):
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(units / unit)], capture_output=True, text=True,
+                              env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{units}:"))
+        ours = [line for line in (done.stdout + done.stderr).splitlines() if "chatgate" in line]
+        assert not ours, ours
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", str(program)], capture_output=True, text=True)
+    exposure = float(re.search(r"Overall exposure level for .*: ([0-9.]+)", done.stdout)[1])
+    assert exposure <= 2.0, done.stdout[-1500:]
+
+
+def test_readiness_notice(folder):
+    async def go():
+        async with Backend() as b:
+            path = folder / "notify.sock"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                s.bind(str(path))
+                s.settimeout(20)
+                os.environ["NOTIFY_SOCKET"] = str(path)
+                try:
+                    g = Gateway(folder / "g", b.port, rules=[])
+                finally:
+                    del os.environ["NOTIFY_SOCKET"]
+                assert s.recv(100) == b"READY=1"
+                os.kill(g.pid, signal.SIGHUP)
+                assert s.recv(100) == b"RELOADING=1"
+                assert s.recv(100) == b"READY=1"
+                g.proc.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(s.recv, 100) == b"STOPPING=1"
+            g.stop()
+    run(go())
+
+
+def test_socket_activation(folder):
+    async def go():
+        assert shutil.which("systemd-socket-activate")
+        async with Backend() as b:
+            g = Gateway(folder, b.port, rules=[])
+            g.stop()
+            port = free_port()
+            log = folder / "activated.log"
+            p = Process(["systemd-socket-activate", "--fdname=agents", "-l", f"127.0.0.1:{port}", g.program, "--config",
+                         g.config], log)
+            p.wait_line("Listening on")
+            async with Agent(f"ws://127.0.0.1:{port}/ws", "amy", open_timeout=20) as a, \
+                    Agent(f"ws://127.0.0.1:{port}/ws", "bob") as c:
+                await a.send("c", "hi", "1")
+                await a.until("ack")
+                await c.send("c", "hi", "2")
+                await c.until("ack")
+            p.stop()
+    run(go())
