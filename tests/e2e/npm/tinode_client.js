@@ -4,6 +4,14 @@
 const {tell, listen, load} = require('./lines');
 const {Tinode} = load('tinode-sdk');
 Tinode.setNetworkProviders(load('ws').WebSocket, class {});
+// The library clears its browser database even when told to keep nothing.
+Tinode.setDatabaseProvider({
+  deleteDatabase: () => {
+    const request = {};
+    setImmediate(() => request.onsuccess({}));
+    return request;
+  },
+});
 
 let tinode;
 
