@@ -261,6 +261,8 @@ static void run(struct slot *s)
         show_progress(s, now);
     }
     look(s, &w.to_ns, &w.answers_to, &w.to_at);
+    if (!s->plan->closed && !loop_is_interrupted())
+        send_due(s, start, s->measure_to); /* what became due in the last wait counts too */
     uint64_t n = w.answers_to - w.answers_from;
     if (!has_from || !n)
         return;
