@@ -38,6 +38,7 @@ struct fixture {
     struct timer *step;
     uint64_t appended, want; /* events so far; to append */
     int64_t give_up_ms, keep_ms;
+    size_t ring_bytes;
     unsigned wait_replicas, n_shards;
     bool (*is_done)(struct fixture *f);
     bool was_done;
@@ -111,7 +112,7 @@ static void open_rings(struct fixture *f)
 {
     struct err e;
     for (unsigned i = 0; i < RINGS; i++) {
-        f->ring[i] = ring_open(f->server.dir, i, RING_BYTES, SHARDS, f->keep_ms, &e);
+        f->ring[i] = ring_open(f->server.dir, i, f->ring_bytes, SHARDS, f->keep_ms, &e);
         if (!f->ring[i])
             fail_msg("%s", e.text);
         pump_add_ring(f->pump, f->ring[i]);
@@ -136,6 +137,7 @@ static int setup(void **state)
     fx->step = timer_new(fx->loop, on_step, fx);
     fx->n_shards = SHARDS;
     fx->keep_ms = 10000;
+    fx->ring_bytes = RING_BYTES;
     start_pump(fx);
     open_rings(fx);
     return 0;
@@ -409,6 +411,64 @@ static void a_redis_that_lost_everything_gets_it_again(void **state)
     expect_each_once(fx);
 }
 
+/* `commands` run in the server's folder. */
+static void run_shell(const struct fixture *f, const char *commands)
+{
+    char cmd[400];
+    snprintf(cmd, sizeof(cmd), "cd %s && %s", f->server.dir, commands);
+    assert_int_equal(system(cmd), 0);
+}
+
+static void restore_backup(struct fixture *f)
+{
+    server_kill(&f->server);
+    run_shell(f, "rm -r appendonlydir && cp -r backup appendonlydir");
+    server_start(&f->server, NULL);
+}
+
+/* What was lost with the newer state is still in the ring and sent again. */
+static void a_restored_older_redis_gets_the_difference(void **state)
+{
+    (void)state;
+    fx->want = 2000;
+    run_until(fx, is_drained);
+    run_shell(fx, "cp -r appendonlydir backup");
+    fx->want = 4000;
+    run_until(fx, is_drained);
+    fx->want = 5000;
+    fx->trouble_at = 4500;
+    fx->trouble = restore_backup;
+    run_until(fx, is_drained);
+    expect_each_once(fx);
+    assert_int_equal(state_of(fx).renamed, 0);
+}
+
+/* The same with rings too small to have kept it all: what is gone is told, to the last event. */
+static void what_a_small_ring_no_longer_has_is_a_gap(void **state)
+{
+    (void)state;
+    stop_pump(fx);
+    fx->keep_ms = 0;
+    fx->ring_bytes = 128 << 10;
+    start_pump(fx);
+    open_rings(fx);
+    for (fx->want = 0; fx->want < 3000; fx->want += 200)
+        run_until(fx, is_drained);
+    run_shell(fx, "cp -r appendonlydir backup");
+    for (; fx->want < 9000; fx->want += 200)
+        run_until(fx, is_drained);
+    restore_backup(fx);
+    fx->want += 200;
+    run_until(fx, is_drained);
+    struct account a = read_account(fx, fx->appended);
+    assert_true(a.gap_count > 1000);
+    assert_int_equal(a.total + a.gap_count, fx->appended);
+    for (uint64_t i = 0; i < fx->appended; i++)
+        assert_true(a.seen[i] <= 1);
+    assert_int_equal(state_of(fx).lost_gap, a.gap_count);
+    free(a.seen);
+}
+
 /* Redis knows a higher number than the ring ever drew: the ring's unsent records come under a new id. */
 static void a_number_from_the_future_renames_the_ring(void **state)
 {
@@ -628,6 +688,8 @@ int main(void)
         TEST(a_read_only_replica_pauses),
         TEST(trouble_stays_in_its_shard),
         TEST(a_redis_that_lost_everything_gets_it_again),
+        TEST(a_restored_older_redis_gets_the_difference),
+        TEST(what_a_small_ring_no_longer_has_is_a_gap),
         TEST(a_number_from_the_future_renames_the_ring),
         TEST(restarts_of_the_gateway_go_on),
         TEST(the_ring_of_a_killed_process_is_drained),

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,10 +68,10 @@ static struct track_event numbered(uint64_t number, char customer[32], size_t wo
     static const char text[EVENT_WORDS_MAX];
     snprintf(customer, 32, "c%llu", (unsigned long long)(number * 7919 % 101));
     return (struct track_event){.kind = EV_INCOMING,
-                          .at_ms = 1,
-                          .customer = span_str(customer),
-                          .words = span_of(text, words),
-                          .count = number};
+                                .at_ms = 1,
+                                .customer = span_str(customer),
+                                .words = span_of(text, words),
+                                .count = number};
 }
 
 static int append_numbered(struct ring *r, uint64_t number, size_t words)
@@ -360,6 +361,23 @@ static void a_damaged_head_is_kept_for_a_person(void **state)
     free(path);
 }
 
+/* As on a full disk: the space is not there at the start, and that is when it is said. */
+static void no_space_is_an_error_at_the_start(void **state)
+{
+    (void)state;
+    struct rlimit old, small = {.rlim_cur = 16384};
+    struct err e;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    struct ring *r = ring_open(dir, 0, FILE_BYTES, SHARDS, 0, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_null(r);
+    assert_non_null(strstr(e.text, "worker-0.ring: cannot reserve"));
+    assert_int_equal(count_files(".ring"), 0);
+}
+
 static void a_new_identity_survives(void **state)
 {
     (void)state;
@@ -490,6 +508,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_ring_counts_and_owes_a_gap, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(files_are_private_locked_and_set_aside, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_damaged_head_is_kept_for_a_person, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(no_space_is_an_error_at_the_start, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_new_identity_survives, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(kill_9_of_the_writer, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(writer_and_reader_in_two_threads, make_dir, remove_dir),
