@@ -15,11 +15,12 @@ struct daemon {
     struct admin *admin;
 };
 
-static const char usage[] = "usage: chatgated [--config FILE]\n"
-                            "  -c, --config FILE        configuration (default /etc/chatgate/chatgate.yaml)\n"
-                            "      --clock-offset-ms N  shift the wall clock (tests)\n"
-                            "      --version            print the version\n"
-                            "`chatgate check --config FILE` says whether a configuration is fit.\n";
+static const char usage[] =
+    "usage: chatgated [--config FILE]\n"
+    "  -c, --config FILE        configuration (default: as installed, /etc/chatgate/chatgate.yaml)\n"
+    "      --clock-offset-ms N  shift the wall clock (tests)\n"
+    "      --version            print the version\n"
+    "`chatgate check --config FILE` says whether a configuration is fit.\n";
 
 /* --- what the operator can ask for --- */
 
@@ -133,7 +134,7 @@ int main(int argc, char **argv)
                                             {"version", no_argument, NULL, 'v'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    const char *config = "/etc/chatgate/chatgate.yaml";
+    const char *config = conf_default_path();
     for (int o; (o = getopt_long(argc, argv, "c:vh", options, NULL)) != -1;) {
         switch (o) {
         case 'c':

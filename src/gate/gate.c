@@ -72,7 +72,7 @@ static bool on_has_agent(void *ctx, struct span agent)
 static int start_tracking(struct gate *g, struct err *e)
 {
     if (!g->snap->conf->redis.is_on) {
-        log_event(LOG_WARN, "tracking_off", "why=\"no redis.address is configured\"");
+        log_event(LOG_WARN, "tracking_off", "why=\"redis.enabled is false\"");
         return 0;
     }
     struct track_options o = {.conf = g->snap->conf,

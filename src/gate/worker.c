@@ -1,7 +1,5 @@
 #include "gate/worker.h"
 
-#include <event2/event.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
@@ -26,9 +24,8 @@ static void free_dead(struct worker *w)
     }
 }
 
-static void on_reap(evutil_socket_t fd, short what, void *arg)
+static void on_reap(void *arg)
 {
-    (void)fd, (void)what;
     free_dead(arg);
 }
 
@@ -73,7 +70,7 @@ struct worker *worker_new(struct gate *g, unsigned index, struct snapshot *snap,
     w->pscratch = profile_scratch_new();
     w->rscratch = rule_scratch_new();
     w->judged = xcalloc(UNITS_MAX, sizeof(*w->judged));
-    w->reaper = event_new(loop_base(w->loop), -1, 0, on_reap, w);
+    w->reaper = timer_new(w->loop, on_reap, w);
     w->sweep = timer_new(w->loop, on_sweep, w);
     timer_start(w->sweep, SWEEP_MS, true);
     w->now_ms = clock_mono_ms();
@@ -125,7 +122,7 @@ void worker_free(struct worker **wp)
     while (w->first)
         session_end(w->first, END_DRAIN);
     free_dead(w);
-    event_free(w->reaper);
+    timer_free(&w->reaper);
     timer_free(&w->sweep);
     loop_free(&w->loop);
     snapshot_unref(&w->snap);
@@ -190,7 +187,7 @@ void worker_bury_session(struct worker *w, struct session *s, uint64_t id)
     s->next = w->dead;
     w->dead = s;
     atomic_fetch_sub(&w->n_sessions, 1);
-    event_active(w->reaper, EV_TIMEOUT, 0);
+    timer_fire_soon(w->reaper);
 }
 
 /* --- posted from other threads --- */

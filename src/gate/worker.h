@@ -28,7 +28,7 @@ struct worker {
     size_t n_listeners;
     struct ring *ring; /* NULL: nothing is tracked */
     struct timer *sweep;
-    struct event *reaper;
+    struct timer *reaper;
     int64_t now_ms; /* monotonic, as of the last sweep or read */
 
     struct session *first; /* all live sessions */

@@ -151,6 +151,11 @@ void timer_start(struct timer *t, int64_t ms, bool is_periodic)
     event_add(t->ev, &t->interval);
 }
 
+void timer_fire_soon(struct timer *t)
+{
+    event_active(t->ev, EV_TIMEOUT, 0);
+}
+
 void timer_stop(struct timer *t)
 {
     event_del(t->ev);

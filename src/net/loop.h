@@ -24,5 +24,7 @@ void loop_post(struct loop *l, loop_fn fn, void *ctx);
 struct timer;
 struct timer *timer_new(struct loop *l, loop_fn fn, void *ctx);
 void timer_start(struct timer *t, int64_t ms, bool is_periodic);
+/* Fires once in this turn, after the callbacks that are due already. */
+void timer_fire_soon(struct timer *t);
 void timer_stop(struct timer *t);
 void timer_free(struct timer **t);
