@@ -1,0 +1,109 @@
+/* Times of commitments, said on a Wednesday at 10:00 in Shanghai (2024-01-10). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/span.h"
+#include "base/utf8.h"
+#include "rule/duetime.h"
+
+static const int64_t now = 1704852000000;
+
+static struct duetime read_text(const char *text, int64_t now_ms)
+{
+    uint32_t cp[40], n = 0;
+    for (size_t left = strlen(text); left && n < 40; n++) {
+        unsigned k = utf8_decode((const uint8_t *)text, left, &cp[n]);
+        assert_true(k > 0);
+        text += k, left -= k;
+    }
+    return duetime_read(cp, n, now_ms);
+}
+
+static void expect_at(const char *text, int64_t now_ms, const char *want)
+{
+    char got[CLOCK_RFC3339_MAX];
+    struct duetime d = read_text(text, now_ms);
+    if (d.kind != DUETIME_DEFINITE)
+        fail_msg("\"%s\" is no definite time", text);
+    clock_rfc3339_ms(d.due_ms + 8 * 3600 * 1000, got);
+    got[16] = '\0';
+    if (strcmp(got, want) != 0)
+        fail_msg("\"%s\" is due %s, must be %s", text, got, want);
+}
+
+static void definite_times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *due;
+    } table[] = {
+        {"30分钟内", "2024-01-10T10:30"},     {"两小时内", "2024-01-10T12:00"},
+        {"2小时之内", "2024-01-10T12:00"},    {"半小时", "2024-01-10T10:30"},
+        {"半个小时内", "2024-01-10T10:30"},   {"一刻钟", "2024-01-10T10:15"},
+        {"一个半小时", "2024-01-10T11:30"},   {"两三小时", "2024-01-10T13:00"},
+        {"十几分钟", "2024-01-10T10:20"},     {"二十四小时内", "2024-01-11T10:00"},
+        {"48小时内", "2024-01-12T10:00"},     {"72小时", "2024-01-13T10:00"},
+        {"两天内", "2024-01-12T21:00"},       {"3日内", "2024-01-13T21:00"},
+        {"3个工作日内", "2024-01-15T21:00"},  {"3到5个工作日", "2024-01-17T21:00"},
+        {"今天", "2024-01-10T21:00"},         {"今日内", "2024-01-10T21:00"},
+        {"当天", "2024-01-10T21:00"},         {"今晚", "2024-01-10T22:00"},
+        {"今晚8点前", "2024-01-10T20:00"},    {"晚上", "2024-01-10T22:00"},
+        {"下班前", "2024-01-10T21:00"},       {"明早", "2024-01-11T10:00"},
+        {"明天早上", "2024-01-11T10:00"},     {"明天上午", "2024-01-11T12:00"},
+        {"明天中午前", "2024-01-11T12:00"},   {"明天下午", "2024-01-11T18:00"},
+        {"明天下午3点", "2024-01-11T15:00"},  {"明天下午三点半", "2024-01-11T15:30"},
+        {"明天晚上", "2024-01-11T22:00"},     {"明天", "2024-01-11T21:00"},
+        {"后天", "2024-01-12T21:00"},         {"大后天", "2024-01-13T21:00"},
+        {"周五前", "2024-01-12T21:00"},       {"周一", "2024-01-15T21:00"},
+        {"下周一", "2024-01-15T21:00"},       {"下周三上午", "2024-01-17T12:00"},
+        {"本周内", "2024-01-12T21:00"},       {"下周", "2024-01-19T21:00"},
+        {"星期天", "2024-01-14T21:00"},       {"月底", "2024-01-31T21:00"},
+        {"月初", "2024-02-03T21:00"},         {"15号前", "2024-01-15T21:00"},
+        {"3号", "2024-02-03T21:00"},          {"1月20日", "2024-01-20T21:00"},
+        {"1月5日", "2025-01-05T21:00"},       {"18点前", "2024-01-10T18:00"},
+        {"下午5点前", "2024-01-10T17:00"},    {"9点前", "2024-01-10T21:00"},
+        {"18点左右", "2024-01-10T18:30"},     {"上班后", "2024-01-11T10:00"},
+        {"一百二十分钟", "2024-01-10T12:00"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        expect_at(table[i].text, now, table[i].due);
+    int64_t late = now + 12 * 3600 * 1000; /* 22:00, after hours */
+    expect_at("今天", late, "2024-01-11T21:00");
+    expect_at("下班前", late, "2024-01-11T21:00");
+    expect_at("18点前", late, "2024-01-11T18:00");
+    expect_at("半小时内", late, "2024-01-10T22:30");
+}
+
+static void vague_times_and_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum duetime_kind kind;
+        int minutes;
+    } table[] = {
+        {"马上", DUETIME_SOON, 5},    {"立刻", DUETIME_SOON, 5},
+        {"稍等", DUETIME_SOON, 3},    {"稍后", DUETIME_SOON, 30},
+        {"一会儿", DUETIME_SOON, 30}, {"过两天", DUETIME_SOON, 2880},
+        {"尽快", DUETIME_SOON, 1440}, {"回头", DUETIME_SOMEDAY, 0},
+        {"到时", DUETIME_SOMEDAY, 0}, {"3点", DUETIME_NONE, 0},
+        {"三天", DUETIME_NONE, 0},    {"5个", DUETIME_NONE, 0},
+        {"第二件", DUETIME_NONE, 0},  {"周到", DUETIME_NONE, 0},
+        {"", DUETIME_NONE, 0},        {"99999999999天内", DUETIME_NONE, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct duetime d = read_text(table[i].text, now);
+        if (d.kind != table[i].kind || (table[i].minutes && d.due_ms != now + table[i].minutes * (int64_t)60000))
+            fail_msg("\"%s\": kind %d, due in %lld min", table[i].text, d.kind, (long long)(d.due_ms - now) / 60000);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(definite_times), cmocka_unit_test(vague_times_and_none)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
