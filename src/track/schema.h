@@ -25,7 +25,7 @@ enum { SCHEMA_VERSION = 1, SCHEMA_NAME_MAX = 32, SCHEMA_HOUR_SLOTS = 8, SCHEMA_D
     X(KEY_REMIND, "remind")       /* hash: item to packed steps and lease */                                           \
     X(KEY_REMIND_AT, "remind_at") /* zset: item by when to look at it next */                                          \
     X(KEY_AGENTS, "agents")       /* hash: agent to packed last session times */                                       \
-    X(KEY_ROUNDS, "rounds")       /* zset: packed recent round by its end */                                              \
+    X(KEY_ROUNDS, "rounds")       /* zset: packed recent round by its end */                                           \
     X(KEY_HOURS0, "hours:0")      /* hashes: figures by hour, one per day, day number modulo 8 */                      \
     X(KEY_HOURS1, "hours:1")                                                                                           \
     X(KEY_HOURS2, "hours:2")                                                                                           \

@@ -1,0 +1,64 @@
+-- needs: lib cases
+-- A person opens or moves a case. ARGV: 'move', case id, state, who, why
+--                                    or 'open', customer, conversation, kind, severity, words, who, why
+-- Returns {'OK', id, state} | {'NONE'} no such case | {'ILLEGAL', state, legal states…} | {'OTHER', id} another case of
+-- this customer is open.
+local now = redis_now()
+
+local function new_id()
+    return SHARD .. '-' .. call('HINCRBY', K.info, 'case_seq', 1)
+end
+
+local function unique_key(rec)
+    local i, key = 0, nil
+    repeat
+        i = i + 1
+        key = 'm:' .. int(now) .. ':' .. i
+    until not find_key(rec.l, key) and not contains(rec.k, key)
+    return key
+end
+
+local function finish(customer, rec, d, id)
+    local result = cust_put(customer, rec, {now, 9, unique_key(rec), d}, new_id)
+    cust_write(customer, rec, result, now)
+    cases_announce(result, 'hand:' .. int(now), now)
+    for _, c in ipairs(result.cases) do
+        if c.id == id or not id and c == result.cases[#result.cases] then
+            return {'OK', c.id, c.s}
+        end
+    end
+    return {'NONE'}
+end
+
+if ARGV[1] == 'open' then
+    local rec = cust_load(ARGV[2])
+    local words = string.sub(ARGV[6], 1, 600)
+    return finish(ARGV[2], rec, {y = 'c', g = '', t = '', p = '', cv = ARGV[3], ck = ARGV[4], sv = tonumber(ARGV[5]) or 1,
+        ru = 'by hand', wo = words, od = order_numbers(words), who = ARGV[7], why = ARGV[8]})
+end
+
+local id, to, who, why = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local case = load_packed(K.case, id)
+if not case then
+    return {'NONE'}
+end
+if not LEGAL[case.s][to] then
+    local answer = {'ILLEGAL', case.s}
+    for state in pairs(LEGAL[case.s]) do
+        answer[#answer + 1] = state
+    end
+    return answer
+end
+local rec = cust_load(case.cu)
+local cases, known = (case_derive(case.cu, rec.b, rec.l)), false
+local cur = cases[#cases]
+for _, c in ipairs(cases) do
+    known = known or c.id == id
+end
+if cur and cur.id ~= id and LIVE[cur.s] then
+    return {'OTHER', cur.id}
+end
+if not known then -- its customer's log is gone or has gone on: the case goes on from what is stored
+    rec = {l = {}, k = rec.k, b = case}
+end
+return finish(case.cu, rec, {y = 'm', id = id, to = to, who = who, why = why, g = ''}, id)

@@ -1,0 +1,89 @@
+-- Common to all scripts. KEYS are those of schema.h, in that order. Nothing is written before a script has read and
+-- computed everything, so an error in the middle leaves no half of an event behind.
+local K = {}
+for i, name in ipairs({'applied', 'rings', 'info', 'stream', 'conv', 'conv_at', 'waiting', 'due', 'cust', 'cust_at',
+    'case', 'case_open', 'case_done', 'remind', 'remind_at', 'agents', 'rounds'}) do
+    K[name] = KEYS[i]
+end
+local HOURS, DAYS, FIRST_HOURS, FIRST_DAYS = 8, 4, 18, 26
+
+local SCHEMA = 1
+local STREAM_MAX = 100000
+local HOUR_MS, DAY_MS = 3600000, 86400000
+local SPAN_MS = 28 * DAY_MS -- what one `days` hash holds
+local SHARD = string.match(KEYS[1], '{(.-)}')
+
+local call, pack, unpack_mp = redis.call, cmsgpack.pack, cmsgpack.unpack
+local floor = math.floor
+
+local function int(v)
+    return string.format('%.0f', v)
+end
+
+local function redis_now()
+    local t = call('TIME')
+    return tonumber(t[1]) * 1000 + floor(tonumber(t[2]) / 1000)
+end
+
+local function load_packed(key, field)
+    local v = call('HGET', key, field)
+    return v and unpack_mp(v)
+end
+
+-- The bucket numbers of base/hist.c.
+local function hist_index(v)
+    if v > 1099511627775 then
+        v = 1099511627775
+    end
+    if v < 64 then
+        return v
+    end
+    local _, e = math.frexp(v)
+    local shift = e - 7
+    return (shift + 1) * 64 + floor(v / 2 ^ shift) - 64
+end
+
+-- Records of a window are arrays {at, order, key, agent or data, …}, sorted by time.
+local function before(a, b)
+    if a[1] ~= b[1] then
+        return a[1] < b[1]
+    end
+    if a[2] ~= b[2] then
+        return a[2] < b[2]
+    end
+    return a[3] < b[3]
+end
+
+local function insert_sorted(list, r)
+    local i = #list
+    while i > 0 and before(r, list[i]) do
+        list[i + 1] = list[i]
+        i = i - 1
+    end
+    list[i + 1] = r
+    return i + 1
+end
+
+local function find_key(list, key)
+    for i = #list, 1, -1 do
+        if list[i][3] == key then
+            return i
+        end
+    end
+end
+
+local function contains(list, v)
+    for i = #list, 1, -1 do
+        if list[i] == v then
+            return true
+        end
+    end
+    return false
+end
+
+local function push_bounded(list, v, max)
+    list[#list + 1] = v
+    if #list > max then
+        table.remove(list, 1)
+    end
+end

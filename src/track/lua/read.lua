@@ -1,0 +1,158 @@
+-- needs: lib rounds cases
+-- What people look at, per shard; readers merge the shards. Writes nothing. ARGV[1] names the question; every answer is
+-- {now, row…}, numbers as strings.
+local now = redis_now()
+local rows = {int(now)}
+
+local function add(...)
+    local row = {...}
+    for i, v in ipairs(row) do
+        row[i] = type(v) == 'number' and int(v) or v
+    end
+    rows[#rows + 1] = row
+end
+
+local function pairs_text(m)
+    local t = {}
+    for k, v in pairs(m) do
+        t[#t + 1] = k .. ':' .. int(v)
+    end
+    return table.concat(t, ',')
+end
+
+local read = {}
+
+-- 'waiting', most: {conversation, customer, since, agent, team, shop, messages}, longest first
+function read.waiting(most)
+    for _, id in ipairs(call('ZRANGE', K.waiting, 0, tonumber(most) - 1)) do
+        local c = load_packed(K.conv, id)
+        if c then
+            local t = c.t
+            local known = t.g ~= ''
+            add(id, c.cu, t.since, known and t.g or t.og, known and t.t or t.ot, known and t.h or t.op, t.n)
+        end
+    end
+end
+
+-- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n', n, sum, five counts of
+-- LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour
+function read.figures(from, to, scope, only)
+    local first, last = floor(from / HOUR_MS), floor((to - 1) / HOUR_MS)
+    first = math.max(first, (floor(last / 24) - HOURS + 1) * 24)
+    for day = floor(first / 24), floor(last / 24) do
+        local key = KEYS[FIRST_HOURS + day % HOURS]
+        if call('HGET', key, '#') == tostring(day) then
+            local all = call('HGETALL', key)
+            for i = 1, #all, 2 do
+                local hour, of, name, kind = string.match(all[i], '^(%d+)|(%a)|(.*)|(%a)$')
+                hour = tonumber(hour)
+                if hour and hour >= first and hour <= last and of == scope and (only == '' or only == name) then
+                    local m = unpack_mp(all[i + 1])
+                    if kind == 'v' then
+                        add(name, kind, pairs_text(m))
+                    else
+                        add(name, kind, m.n, m.sum, m.w[1], m.w[2], m.w[3], m.w[4], m.w[5], pairs_text(m.b))
+                    end
+                end
+            end
+        end
+    end
+end
+
+-- 'sessions': {agent, last on, last off, node, team, shop}
+function read.sessions()
+    local all = call('HGETALL', K.agents)
+    for i = 1, #all, 2 do
+        local a = unpack_mp(all[i + 1])
+        add(all[i], a.on, a.off, a.node, a.team, a.shop)
+    end
+end
+
+-- 'rounds', agent or '', most: {conversation, customer, start, end, agent, team, shop, first, messages}, newest first
+function read.rounds(agent, most)
+    for _, packed in ipairs(call('ZREVRANGE', K.rounds, 0, -1)) do
+        local r = unpack_mp(packed)
+        if #rows <= tonumber(most) and (agent == '' or r[5] == agent) then
+            add(unpack(r))
+        end
+    end
+end
+
+local function add_case(c, news)
+    add(c.id, c.s, c.sv, table.concat(c.kinds, ','), c.cu, c.g, c.t, c.p, c.opened, c.upd, c.n, table.concat(c.od, ','),
+        c.cv, c.ru, c.wo, c.done, news)
+end
+
+local function news_of(c)
+    local conv = load_packed(K.conv, c.cv)
+    return conv and conv.t.news or 0
+end
+
+-- 'cases', 'open' | 'all', most: {id, state, severity, kinds, customer, agent, team, shop, opened, updated, complaints,
+-- order numbers, conversation, rule, words, done, last news to the customer}, oldest first, then finished ones
+function read.cases(which, most)
+    local ids = call('ZRANGE', K.case_open, 0, tonumber(most) - 1)
+    if which == 'all' then
+        for _, id in ipairs(call('ZREVRANGE', K.case_done, 0, tonumber(most) - 1)) do
+            ids[#ids + 1] = id
+        end
+    end
+    for _, id in ipairs(ids) do
+        local c = load_packed(K.case, id)
+        if c then
+            add_case(c, news_of(c))
+        end
+    end
+end
+
+-- 'case', id: as above, then {'hist', at, from, to, who, why}…
+function read.case(id)
+    local c = load_packed(K.case, id)
+    if c then
+        add_case(c, news_of(c))
+        for _, h in ipairs(c.hist) do
+            add('hist', h[1], h[2], h[3], h[4], h[5])
+        end
+    end
+end
+
+-- 'commitments', most: {conversation, customer, agent, team, shop, made, due, rule}, soonest first
+function read.commitments(most)
+    for _, member in ipairs(call('ZRANGE', K.due, 0, tonumber(most) - 1)) do
+        local id, key = string.match(member, '^(.-)\n(.*)$')
+        local c = load_packed(K.conv, id)
+        for _, p in ipairs(c and c.t.p or {}) do
+            if p[3] == key then
+                add(id, c.cu, p[4], p[5], p[6], p[1], p[2], p[7])
+            end
+        end
+    end
+end
+
+-- 'reminders', most: stream entries of kind reminder as {stream id, field, value…}, newest first
+function read.reminders(most)
+    local upto, looked = '+', 0
+    while #rows <= tonumber(most) and looked < 20000 do
+        local batch = call('XREVRANGE', K.stream, upto, '-', 'COUNT', 1000)
+        for _, e in ipairs(batch) do
+            if e[2][4] == 'reminder' and #rows <= tonumber(most) then
+                add(e[1], unpack(e[2]))
+            end
+        end
+        if #batch < 1000 then
+            return
+        end
+        looked, upto = looked + #batch, '(' .. batch[#batch][1]
+    end
+end
+
+-- 'info': {field, value}…
+function read.info()
+    local all = call('HGETALL', K.info)
+    for i = 1, #all, 2 do
+        add(all[i], all[i + 1])
+    end
+end
+
+read[ARGV[1]](unpack(ARGV, 2))
+return rows

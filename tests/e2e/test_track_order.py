@@ -1,0 +1,166 @@
+"""Whatever way the rings' records interleave, are batched, repeated or held back, Redis ends in the state that the
+time-ordered stream means."""
+import random
+
+import msgpack
+import pytest
+
+from track_model import DAY, HOUR, Maker, Reference
+from track_redis import Server, Shard
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("redis"))
+    yield server.db
+    server.stop()
+
+
+def fresh(db):
+    db.flushall()
+    return Shard(db)
+
+
+def feed(shard, maker, rng, shuffle_rings=False):
+    """All records of all rings, in a random interleaving, with repeats and with attempts to leave something out."""
+    rings = [list(r) for r in maker.rings]
+    if shuffle_rings:
+        for r in rings:
+            rng.shuffle(r)
+    at = [0] * len(rings)
+    while any(a < len(r) for a, r in zip(at, rings)):
+        i = rng.choice([i for i, r in enumerate(rings) if at[i] < len(r)])
+        ring, n = rings[i], rng.choice((1, 1, 2, 7, 64))
+        records = list(enumerate(ring, 1))
+        if rng.random() < 0.2 and at[i] + 1 < len(ring):  # a hole: nothing of it may be applied
+            got = shard.apply(f"ring{i}", records[at[i] + 1:at[i] + 1 + n], maker.offset[i])
+            assert got == (at[i], 0, 0, "GAP")
+        back = rng.randint(0, min(at[i], 5)) if rng.random() < 0.3 else 0
+        batch = records[at[i] - back:at[i] + n][:64]
+        fresh_ones = max(0, len(batch) - back)
+        got = shard.apply(f"ring{i}", batch, maker.offset[i])
+        assert got == (at[i] + fresh_ones, fresh_ones, min(back, len(batch)), "OK")
+        at[i] += fresh_ones
+
+
+def compare(got, want):
+    for part in want:
+        assert got[part] == want[part], part
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_interleaving_means_the_same(db, seed):
+    rng = random.Random(seed)
+    maker = Maker(rng, Shard(db).now() - 20 * HOUR, rng.choice((10, 40, 120)), rings=rng.randint(1, 4))
+    want = Reference(maker.true).state()
+    for attempt in range(4):
+        shard = fresh(db)
+        feed(shard, maker, rng, shuffle_rings=attempt > 1)
+        compare(shard.state(), want)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_long_conversations_with_small_displacement(db, seed):
+    """Beyond 32 events a conversation is folded: exact as long as no record comes more than a few places late."""
+    rng = random.Random(1000 + seed)
+    maker = Maker(rng, Shard(db).now() - 20 * HOUR, 400, conversations=2, rings=1, per_conversation=10**6)
+    maker.log_left = {}
+    shard = fresh(db)
+    ring = maker.rings[0]
+    order = sorted(range(len(ring)), key=lambda i: i + rng.uniform(0, 12))
+    shard_records = [ring[i] for i in order]
+    for i in range(0, len(shard_records), 50):
+        shard.apply("r", list(enumerate(shard_records, 1))[i:i + 50], 0)
+    compare(shard.state(), Reference(maker.true).state())
+
+
+def test_replay_changes_nothing(db):
+    rng = random.Random(7)
+    maker = Maker(rng, Shard(db).now() - 10 * HOUR, 80, rings=2)
+    shard = fresh(db)
+    feed(shard, maker, rng)
+    before = {k: db.dump(k) for k in db.keys()}
+    for i, ring in enumerate(maker.rings):
+        records = list(enumerate(ring, 1))
+        for j in range(0, len(records), 64):
+            part = records[j:j + 64]
+            assert shard.apply(f"ring{i}", part, maker.offset[i]) == (len(records), 0, len(part), "OK")
+    assert {k: db.dump(k) for k in db.keys()} == before
+
+
+def test_gap_applies_what_is_before_it_and_nothing_behind(db):
+    shard = fresh(db)
+    now = shard.now()
+    records = [(s, {"k": "in", "at": now - 1000 + s, "conv": "c", "cust": "u", "mid": f"m{s}", "live": True}) for s in range(1, 6)]
+    assert shard.apply("r", records[:2] + records[3:]) == (2, 2, 0, "GAP")
+    assert shard.state()["waiting"]["c"][4] == 2
+    assert shard.apply("r", records) == (5, 3, 2, "OK")
+    assert shard.state()["waiting"]["c"][4] == 5
+    assert [e["id"] for e in shard.stream()] == [f"r:0:{s}" for s in range(1, 6)]
+
+
+def test_other_versions_are_refused(db):
+    shard = fresh(db)
+    record = [(1, {"k": "in", "at": shard.now(), "conv": "c", "cust": "u", "mid": "m", "live": True})]
+    assert shard.apply("r", record, version="2") == (0, 0, 0, "VERSION")
+    db.hset(shard.key("info"), "schema", 3)
+    assert shard.apply("r", record) == (0, 0, 0, "VERSION")
+    db.hset(shard.key("info"), "schema", 2)
+    assert shard.apply("r", record) == (1, 1, 0, "OK")
+    assert db.hget(shard.key("info"), "schema") == b"2"
+
+
+def test_records_that_make_no_sense_are_counted_and_passed(db):
+    shard = fresh(db)
+    bad = [b"\xc1", b"", msgpack.packb(7), msgpack.packb({"k": "what"}), msgpack.packb({"k": ["in"]}),
+           msgpack.packb({"k": "in", "at": "x", "conv": 3, "rules": 4, "ckind": {}, "sev": "y"}),
+           msgpack.packb({"k": "out", "at": -5, "conv": "c", "act": 99, "dlv": True, "human": True, "due": 2**63}),
+           msgpack.packb({"k": "in", "at": float("nan"), "conv": "c", "live": True}),
+           msgpack.packb({"k": "in", "at": 2**62, "conv": "future", "live": True, "mid": "m"}),
+           msgpack.packb({"k": "in", "at": 5, "conv": "ancient", "cust": "u", "mid": "m"})]
+    assert shard.apply("r", list(enumerate(bad, 1))) == (len(bad), len(bad), 0, "OK")
+    assert int(db.hget(shard.key("info"), "bad")) == 5
+    waiting = shard.state()["waiting"]
+    assert set(waiting) == {"future"}, "a time in the future is now; what is older than a day and not live is not waiting"
+    assert shard.now() - 5000 < waiting["future"][0] <= shard.now()
+
+
+def test_lost_events_are_counted(db):
+    shard = fresh(db)
+    shard.apply("r", [(1, {"k": "gap", "at": shard.now(), "count": 57}), (2, {"k": "gap", "at": shard.now()})])
+    assert db.hget(shard.key("info"), "lost") == b"57"
+
+
+def test_everything_has_a_bound(db):
+    shard = fresh(db)
+    now = shard.now()
+    old = now - 3 * DAY
+    for i in range(40):  # answered and silent for three days: forgotten; still waiting: kept
+        shard.apply(f"ring{i}", [
+            (1, {"k": "in", "at": old, "conv": f"done{i}", "cust": "u", "mid": "m", "live": True, "agent": "ann"}),
+            (2, {"k": "out", "at": old + 5, "conv": f"done{i}", "cust": "u", "mid": "o", "dlv": True, "human": True}),
+            (3, {"k": "in", "at": old, "conv": f"open{i}", "cust": "u", "mid": "m", "live": True, "agent": "ann"})])
+    shard.apply("r", [(1, {"k": "agent_on", "at": now, "agent": "ann"})])
+    left = set(shard.packed("conv"))
+    assert {f"open{i}" for i in range(40)} <= left
+    assert len(left) <= 40 + 16
+    for name in ("hours", "days"):
+        for key in db.keys(shard.key(name) + ":*"):
+            assert db.ttl(key) > 0
+    assert db.zcard(shard.key("rounds")) == 40
+
+
+def test_figures_of_a_newer_day_replace_those_in_its_place(db):
+    shard = fresh(db)
+    now = shard.now()
+
+    def reply(seq, at):
+        return (seq, {"k": "out", "at": at, "agent": "ann", "conv": f"c{seq}", "cust": "u", "mid": f"o{seq}", "dlv": True, "human": True})
+    slot = (now // DAY) % 8
+    db.hset(shard.key(f"hours:{slot}"), mapping={"#": now // DAY - 8, f"{(now // DAY - 8) * 24}|a|ann|v": msgpack.packb({"pass": 9})})
+    shard.apply("r", [reply(1, now)])
+    held = shard.packed(f"hours:{slot}")
+    assert list(held.values()) == [{"pass": 1}]
+    assert int(db.hget(shard.key(f"hours:{slot}"), "#")) == now // DAY
+    shard.apply("r", [reply(2, now - 8 * DAY)])
+    assert list(shard.packed(f"hours:{slot}").values()) == [{"pass": 1}]
