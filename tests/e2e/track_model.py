@@ -112,7 +112,8 @@ class Reference:
                 cur["hist"].append((e["at"], cur["state"], to, who, why))
                 cur["state"], cur["done"] = to, 0 if to in LIVE else e["at"]
             if e.get("ckind"):
-                orders = [o for o in re.findall(r"[0-9]+", e["words"]) if 10 <= len(o) <= 20]
+                orders = [o for o in re.findall(r"[0-9]+", e["words"])
+                          if 10 <= len(o) <= 20 and not re.fullmatch("1[3-9].{9}", o)]  # no mobile numbers
                 if cur and (cur["state"] in LIVE or e["at"] - cur["done"] <= REOPEN):
                     cur["n"] += 1
                     cur["sev"] = max(cur["sev"], e["sev"])
