@@ -54,11 +54,26 @@ static void set_id(struct buf *out, struct profile_scratch *s, struct place at)
         buf_append_span(out, text);
 }
 
+/* A call that takes over the id of the login must not have its result taken for the login's. */
+static void learn_reuse(struct profile_scratch *s, struct layer *root)
+{
+    struct profile_conn *c = s->conn;
+    if (!c->asked || !s->profile->identity.ask_corr.n)
+        return;
+    struct place corr = sel_first(s, &s->profile->identity.ask_corr, root);
+    if (corr.layer && place_kind(corr) <= JSON_STRING && span_eq(place_text(s, corr), buf_span(&c->ask_corr)))
+        c->asked = false;
+}
+
 static void learn_ask(struct profile_scratch *s, struct layer *root)
 {
     const struct profile *p = s->profile;
-    if (!p->identity.ask.is_set || !cond_all(s, &p->identity.ask, root))
+    if (!p->identity.ask.is_set)
         return;
+    if (!cond_all(s, &p->identity.ask, root)) {
+        learn_reuse(s, root);
+        return;
+    }
     s->conn->asked = true;
     set_id(&s->conn->ask_corr, s, sel_first(s, &p->identity.ask_corr, root));
 }

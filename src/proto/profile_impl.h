@@ -34,6 +34,7 @@ struct step {
 struct selector {
     const char *text;
     bool is_packet_type; /* sio:type */
+    bool is_packet_ack;  /* sio:ack */
     bool into_object;    /* another selector of the same list reaches into an object, or array, found here */
     bool into_array;
     uint32_t n;
@@ -229,6 +230,7 @@ struct profile_scratch {
     bool is_overflow;       /* more than UNITS_MAX units */
     struct unit_state state[UNITS_MAX];
     struct packet packet;
+    struct layer *ack;        /* socketio: the acknowledgement's number as a document */
     enum json_result trouble; /* the worst that an inner document showed */
     const struct profile *profile;
     struct profile_conn *conn;
@@ -246,4 +248,5 @@ struct conn_ext {
     uint8_t ns[ID_MAX], ns_len; /* socketio: the namespace that messages use */
     bool is_connected;          /* socketio: a namespace was accepted */
     bool has_sub;
+    bool is_conv_number; /* conversation ids are JSON numbers here */
 };

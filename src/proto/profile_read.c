@@ -151,7 +151,8 @@ static size_t read_packet(struct reading *r)
     p->ack = span_of(in.p + at, n);
     at += n;
     bool is_json = at == in.n || in.p[at] == '[' || in.p[at] == '{';
-    return is_json && n <= 15 ? at : 0;
+    bool is_plain_number = n <= 15 && !(n > 1 && p->ack.p[0] == '0');
+    return is_json && is_plain_number ? at : 0;
 }
 
 static void read_event(struct reading *r, size_t at)
@@ -163,13 +164,17 @@ static void read_event(struct reading *r, size_t at)
         unreadable(r, root, 0, CAUSE_BAD_JSON);
 }
 
-/* Connect packets and acknowledgements carry no message, but may tell who the agent is. */
+/* Connect packets and acknowledgements carry no message, but may tell who the agent is, or what became of a send. */
 static void learn_packet(struct reading *r, size_t at)
 {
     struct span json = at < r->payload.n ? span_from(r->payload, at) : span_str("null");
     struct layer *root = layer_open(r->s, json, NULL, 0);
     root->base = (uint32_t)at;
-    if (root->result == JSON_OK)
+    if (root->result != JSON_OK)
+        return;
+    if (r->s->packet.type == 3 && r->dir == S2C)
+        judge(r, root, 0);
+    else
         conn_learn(r->s, r->dir, root);
 }
 
@@ -189,6 +194,8 @@ static void read_socketio(struct reading *r)
         return;
     }
     conn_learn_packet(s->conn, r->dir, &s->packet);
+    if (s->packet.has_ack)
+        s->ack = layer_open(s, s->packet.ack, NULL, 0);
     if (s->packet.type == 2)
         read_event(r, at);
     else if (s->packet.type == 5)
@@ -203,7 +210,7 @@ size_t profile_read(struct profile_scratch *s, struct profile_conn *c, enum prof
     const struct socket *ws = &c->profile->socket[c->ws];
     arena_reset(&s->arena);
     s->n_layers = s->n_units = 0;
-    s->envelope = NULL;
+    s->envelope = s->ack = NULL;
     s->is_overflow = false;
     s->packet = (struct packet){.type = 255, .ns = span_of("", 0), .ack = span_of("", 0)};
     s->trouble = JSON_OK;

@@ -65,9 +65,10 @@ static int add_key(const struct ynode *at, struct span piece, struct step *step,
 static int bad_start(const struct ynode *at, struct err_list *errs)
 {
     if (strchr(at->text, ':'))
-        yaml_bad(errs, at,
-                 "selector %s: parameters of HTTP requests are not inspected yet, only sio:type is known here",
-                 at->text);
+        yaml_bad(
+            errs, at,
+            "selector %s: parameters of HTTP requests are not inspected yet, only sio:type and sio:ack are known here",
+            at->text);
     else
         yaml_bad(errs, at, "selector %s: must begin with '/' or '!', or be \"\" for the whole document", at->text);
     return -1;
@@ -80,10 +81,10 @@ int sel_compile(const struct ynode *at, struct arena *a, struct selector *out, s
     if (yaml_str(at, "selector", &p, errs) != 0)
         return -1;
     out->text = arena_strdup(a, span_str(p));
-    if (strcmp(p, "sio:type") == 0) {
-        out->is_packet_type = true;
+    out->is_packet_type = strcmp(p, "sio:type") == 0;
+    out->is_packet_ack = strcmp(p, "sio:ack") == 0;
+    if (out->is_packet_type || out->is_packet_ack)
         return 0;
-    }
     if (*p && *p != '/' && *p != '!')
         return bad_start(at, errs);
     out->step = arena_alloc(a, STEPS_MAX * sizeof(*out->step));

@@ -190,7 +190,12 @@ static bool put_capture(const struct tpl_values *v, int cap, bool in_string, str
     if (!v->st) {
         if (cap != CAP_CONV || !v->conv.p)
             return false;
-        put_text(out, v->conv, in_string);
+        const struct conn_ext *x = v->conn->ext;
+        uint64_t number;
+        if (x && x->is_conv_number && !in_string && span_u64(v->conv, &number) && (number || v->conv.n == 1))
+            buf_append_span(out, v->conv);
+        else
+            put_text(out, v->conv, in_string);
         return true;
     }
     struct place at = v->st->cap[cap];

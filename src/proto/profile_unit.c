@@ -121,7 +121,10 @@ static void gather_ids(struct profile_scratch *s, struct unit *u, struct unit_st
         st->cap[r->get[i].name] = sel_first(s, &r->get[i].from, st->root);
     if (!st->cap[CAP_CUSTOMER].layer)
         st->cap[CAP_CUSTOMER] = sel_first(s, &s->profile->customer, st->root);
-    u->conv = id_text(s, st->cap[CAP_CONV]);
+    struct place conv = st->cap[CAP_CONV];
+    if (conv.layer && place_kind(conv) == JSON_NUMBER)
+        conn_ext(s->conn)->is_conv_number = true;
+    u->conv = id_text(s, conv);
     u->mid = id_text(s, st->cap[CAP_MID]);
     u->sender = id_text(s, st->cap[CAP_SENDER]);
     u->customer = id_text(s, st->cap[CAP_CUSTOMER]);
@@ -212,11 +215,12 @@ void unit_judge(struct profile_scratch *s, enum profile_dir dir, struct layer *r
 {
     const struct profile *p = s->profile;
     enum json_result worst = JSON_OK;
+    bool is_answer_packet = s->packet.type == 3;
     s->trouble = JSON_OK;
     conn_learn(s, dir, root);
     for (uint32_t i = 0; i < p->n_rules; i++) {
         const struct profile_rule *r = &p->rule[i];
-        if (r->dir != dir)
+        if (r->dir != dir || (is_answer_packet && r->kind != RULE_ACK && r->kind != RULE_NACK))
             continue;
         s->trouble = JSON_OK; /* only what the matching rule looks at may spoil its unit */
         if (cond_all(s, &r->when, root)) {

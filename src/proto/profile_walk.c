@@ -116,6 +116,8 @@ static bool walk(struct profile_scratch *s, const struct selector *sel, uint32_t
 
 bool sel_walk(struct profile_scratch *s, const struct selector *sel, struct layer *layer, sel_fn fn, void *ctx)
 {
+    if (sel->is_packet_ack)
+        return !s->ack || fn(ctx, (struct place){s->ack, 0, 0});
     return walk(s, sel, 0, (struct place){layer, 0, 0}, fn, ctx);
 }
 

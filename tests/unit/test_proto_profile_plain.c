@@ -105,6 +105,10 @@ static void test_notice(void **state)
     assert_int_equal(n, 1);
     assert_span(buf_span(&r.out), "{\"type\":\"notice\",\"conversationId\":\"c\\\"7\",\"text\":\"客户在等\"}");
     assert_int_equal(r.len[0], r.out.len);
+    buf_reset(&r.out);
+    rig_read(&r, C2S, "{\"type\":\"message\",\"conversationId\":42,\"text\":\"x\"}");
+    profile_notice(&r.c, span_str("42"), span_str("x"), 0, &r.out, r.len); /* a number where numbers are used */
+    assert_span(buf_span(&r.out), "{\"type\":\"notice\",\"conversationId\":42,\"text\":\"x\"}");
     rig_fini(&r);
 }
 

@@ -10,12 +10,17 @@ static const char SEND[] =
     "{\"msg\":\"result\",\"id\":\"7\",\"error\":{\"isClientSafe\":true,\"error\":\"error-message-blocked\","           \
     "\"reason\":\"why\\\"\",\"message\":\"why\\\"\",\"errorType\":\"Meteor.Error\"}}"
 
+static const char LOGIN[] = "{\"msg\":\"method\",\"method\":\"login\",\"id\":\"1\",\"params\":[{\"resume\":\"t\"}]}";
+
 static void log_in(struct rig *r)
 {
-    assert_int_equal(
-        rig_read(r, C2S, "{\"msg\":\"method\",\"method\":\"login\",\"id\":\"1\",\"params\":[{\"resume\":\"t\"}]}"), 0);
+    assert_int_equal(rig_read(r, C2S, LOGIN), 0);
     rig_read(r, S2C, "{\"msg\":\"result\",\"id\":\"2\",\"result\":{\"id\":\"other\"}}");
     assert_int_equal(r->c.uid.len, 0); /* another call's result */
+    rig_read(r, C2S, "{\"msg\":\"method\",\"method\":\"mine\",\"id\":\"1\",\"params\":[]}");
+    rig_read(r, S2C, "{\"msg\":\"result\",\"id\":\"1\",\"result\":{\"id\":\"forged\"}}");
+    assert_int_equal(r->c.uid.len, 0); /* the id was taken over by a call of another kind */
+    rig_read(r, C2S, LOGIN);
     rig_read(r, S2C, "{\"msg\":\"result\",\"id\":\"1\",\"result\":{\"id\":\"u1\",\"token\":\"t\"}}");
     assert_span(buf_span(&r->c.uid), "u1");
 }
@@ -76,6 +81,9 @@ static void test_other_methods(void **state)
         {"slashCommand", "[{\"cmd\":\"me\",\"params\":\"bad\",\"msg\":{\"rid\":\"r\",\"msg\":\"/me bad\"}}]", "bad"},
         {"livechat:closeRoom", "[\"r\",\"bad\",{}]", "bad"},
         {"sendFileMessage", "[\"r\",null,{\"name\":\"n.png\"},{\"msg\":\"bad\"}]", "bad"},
+        {"createDiscussion", "[{\"prid\":\"r\",\"reply\":\"bad\"}]", "bad"},
+        {"saveRoomSettings", "[\"r\",\"roomTopic\",\"bad\"]", "bad"},
+        {"saveRoomSettings", "[\"r\",{\"roomTopic\":\"bad\",\"readOnly\":true}]", "bad"},
         {"sendMessageLivechat", "[{\"rid\":\"r\",\"msg\":\"bad\"}]", "bad"},
     };
     struct rig r;

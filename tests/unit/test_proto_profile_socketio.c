@@ -97,6 +97,24 @@ static void test_unreadable(void **state)
     rig_fini(&r);
 }
 
+static void test_answers(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, "socketio-custom", 0);
+    rig_read(&r, C2S, "4212" SEND);
+    assert_int_equal(rig_read(&r, S2C, "4313[{\"ok\":false}]"), 0); /* of something else */
+    assert_int_equal(rig_read(&r, S2C, "4312[{\"ok\":false,\"code\":\"closed\"}]"), 1);
+    assert_true(r.u[0].is_nack);
+    assert_span(r.u[0].mid, "m1");
+    assert_span(r.u[0].conv, "c1");
+    assert_int_equal(rig_read(&r, S2C, "4312[{\"ok\":true}]"), 1);
+    assert_true(r.u[0].is_ack);
+    assert_int_equal(rig_read(&r, S2C, "4312[\"message\",{\"from\":\"customer\",\"text\":\"x\"}]"), 0);
+    expect_cause(&r, "42012" SEND, CAUSE_AMBIGUOUS_JSON);
+    rig_fini(&r);
+}
+
 static void test_routes(void **state)
 {
     (void)state;
@@ -122,7 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_send_with_ack), cmocka_unit_test(test_send_without_ack), cmocka_unit_test(test_session),
-        cmocka_unit_test(test_unreadable),    cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_unreadable),    cmocka_unit_test(test_routes),           cmocka_unit_test(test_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
