@@ -118,7 +118,7 @@ class Reference:
                     cur["n"] += 1
                     cur["sev"] = max(cur["sev"], e["sev"])
                     cur["kinds"] += [e["ckind"]] if e["ckind"] not in cur["kinds"] else []
-                    cur["orders"] += [o for o in orders if o not in cur["orders"]]
+                    cur["orders"] = list(dict.fromkeys(cur["orders"] + orders))[:8]
                     if cur["state"] not in LIVE:
                         move("reopened", "customer", e["crule"])
                 else:

@@ -89,6 +89,11 @@ local function count_in(at, agent, team, shop, by)
     stat_who(at, agent, team, shop, 'v', add_count, 'in', by)
 end
 
+local function count_rules(ev, at, what, by)
+    stat_list(at, 'r', str(ev.rules), what, by)
+    stat_list(at, 'x', str(ev.shadow), what, by)
+end
+
 local function put(ev, at, order, key)
     local id = str(ev.conv)
     if id == '' then
@@ -143,14 +148,14 @@ local function on_in(ev, at)
         how, was = put(ev, at, 1, key)
         if was then
             count_in(was[1], was[4], was[5], was[6], -1)
+            count_rules(ev, was[1], 'pass', -1)
         end
         if how == 'new' or how == 'moved' then
             count_in(at, str(ev.agent), str(ev.team), str(ev.shop), 1)
         end
     end
-    if how == 'new' then
-        stat_list(at, 'r', str(ev.rules), 'pass', 1)
-        stat_list(at, 'x', str(ev.shadow), 'pass', 1)
+    if how == 'new' or how == 'moved' then
+        count_rules(ev, at, 'pass', 1)
     end
     if how ~= 'late' and (ev.conf or str(ev.ckind) ~= '') then
         log_case(ev, at, key)
@@ -166,8 +171,7 @@ local function on_out(ev, at)
     if how ~= 'dup' and how ~= 'moved' then
         local action = ACTIONS[num(ev.act)] or 'pass'
         stat_who(at, str(ev.agent), str(ev.team), str(ev.shop), 'v', add_count, action, 1)
-        stat_list(at, 'r', str(ev.rules), action, 1)
-        stat_list(at, 'x', str(ev.shadow), action, 1)
+        count_rules(ev, at, action, 1)
     end
     return how
 end
@@ -257,7 +261,8 @@ end
 local function write_conv(id, e)
     local c, t = e.c, e.c.t
     call('HSET', K.conv, id, pack(c))
-    local expires = t.at + ((t.since > 0 or #t.p > 0) and CONV_OPEN_MS or CONV_IDLE_MS)
+    local newest = c.w[#c.w]
+    local expires = math.max(t.at, newest and newest[1] or 0) + ((t.since > 0 or #t.p > 0) and CONV_OPEN_MS or CONV_IDLE_MS)
     local due = open_keys(c)
     for key, at in pairs(due) do
         expires = math.max(expires, math.min(at, now + RING_KEEP_MS) + DAY_MS)
