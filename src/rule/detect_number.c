@@ -29,6 +29,9 @@ static bool is_latin(uint32_t cp)
 
 static bool units_are(const struct view *v, uint32_t at, uint32_t end, const char *word)
 {
+    uint8_t first[4];
+    if (at >= end || strncmp((const char *)first, word, utf8_encode(v->cp[at], first)) != 0)
+        return false;
     size_t left = strlen(word);
     for (; left; at++) {
         uint32_t cp = 0;
@@ -168,6 +171,18 @@ static bool is_landline(const char *d, size_t n)
     return is_short_area ? n == 11 && d[3] >= '2' : d[1] >= '3' && d[4] >= '2';
 }
 
+/* What n digits can be, or -1. */
+static int kind_of(const char *d, size_t n)
+{
+    if (is_bank_card(d, n))
+        return DETECT_BANK_CARD;
+    if (is_mobile(d, n))
+        return DETECT_PHONE;
+    if (is_landline(d, n))
+        return DETECT_LANDLINE;
+    return n == 10 && (strncmp(d, "400", 3) == 0 || strncmp(d, "800", 3) == 0) ? DETECT_SERVICE_NUMBER : -1;
+}
+
 /* Tokens [a, b] read as one number of n digits. True when it was something. */
 static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, size_t n)
 {
@@ -178,18 +193,10 @@ static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, s
         add(x, DETECT_ID_CARD, from, to + (has_x ? 1 : 0));
         return true;
     }
-    if (is_order_number(v, from) || is_glued(v, from) || has_unit_behind(v, to))
+    int kind = kind_of(d, n);
+    if (kind < 0 || is_order_number(v, from) || is_glued(v, from) || has_unit_behind(v, to))
         return false;
-    if (is_bank_card(d, n))
-        add(x, DETECT_BANK_CARD, from, to);
-    else if (is_mobile(d, n))
-        add(x, DETECT_PHONE, from, to);
-    else if (is_landline(d, n))
-        add(x, DETECT_LANDLINE, from, to);
-    else if (n == 10 && (strncmp(d, "400", 3) == 0 || strncmp(d, "800", 3) == 0))
-        add(x, DETECT_SERVICE_NUMBER, from, to);
-    else
-        return false;
+    add(x, (enum detector)kind, from, to);
     return true;
 }
 
@@ -198,13 +205,14 @@ static void judge_token(struct numbers *x, uint32_t from, uint32_t to, const cha
 {
     static const char *const lines[] = {"电话", "座机", "热线", "致电", "tel", NULL};
     const struct view *v = x->v;
-    if (n >= 5)
-        add(x, DETECT_NUMBER, from, to);
+    if (n < 5)
+        return;
+    add(x, DETECT_NUMBER, from, to);
     if (is_order_number(v, from) || has_unit_behind(v, to))
         return;
     bool is_date = n == 8 && (strncmp(d, "20", 2) == 0 || strncmp(d, "19", 2) == 0) && number_of(d + 4, 2) <= 12 &&
                    number_of(d + 6, 2) <= 31;
-    if (n >= 5 && n <= 11 && d[0] != '0' && !is_date && !is_glued(v, from))
+    if (n <= 11 && d[0] != '0' && !is_date && !is_glued(v, from))
         add(x, DETECT_QQ, from, to);
     if ((n == 7 || n == 8) && d[0] >= '2' && !is_date && last_of(v, from > 4 ? from - 4 : 0, from, lines) >= 0)
         add(x, DETECT_LANDLINE, from, to);

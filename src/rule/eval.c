@@ -533,12 +533,41 @@ static void find_regex(struct eval *e, const struct rule *r, const struct rule_r
     }
 }
 
+static bool has_detected(struct sheet *s, uint32_t kinds)
+{
+    sheet_detect(s, kinds);
+    for (size_t i = 0; i < s->found.n; i++)
+        if (kinds >> s->found.d[i].kind & 1)
+            return true;
+    return s->found.is_cut;
+}
+
+/* Whether anything that makes the rule hit was seen at all. */
+static bool has_trigger(struct sheet *s, const struct rule *r, uint64_t mask)
+{
+    if ((mask & (uint64_t)1 << BIT_WORDS) || (r->detect && has_detected(s, r->detect)))
+        return true;
+    for (unsigned i = 0; i < r->n_regex; i++)
+        if (!r->regex[i].has_literal || mask >> (BIT_REGEX + i) & 1)
+            return true;
+    for (unsigned i = 0; i < r->n_near; i++) {
+        const struct near *near = &r->near[i];
+        bool is_there = (mask & near->need) == near->need;
+        for (unsigned g = 0; g < near->n_groups && is_there; g++)
+            is_there = !near->detectors[g] || mask >> (BIT_GROUP + near->first_group + g) & 1 ||
+                       has_detected(s, near->detectors[g]);
+        if (is_there)
+            return true;
+    }
+    return false;
+}
+
 void eval_rule(struct eval *e, const struct rule *r)
 {
     struct sheet *s = e->sheet;
     uint64_t mask = sheet_mask(s, r->number);
     uint32_t units = s->plain.view[VIEW_PLAIN].n;
-    if (units < r->length_min || units > r->length_max || !eval_applies(e, r))
+    if (units < r->length_min || units > r->length_max || !eval_applies(e, r) || !has_trigger(s, r, mask))
         return;
     collect_pieces(e, r);
     if (r->detect)

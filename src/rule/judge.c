@@ -7,7 +7,8 @@
 enum {
     RAW_EDITS_MAX = 256,
     WITH_BYTES_MAX = 16 * 1024, /* masks of one verdict */
-    TAIL_BYTES_MAX = 2048,      /* of the earlier texts of a window */
+    TAIL_BYTES_MAX = 1024,      /* of an earlier text of a window */
+    HEAD_BYTES_MAX = 16 * 1024, /* of the text behind them */
 };
 
 struct raw_edit {
@@ -204,8 +205,27 @@ static bool is_known(const struct verdict *v, const struct hit *h)
     return false;
 }
 
+/* One rule may find the same thing in several ways: of hits that lie in each other the longest is kept. */
+static bool joins_another(struct verdict *v, const struct hit *h)
+{
+    for (size_t i = 0; i < v->n_hits; i++) {
+        struct hit *o = &v->hit[i];
+        if (o->rule != h->rule || o->text != h->text || o->in_window != h->in_window || o->action != h->action)
+            continue;
+        if (o->from <= h->from && h->to <= o->to)
+            return true;
+        if (h->from <= o->from && o->to <= h->to) {
+            *o = *h;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_hit(struct verdict *v, const struct hit *h)
 {
+    if (joins_another(v, h))
+        return;
     if (v->n_hits < VERDICT_HITS_MAX) {
         v->hit[v->n_hits++] = *h;
         return;
@@ -307,38 +327,46 @@ static void judge_text(struct pass *p, struct span text)
     p->has_unread |= !p->has_ack;
 }
 
-/* Puts the tails of the earlier texts before the first text: a hit may begin in one and end in the other. */
+static struct span tail_of(struct span t)
+{
+    size_t cut = t.n > TAIL_BYTES_MAX ? t.n - TAIL_BYTES_MAX : 0;
+    while (cut < t.n && (t.p[cut] & 0xc0) == 0x80)
+        cut++;
+    return span_from(t, cut);
+}
+
+static struct span head_of(struct span t)
+{
+    size_t n = MIN_OF(t.n, (size_t)HEAD_BYTES_MAX);
+    while (n < t.n && n > 0 && (t.p[n] & 0xc0) == 0x80)
+        n--;
+    return span_of(t.p, n);
+}
+
+/* Puts the tails of the earlier texts before the head of the first text: a hit may begin in one and end in the other.
+ */
 static void judge_window(struct pass *p, struct span text)
 {
     const struct rule_input *in = p->in;
     struct eval *e = &p->scratch->eval;
     const struct side *side = &p->set->side[in->dir];
     struct buf *b = &p->scratch->joined;
-    size_t first = in->n_before > WINDOW_MAX ? in->n_before - WINDOW_MAX : 0, tail = 0;
-    if (!in->n_before || !side->n_windowed || text.n > FOLD_TEXT_MAX - TAIL_BYTES_MAX)
+    size_t n = MIN_OF(in->n_before, (size_t)WINDOW_MAX);
+    if (!n || !side->n_windowed)
         return;
     buf_reset(b);
     e->n_messages = 0;
-    for (size_t i = in->n_before; i-- > first && tail < TAIL_BYTES_MAX;)
-        tail += in->before[i].n;
-    size_t skip = tail > TAIL_BYTES_MAX ? tail - TAIL_BYTES_MAX : 0;
-    for (size_t i = first; i < in->n_before; i++) {
-        struct span t = in->before[i];
+    for (size_t i = in->n_before - n; i < in->n_before; i++) {
         if (in->now_ms - in->before_ms[i] > side->window_ms || in->n_before - i > side->window_messages)
             continue;
-        size_t cut = t.n > TAIL_BYTES_MAX ? t.n - TAIL_BYTES_MAX : 0;
-        while (cut < t.n && (t.p[cut] & 0xc0) == 0x80)
-            cut++;
-        t = span_from(t, cut);
         e->message_from[e->n_messages] = b->len;
         e->message_ms[e->n_messages++] = in->before_ms[i];
-        buf_append_span(b, t);
+        buf_append_span(b, tail_of(in->before[i]));
     }
-    (void)skip;
     e->window_from = b->len;
-    if (!b->len || b->len + text.n > FOLD_TEXT_MAX)
+    if (!b->len)
         return;
-    buf_append_span(b, text);
+    buf_append_span(b, head_of(text));
     p->in_window = true;
     sheet_lay(&p->scratch->sheet, p->set, in->dir, buf_span(b), in->now_ms);
     judge_sheet(p);

@@ -184,4 +184,5 @@ struct ruleset {
     size_t n_off;
     char version[17];
     struct names allow_domains;
+    uint64_t common[0x10000 / 64]; /* bits of characters that are never stand-ins, see mark.h */
 };

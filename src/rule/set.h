@@ -35,7 +35,9 @@ const char *rule_notice(const struct rule *r); /* what the agent is told; "" whe
 const char *rule_cite(const struct rule *r);   /* citation, or "" */
 bool rule_is_shadow(const struct rule *r);     /* reported, never acted on */
 
-/* A hit: bytes [from, to) of text number `text` of the message (of an earlier message of the window: in_window set). */
+/* A hit: bytes [from, to) of text number `text` of the message. in_window: it began in an earlier message of the
+ * window; the bytes are its part in this message. A rule without an action (incoming, commits, acknowledges) hits with
+ * pass. */
 struct hit {
     const struct rule *rule;
     uint16_t text;
@@ -125,7 +127,9 @@ struct rule_scratch *rule_scratch_new(void);
 void rule_scratch_free(struct rule_scratch **s);
 
 /* Judges one message: folds, finds hits, merges them into one verdict, and inspects a rewrite once more (a rewrite that
- * is not clean becomes block). Never fails: trouble is a cause in the verdict with action pass, for the caller's policy
- * to decide. The verdict's spans live until the next call with this scratch. No allocation in steady state. */
+ * is not clean becomes block with cause rewrite_failed). Never fails: trouble is a cause in the verdict (regex_limit,
+ * too_complex; the action is what the other rules make of the message), for the caller's policy to decide. Windows join
+ * the earlier texts with text 0. The verdict's spans live until the next call with this scratch. No allocation in
+ * steady state. */
 void ruleset_judge(const struct ruleset *s, struct rule_scratch *scratch, const struct rule_input *in,
                    struct verdict *out);

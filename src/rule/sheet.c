@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "rule/mark.h"
 
 void sheet_init(struct sheet *s)
 {
@@ -118,21 +119,6 @@ static int on_plain(void *arg, uint32_t id, uint32_t from, uint32_t n)
     return measure(s, t, &o) ? add(s, t, &o) : 0;
 }
 
-/* Function words: they stand next to anything, so that they are never read as a stand-in for another character. */
-static bool is_common(uint32_t cp)
-{
-    static const char common[] =
-        "的一是不了在人有我他这个们来上大为和到说时要就出会可也你对能而那得于着自之过后里用所么去如都同"
-        "当没还好些她但因只从想与把又已将两由问很并向被什等或给位次先几认更别才再做未您请吗呢吧啊哦";
-    for (size_t i = 0; i + 2 < sizeof(common); i += 3) {
-        uint32_t c = 0;
-        (void)utf8_decode((const uint8_t *)common + i, 3, &c);
-        if (c == cp)
-            return true;
-    }
-    return false;
-}
-
 static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
 {
     struct sheet *s = arg;
@@ -152,7 +138,7 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
             same++;
         else if (is_letter(v->cp[u]))
             letters++;
-        else if (is_common(v->cp[u]))
+        else if (reading_is_common(s->set, v->cp[u]))
             return 0;
     }
     if (same == n)
@@ -185,18 +171,31 @@ static void find_line_terms(struct sheet *s)
     }
 }
 
+/* A symbol (emoji, %, +, …) among the separators: only then can a word with a symbol be there. */
+static bool has_symbol(struct span text, uint32_t from, uint32_t to)
+{
+    while (from < to) {
+        uint32_t cp = 0;
+        unsigned n = utf8_decode(text.p + from, text.n - from, &cp);
+        if (!n || !words_is_plain_mark(cp))
+            return true;
+        from += n;
+    }
+    return false;
+}
+
 static void note_features(struct sheet *s)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
-    s->has_digits = s->has_letters = false;
+    s->has_digits = s->has_letters = s->has_marks = false;
     for (uint32_t i = 0; i < v->n; i++) {
         s->has_letters |= is_letter(v->cp[i]);
         s->has_digits |= is_digit(v->cp[i]);
+        if (v->gap[i] && s->side->n_line_terms && !s->has_marks)
+            s->has_marks = has_symbol(s->text, i ? v->to[i - 1] : 0, v->from[i]);
     }
-    s->has_marks = false;
-    for (uint32_t i = 0; i < v->n && !s->has_marks; i++)
-        s->has_marks = v->gap[i] != 0;
-    s->has_marks |= v->n == 0 || v->to[v->n - 1] < s->text.n;
+    if (s->side->n_line_terms && !s->has_marks)
+        s->has_marks = has_symbol(s->text, v->n ? v->to[v->n - 1] : 0, (uint32_t)s->text.n);
 }
 
 void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms)

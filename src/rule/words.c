@@ -2,6 +2,7 @@
 #include "base/xalloc.h"
 #include "rule/literal.h"
 #include "rule/load.h"
+#include "rule/mark.h"
 
 enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, LIST_DEPTH_MAX = 4, LIST_WORDS_MAX = 200000, GAP_ANY = 255 };
 
@@ -230,9 +231,7 @@ static bool has_symbols(struct span line)
         if (!n)
             return false;
         i += n;
-        bool is_plain = cp == ' ' || cp == 0x3000 || strchr(".,-_'\":;!?()[]{}/\\|~\n\t", (int)(cp < 128 ? cp : 'a')) ||
-                        (cp >= 0x2010 && cp <= 0x2027) || (cp >= 0x3001 && cp <= 0x3017) || cp == 0xb7;
-        if (fold_is_separator(cp) && !is_plain)
+        if (fold_is_separator(cp) && !words_is_plain_mark(cp))
             return true;
     }
     return false;
@@ -433,6 +432,7 @@ static bool needs_always(const struct rule *r)
 
 void words_compile(struct loader *l)
 {
+    reading_note_common(l->set);
     for (size_t i = 0; i < l->n_pending; i++) {
         const struct pending *p = &l->pending[i];
         unsigned budget = EXPANSIONS_MAX;
