@@ -217,6 +217,7 @@ void ring_rename(struct ring *r, const uint64_t *base)
     uint32_t other = !atomic_load(&r->count->active);
     rand_hex32(r->id);
     memcpy(r->identity[other]->id, r->id, RING_ID_LEN);
+    r->identity[other]->inode = r->inode;
     memcpy(r->identity[other]->base, base, r->n_shards * sizeof(*base));
     atomic_store(&r->count->active, other);
 }

@@ -19,7 +19,7 @@ enum { RING_VERSION = 1, NAME_TRIES = 16, FILE_MODE = 0600 };
 
 static uint64_t head_bytes_of(unsigned n_shards)
 {
-    uint64_t n = RING_PAGE + 8ull * n_shards + 2 * (RING_ID_LEN + 8ull * n_shards);
+    uint64_t n = RING_PAGE + 8ull * n_shards + 2 * (sizeof(struct ring_identity) + 8ull * n_shards);
     return (n + RING_PAGE - 1) & ~(uint64_t)(RING_PAGE - 1);
 }
 
@@ -56,7 +56,7 @@ static void point_into_map(struct ring *r)
     r->next_seq = (_Atomic uint64_t *)(r->map + RING_PAGE);
     uint8_t *at = r->map + RING_PAGE + 8ull * r->n_shards;
     r->identity[0] = (struct ring_identity *)at;
-    r->identity[1] = (struct ring_identity *)(at + RING_ID_LEN + 8ull * r->n_shards);
+    r->identity[1] = (struct ring_identity *)(at + sizeof(struct ring_identity) + 8ull * r->n_shards);
     r->crc_seed = crc_update(0, span_of(&r->fixed->salt, sizeof(r->fixed->salt)));
     r->head = atomic_load(&r->count->head);
     r->tail_seen = atomic_load(&r->count->tail);
@@ -82,6 +82,7 @@ static int create_content(struct ring *r, size_t bytes, unsigned n_shards, struc
         atomic_store_explicit(&r->next_seq[s], 1, memory_order_relaxed);
     rand_hex32(r->id);
     memcpy(r->identity[0]->id, r->id, RING_ID_LEN);
+    r->identity[0]->inode = r->inode;
     atomic_thread_fence(memory_order_seq_cst);
     memcpy(r->map, RING_MAGIC, sizeof(f.magic));
     return 0;
@@ -176,6 +177,25 @@ static int check_id(struct ring *r)
     return strspn(r->id, "0123456789abcdef") == RING_ID_LEN ? 0 : -1;
 }
 
+/* A copy (a backup put back, a cloned folder) may live beside its original: what is not confirmed in it is counted from
+ * 1 under an id of its own. */
+static void leave_the_original(struct ring *r)
+{
+    if (r->identity[atomic_load(&r->count->active)]->inode == r->inode)
+        return;
+    uint64_t base[RING_SHARDS_MAX];
+    for (unsigned s = 0; s < r->n_shards; s++)
+        base[s] = ring_newest_seq(r, s);
+    struct ring_record rec;
+    for (uint64_t pos = ring_tail(r), next; ring_read(r, &pos, &rec, &next); pos = next)
+        if (pos >= ring_confirmed(r))
+            base[rec.shard] = MIN_OF(base[rec.shard], rec.seq - 1);
+    char old[RING_ID_LEN + 1];
+    memcpy(old, r->id, sizeof(old));
+    ring_rename(r, base);
+    log_event(LOG_WARN, "ring_is_a_copy", "file=%s from=%s to=%s", r->path, old, r->id);
+}
+
 static int bad_file(const struct ring *r, const char *what, struct err *e)
 {
     return err_set(e, "%s: not a usable ring: %s", r->path, what);
@@ -203,6 +223,7 @@ static int load_content(struct ring *r, struct err *e)
         return bad_file(r, "its counters are impossible", e);
     if (check_records(r) < 0)
         return bad_file(r, "its records do not end where its counters say", e);
+    leave_the_original(r);
     if (r->damaged_bytes)
         log_event(LOG_ERROR, "ring_damaged", "file=%s bytes=%llu", r->path, (unsigned long long)r->damaged_bytes);
     return 0;
@@ -236,6 +257,7 @@ static enum lock open_locked(struct ring *r, int flags, struct err *e)
             return errno == EWOULDBLOCK ? LOCK_BUSY : (err_sys(e, "%s: flock", r->path), LOCK_FAILED);
         if (fstat(r->fd, &mine) == 0 && stat(r->path, &there) == 0 && mine.st_ino == there.st_ino &&
             mine.st_dev == there.st_dev) {
+            r->inode = mine.st_ino;
             if (S_ISREG(mine.st_mode))
                 return LOCK_GOT;
             err_set(e, "%s: is no regular file", r->path);

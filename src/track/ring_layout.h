@@ -30,6 +30,7 @@ struct ring_counters {
 
 struct ring_identity {
     char id[RING_ID_LEN];
+    uint64_t inode; /* of the file that the id was drawn for: a copy must not count under the same name */
     uint64_t base[];
 };
 
@@ -66,6 +67,7 @@ struct ring {
     uint64_t damaged_bytes;
     int64_t keep_ms;
     int fd;
+    uint64_t inode;
     char *path;
     char id[RING_ID_LEN + 1]; /* reader: the active identity's */
 };

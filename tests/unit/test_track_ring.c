@@ -361,6 +361,49 @@ static void a_damaged_head_is_kept_for_a_person(void **state)
     free(path);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    static uint8_t bytes[FILE_BYTES];
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ssize_t n = read(in, bytes, sizeof(bytes));
+    assert_int_equal(write(out, bytes, (size_t)n), n);
+    close(in);
+    close(out);
+}
+
+/* Original and copy may both live on: they must not count under one name. */
+static void a_copy_takes_an_id_of_its_own(void **state)
+{
+    (void)state;
+    char path[100];
+    snprintf(path, sizeof(path), "%s/copy.ring", dir);
+    struct ring *r = open_ring();
+    for (uint64_t i = 1; i <= 40; i++)
+        assert_int_equal(append_numbered(r, i, 0), 0);
+    uint64_t pos = ring_tail(r), next, first_left[SHARDS] = {0};
+    struct ring_record rec;
+    for (int i = 0; i < 30; i++, pos = next)
+        assert_true(ring_read(r, &pos, &rec, &next));
+    ring_set_confirmed(r, pos);
+    copy_file(ring_path(r), path);
+    for (; ring_read(r, &pos, &rec, &next); pos = next)
+        if (!first_left[rec.shard])
+            first_left[rec.shard] = rec.seq;
+    struct err e;
+    struct ring *copy = ring_adopt(path, 0, &e);
+    assert_non_null(copy);
+    assert_string_not_equal(ring_id(copy), ring_id(r));
+    for (unsigned s = 0; s < SHARDS; s++)
+        assert_int_equal(ring_base(copy, s), first_left[s] ? first_left[s] - 1 : ring_newest_seq(r, s));
+    char id[RING_ID_LEN + 1];
+    memcpy(id, ring_id(copy), sizeof(id));
+    ring_close(&copy, false);
+    copy = ring_adopt(path, 0, &e);
+    assert_string_equal(ring_id(copy), id);
+    ring_close(&copy, false);
+    ring_close(&r, false);
+}
+
 /* As on a full disk: the space is not there at the start, and that is when it is said. */
 static void no_space_is_an_error_at_the_start(void **state)
 {
@@ -508,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_ring_counts_and_owes_a_gap, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(files_are_private_locked_and_set_aside, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_damaged_head_is_kept_for_a_person, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_copy_takes_an_id_of_its_own, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(no_space_is_an_error_at_the_start, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_new_identity_survives, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(kill_9_of_the_writer, make_dir, remove_dir),
