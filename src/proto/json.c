@@ -126,6 +126,24 @@ static void skip_plain(struct reader *r)
     }
 }
 
+/* Passes over characters of two to four bytes. The common case, three bytes with nothing to watch for, stays inline. */
+static bool skip_wide(struct reader *r)
+{
+    while (r->at < r->n && r->p[r->at] >= 0x80) {
+        const uint8_t *p = r->p + r->at;
+        uint32_t left = r->n - r->at, cp;
+        if (left >= 3 && p[0] > 0xe0 && p[0] < 0xed && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80) {
+            r->at += 3;
+            continue;
+        }
+        unsigned len = utf8_decode(p, left, &cp);
+        if (!len)
+            return fail(r, JSON_INVALID, "bytes that are not UTF-8");
+        r->at += len;
+    }
+    return true;
+}
+
 static bool read_string(struct reader *r, bool is_key)
 {
     struct json_node *node = add_node(r, JSON_STRING);
@@ -138,7 +156,6 @@ static bool read_string(struct reader *r, bool is_key)
         if (r->at >= r->n)
             return fail(r, JSON_INVALID, "a string without its end");
         uint8_t c = r->p[r->at];
-        uint32_t cp;
         if (c == '"')
             break;
         if (c == '\\') {
@@ -149,11 +166,8 @@ static bool read_string(struct reader *r, bool is_key)
             return fail(r, JSON_INVALID, "a control character in a string");
         } else if (c < 0x80) {
             r->at++;
-        } else {
-            unsigned len = utf8_decode(r->p + r->at, r->n - r->at, &cp);
-            if (!len)
-                return fail(r, JSON_INVALID, "bytes that are not UTF-8");
-            r->at += len;
+        } else if (!skip_wide(r)) {
+            return false;
         }
     }
     node->to = ++r->at;

@@ -80,11 +80,32 @@ static bool walks_equal(struct walk a, struct walk b)
     }
 }
 
+/* Both plain ASCII without escapes: folded equality byte by byte. -1: not so simple. */
+static int quick_fold_eq(struct span a, struct span b)
+{
+    bool equal = a.n == b.n;
+    uint8_t wide = 0;
+    for (size_t i = 0; i < a.n; i++)
+        wide |= a.p[i];
+    for (size_t i = 0; i < b.n; i++)
+        wide |= b.p[i];
+    if (wide & 0x80)
+        return -1;
+    for (size_t i = 0; equal && i < a.n; i++)
+        equal = fold(a.p[i]) == fold(b.p[i]);
+    return equal;
+}
+
 bool json_key_eq(const struct json_doc *d, uint32_t a, uint32_t b)
 {
     bool want_fold = d->flags & JSON_KEYS_CASEFOLD;
     if (!want_fold && !d->node[a].has_escape && !d->node[b].has_escape)
         return span_eq(inside(d, a), inside(d, b));
+    if (!d->node[a].has_escape && !d->node[b].has_escape) {
+        int quick = quick_fold_eq(inside(d, a), inside(d, b));
+        if (quick >= 0)
+            return quick;
+    }
     return walks_equal(walk_node(d, a, want_fold), walk_node(d, b, want_fold));
 }
 
@@ -113,6 +134,9 @@ static bool key_is(const struct json_doc *d, uint32_t k, struct span key)
     bool want_fold = d->flags & JSON_KEYS_CASEFOLD;
     if (!want_fold)
         return json_is(d, k, key);
+    int quick = d->node[k].has_escape ? -1 : quick_fold_eq(inside(d, k), key);
+    if (quick >= 0)
+        return quick;
     return walks_equal(walk_node(d, k, true), (struct walk){key.p, key.p + key.n, false, true});
 }
 
