@@ -1,31 +1,46 @@
-# Debian 12 packages by purpose; sourced by the other scripts. install_packages LIST… installs what is missing.
-packages_build="gcc make cmake ninja-build pkg-config libevent-dev libssl-dev libhiredis-dev libpcre2-dev libyaml-dev
- libicu-dev libopencc-dev libopencc-data unicode-data libbz2-dev ca-certificates"
-packages_demo="redis-server python3 python3-websockets python3-redis"
-packages_test="$packages_demo libcmocka-dev libutf8proc-dev libjansson-dev clang-format-14 python3-pytest python3-yaml
- python3-msgpack python3-jsonschema nodejs npm openssl systemd git procps"
+# shellcheck shell=bash
+# Debian 12 packages by purpose; sourced by the other scripts.
+# shellcheck disable=SC2034 # used by those
+packages_build=(gcc libc6-dev make cmake ninja-build pkg-config libevent-dev libssl-dev libhiredis-dev libpcre2-dev
+    libyaml-dev libicu-dev libopencc-dev libopencc-data unicode-data libbz2-dev ca-certificates)
+packages_demo=(redis-server python3 python3-websockets python3-redis)
+packages_test=("${packages_demo[@]}" libcmocka-dev libutf8proc-dev libjansson-dev clang-format-14 python3-pytest
+    python3-yaml python3-msgpack python3-jsonschema python3-selenium chromium chromium-driver fonts-noto-cjk nodejs npm
+    openssl systemd git groff procps shellcheck)
+packages_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 
+# install_packages PACKAGE… installs what is missing. Says nothing when all is there.
 install_packages() {
-    missing=
-    for p in "$@"; do
-        case $(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null) in
-        installed) ;;
-        *) missing="$missing $p" ;;
-        esac
-    done
-    # a Node.js that is there already, from whatever source, will do
-    if command -v node >/dev/null && command -v npm >/dev/null; then
-        missing=$(printf '%s\n' $missing | grep -vxE 'nodejs|npm' | tr '\n' ' ')
+    local p sudo='' policy='' status=0
+    local -a missing=()
+    if ! command -v dpkg-query >/dev/null; then
+        echo "error: no dpkg-query: this script knows Debian 12 only; needed are: $*" >&2
+        return 1
     fi
-    [ -n "${missing# }" ] || return 0
-    echo "installing:$missing"
-    sudo=
+    for p in "$@"; do
+        # a Node.js that is there already, from whatever source, will do
+        case $p in nodejs | npm) if command -v node >/dev/null && command -v npm >/dev/null; then continue; fi ;; esac
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
     if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || { echo "error: run as root or install sudo; missing:$missing" >&2; return 1; }
+        if ! command -v sudo >/dev/null; then
+            echo "error: run as root, or install sudo; missing packages: ${missing[*]}" >&2
+            return 1
+        fi
         sudo=sudo
     fi
-    export DEBIAN_FRONTEND=noninteractive
-    $sudo apt-get update -q >/dev/null
+    echo "installing ${#missing[@]} packages: ${missing[*]}"
     # no service is to start by itself: everything here starts its own servers
-    $sudo apt-get install -q -y --no-install-recommends $missing >/dev/null
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        policy=/usr/sbin/policy-rc.d
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+        $sudo chmod 755 $policy
+    fi
+    $sudo apt-get update -qq &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null ||
+        status=$?
+    [ -z "$policy" ] || $sudo rm -f "$policy"
+    [ "$status" = 0 ] || echo "error: apt-get could not install: ${missing[*]}" >&2
+    return "$status"
 }

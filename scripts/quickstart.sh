@@ -1,127 +1,227 @@
 #!/usr/bin/env bash
 # Builds chatgate and shows its main job on this machine: a private Redis, a small IM server, the gateway before it, a short
 # real conversation, and a page to try it by hand.
-#   scripts/quickstart.sh          start (or show again, when it is running)
+#   scripts/quickstart.sh          start what does not run yet, play the conversation, leave it running
 #   scripts/quickstart.sh stop     end exactly what was started
-#   scripts/quickstart.sh --once   start, play the conversation, stop (for tests)
+#   scripts/quickstart.sh --once   start, play the conversation, end what this run started
+# Everything is kept in build/ (CHATGATE_DEMO_DIR and CHATGATE_RELEASE_DIR name other folders).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
+# shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 
-data=${CHATGATE_DEMO_DIR:-$top/build/demo}
 build=${CHATGATE_RELEASE_DIR:-$top/build/release}
 reminder_s=8
+mode=${1:-start}
+case $mode in
+start | stop | --once) ;;
+*)
+    echo "usage: scripts/quickstart.sh [stop | --once]" >&2
+    exit 2
+    ;;
+esac
+mkdir -p "${CHATGATE_DEMO_DIR:-$top/build/demo}"
+data=$(cd "${CHATGATE_DEMO_DIR:-$top/build/demo}" && pwd)
+if [ ${#data} -gt 90 ]; then
+    echo "error: $data is too long for the path of a socket (90 bytes); set CHATGATE_DEMO_DIR to a shorter one" >&2
+    exit 1
+fi
+chmod 700 "$data"
+exec 9>"$data/lock"
+if ! flock -n 9; then
+    echo "error: another scripts/quickstart.sh is at work in $data; wait for its end" >&2
+    exit 1
+fi
 
 # A process is named by its id and its start time, so that a recycled id is never taken for ours.
-start_time() { awk '{sub(/^.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null || true; }
-remember() { echo "$2 $(start_time "$2")" >"$data/$1.pid"; }
+start_time() { sed -E 's/^.*\) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 running() {
-    [ -r "$data/$1.pid" ] || return 1
-    read -r pid began <"$data/$1.pid"
-    [ -n "$began" ] && [ "$(start_time "$pid")" = "$began" ]
+    local pid began
+    [ -s "$data/$1.pid" ] || return 1
+    read -r pid began <"$data/$1.pid" || return 1
+    [ -n "$began" ] && [ "$(start_time "$pid")" = "$began" ] && ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null
+}
+started=()
+# launch NAME COMMAND… starts it in a session of its own, so that neither Ctrl-C here nor a closed terminal ends it.
+launch() {
+    local name=$1
+    shift
+    (umask 077 && exec setsid "$@") </dev/null >"$data/$name.log" 2>&1 9>&- &
+    echo "$! $(start_time $!)" >"$data/$name.pid"
+    started=("$name" "${started[@]}")
 }
 stop_one() {
+    local pid
     if running "$1"; then
         read -r pid _ <"$data/$1.pid"
         kill "$pid"
-        for _ in $(seq 300); do running "$1" || break; sleep 0.05; done
-        if running "$1"; then echo "warning: $1 (process $pid) did not end within 15 s" >&2; return 1; fi
+        for _ in $(seq 400); do
+            running "$1" || break
+            sleep 0.05
+        done
+        if running "$1"; then
+            echo "error: $1 (process $pid) did not end within 20 s" >&2
+            return 1
+        fi
     fi
     rm -f "$data/$1.pid"
 }
-stop_all() { stop_one gateway; stop_one im; stop_one redis; }
-
-wait_for() { # what, file that grows, command that succeeds
-    for _ in $(seq 200); do "${@:3}" && return 0; sleep 0.05; done
-    echo "error: $1 did not start; the end of its log ($2):" >&2
-    tail -n 20 "$2" >&2
+stop_all() { # NAME…
+    local what='' name
+    for name in "$@"; do
+        ! running "$name" || what="$what $name"
+        stop_one "$name"
+    done
+    if [ -n "$what" ]; then echo "stopped:$what"; else echo "nothing was running"; fi
+}
+# wait_for NAME COMMAND… waits until the command succeeds, for at most 20 s, and no longer than NAME lives.
+wait_for() {
+    local name=$1
+    shift
+    for _ in $(seq 400); do
+        "$@" && return 0
+        running "$name" || break
+        sleep 0.05
+    done
+    echo "error: $name did not start; the end of $data/$name.log:" >&2
+    tail -n 20 "$data/$name.log" >&2
     return 1
 }
+# free_port PORT… prints the first of them that nobody has, else one that the kernel draws.
+free_port() {
+    /usr/bin/python3 - "$@" <<'PYTHON'
+import socket, sys
+for port in [*map(int, sys.argv[1:]), 0]:
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        print(s.getsockname()[1])
+        break
+PYTHON
+}
+last_port() { cat "$data/$1.port" 2>/dev/null || true; }
+redis_answers() { [ "$(redis-cli -s "$data/redis.sock" ping 2>/dev/null)" = PONG ]; }
 
-if [ "${1:-}" = stop ]; then
-    stop_all
-    echo "stopped"
+if [ "$mode" = stop ]; then
+    stop_all gateway im redis
     exit 0
 fi
-case ${1:-} in '' | --once) ;; *) echo "usage: scripts/quickstart.sh [stop | --once]" >&2; exit 2 ;; esac
+on_exit() {
+    local status=$?
+    if [ "$mode" = --once ]; then
+        stop_all "${started[@]}"
+    elif [ "$status" != 0 ]; then
+        echo "quickstart failed; logs: $data/*.log; scripts/quickstart.sh stop ends what was started" >&2
+    fi
+}
+trap on_exit EXIT
 
-echo "== packages and build"
-install_packages $packages_build $packages_demo
+echo "== packages and build (Release, in $build)"
+install_packages "${packages_build[@]}" "${packages_demo[@]}"
 cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
 ninja -C "$build" --quiet chatgated chatgate
-mkdir -p "$data"
-chmod 700 "$data"
+chatgate=$build/src/cli/chatgate
 
 if ! running redis; then
-    echo "== a private Redis (its own folder and socket)"
-    (umask 077; exec redis-server --port 0 --unixsocket "$data/redis.sock" --dir "$data" --appendonly yes --save '' \
-        --maxmemory-policy noeviction </dev/null >"$data/redis.log" 2>&1) &
-    remember redis $!
-    wait_for redis "$data/redis.log" test -S "$data/redis.sock"
-    wait_for redis "$data/redis.log" sh -c "redis-cli -s '$data/redis.sock' ping 2>/dev/null | grep -q PONG"
+    echo "== a private Redis (its own folder and socket, append-only)"
+    rm -f "$data/redis.sock"
+    launch redis redis-server --port 0 --unixsocket "$data/redis.sock" --dir "$data" --appendonly yes --save '' \
+        --maxmemory-policy noeviction
+    wait_for redis redis_answers
 fi
 if ! running im; then
     echo "== a small IM server"
+    # shellcheck disable=SC2046 # none or one word
+    port=$(free_port $(last_port im))
     rm -f "$data/im.port"
-    /usr/bin/python3 scripts/demo/im_server.py --ready-file "$data/im.port" </dev/null >"$data/im.log" 2>&1 &
-    remember im $!
-    wait_for "the IM server" "$data/im.log" test -s "$data/im.port"
+    launch im /usr/bin/python3 scripts/demo/im_server.py --port "$port" --ready-file "$data/im.port"
+    wait_for im test -s "$data/im.port"
 fi
-im_port=$(cat "$data/im.port")
-if ! running gateway; then
-    echo "== chatgated before it"
-    port=8080
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then port=0; fi # taken: any free one
-    cat >"$data/directory.yaml" <<YAML
+im_port=$(last_port im)
+
+if running gateway; then
+    port=$(last_port gateway)
+else
+    # shellcheck disable=SC2046 # none or one word
+    port=$(free_port $(last_port gateway) 8080)
+fi
+cat >"$data/directory.yaml" <<YAML
 agents:
   - {id: xiaomei, team: presale, shop: demo-shop, role: agent}
+  - {id: xiaoli, team: presale, shop: demo-shop, role: agent}
 shops:
   demo-shop: {platform: taobao}
 YAML
-    cat >"$data/chatgate.yaml" <<YAML
+cat >"$data/chatgate.yaml.new" <<YAML
+node: demo
 listeners:
   - {name: agents, address: "127.0.0.1:$port", profile: plain-ws-json, upstream: im}
 upstreams:
-  - {name: im, servers: ["127.0.0.1:$im_port"]}
+  - {name: im, servers: ["127.0.0.1:$im_port"], health: {interval: 500ms, rise: 1}}
 profiles_dir: $top/conf/profiles
 rules: {packs: ["$top/rules"]}
 directory: directory.yaml
 redis: {address: "$data/redis.sock"}
 ring: {dir: "$data/ring", size: 4M}
 reminders: {unanswered: [{after: ${reminder_s}s, to: agent}, {after: 60s, to: supervisor}]}
+limits: {connections: 200}
+timeouts: {drain: 1s}
 control: $data/control.sock
 admin: 127.0.0.1:0
 workers: 2
 YAML
+# A gateway that runs already is kept, unless it was built or configured anew.
+if running gateway && { ! cmp -s "$data/chatgate.yaml.new" "$data/chatgate.yaml" ||
+    [ "$(readlink "/proc/$(cut -d' ' -f1 "$data/gateway.pid")/exe")" != "$(readlink -f "$build/src/chatgated")" ]; }; then
+    stop_one gateway
+fi
+mv "$data/chatgate.yaml.new" "$data/chatgate.yaml"
+if ! running gateway; then
+    echo "== chatgated before it"
     mkdir -p "$data/ring"
-    "$build/src/chatgated" --config "$data/chatgate.yaml" </dev/null >"$data/chatgated.log" 2>&1 &
-    remember gateway $!
-    wait_for chatgated "$data/chatgated.log" grep -q ' ready ' "$data/chatgated.log"
+    launch gateway "$build/src/chatgated" --config "$data/chatgate.yaml"
+    wait_for gateway grep -q ' ready ' "$data/gateway.log"
+    echo "$port" >"$data/gateway.port"
 fi
-gate_port=$(sed -nE 's/.* listening listener=agents .* port=([0-9]+).*/\1/p' "$data/chatgated.log" | tail -n 1)
-chatgate=$build/src/cli/chatgate
 
-echo "== a conversation (▶ sent, ◀ received, ✗ refused, ! notice)"
-/usr/bin/python3 scripts/demo/play.py --agent-url "ws://127.0.0.1:$gate_port/ws" \
-    --customer-url "ws://127.0.0.1:$im_port/ws" --reminder-s "$reminder_s"
-echo
-echo "== read back from Redis: the agent's reply times"
-"$chatgate" agents xiaomei --rounds --config "$data/chatgate.yaml"
-echo
-echo "== read back from Redis: the case and the reminder"
-"$chatgate" cases --config "$data/chatgate.yaml"
-"$chatgate" reminders --config "$data/chatgate.yaml"
+echo "== a conversation through it (▶ sent, ◀ received, ✗ refused, ! notice)"
+/usr/bin/python3 scripts/demo/play.py --agent-url "ws://127.0.0.1:$port/ws" --customer-url "ws://127.0.0.1:$im_port/ws" \
+    --reminder-s "$reminder_s" --conversation-file "$data/conversation"
+conversation=$(cat "$data/conversation")
 
-if [ "${1:-}" = --once ]; then
-    stop_all
-    echo "stopped"
-    exit 0
-fi
+read_back() { # WORD COMMAND… prints what the command reads from Redis, once the pump has brought WORD there
+    local word=$1 out=''
+    shift
+    for _ in $(seq 100); do
+        out=$("$chatgate" "$@" --config "$data/chatgate.yaml")
+        case $out in *"$word"*) break ;; esac
+        sleep 0.05
+    done
+    echo "$out"
+    case $out in *"$word"*) return 0 ;; esac
+    echo "error: $word is missing in what chatgate $* prints" >&2
+    return 1
+}
+echo
+echo "== read back from Redis: how fast the agent answers (chatgate agents)"
+read_back xiaomei agents
+echo
+echo "== read back from Redis: the open case (chatgate cases)"
+read_back "$conversation" cases
+echo
+echo "== read back from Redis: the reminder (chatgate reminders)"
+read_back "$conversation" reminders
+
+[ "$mode" = start ] || exit 0
 cat <<EOT
 
-Running. Open http://127.0.0.1:$gate_port/ : agent and customer side by side; type 加我微信 and see.
+Running. Open http://127.0.0.1:$port/ : agent and customer side by side; type 加我微信 and see.
   status   $chatgate status --config $data/chatgate.yaml
   explain  $chatgate explain 加我薇信 --rules rules
+  metrics  http://127.0.0.1:$(sed -nE 's/.* ready .*admin_port=([0-9]+).*/\1/p' "$data/gateway.log" | tail -n 1)/metrics
   stop     scripts/quickstart.sh stop
 EOT

@@ -1,84 +1,124 @@
 #!/usr/bin/python3
 """Plays a short real conversation: an agent's WebSocket client through the gateway, a customer's straight to the IM
-server. Prints line by line what each side sent and received."""
+server. Prints line by line what each side sent and received; exit code 1 when something else happens than it should."""
 
 import argparse
 import asyncio
 import json
+import pathlib
+import sys
 import time
 
 import websockets
 
 
-def show(who, arrow, text):
-    print(f"  {who:<9} {arrow} {text}", flush=True)
+class Unexpected(Exception):
+    """What was expected, what came instead."""
 
 
 class Client:
-    def __init__(self, url, name, role):
+    def __init__(self, url, name, role, **auth):
         self.url, self.name, self.role = url, name, role
+        self.auth = dict(type="auth", token=name, role=role, since=1 << 50, **auth)
         self.n = 0
+        self.texts = []  # of all messages that came
 
     async def __aenter__(self):
         self.ws = await websockets.connect(self.url)
-        await self.ws.send(json.dumps({"type": "auth", "token": self.name, "role": self.role, "since": 1 << 50}))
-        await self.until(lambda m: m["type"] == "auth_ok")
+        await self.ws.send(json.dumps(self.auth))
+        await self.until("the answer to its login", lambda m: m["type"] == "auth_ok")
         return self
 
     async def __aexit__(self, *exc):
         await self.ws.close()
 
-    async def until(self, wanted, seconds=30):
+    def show(self, arrow, text):
+        print(f"  {self.role:<9}{arrow} {text}", flush=True)
+
+    async def until(self, what, wanted, seconds=30):
+        """Shows what comes until `wanted` is true for a message, and returns that one."""
         end = time.monotonic() + seconds
         while True:
-            m = json.loads(await asyncio.wait_for(self.ws.recv(), max(0.1, end - time.monotonic())))
+            try:
+                m = json.loads(await asyncio.wait_for(self.ws.recv(), max(0.01, end - time.monotonic())))
+            except asyncio.TimeoutError:
+                raise Unexpected(f"the {self.role} waited {seconds:g} s for {what}, in vain") from None
+            except websockets.ConnectionClosed as closed:
+                raise Unexpected(f"the {self.role} waited for {what}, but the connection ended: {closed}") from None
             if m["type"] == "message":
-                show(self.role, "◀", m["text"])
+                self.texts.append(m["text"])
+                self.show("◀", m["text"])
             elif m["type"] == "notice":
-                show(self.role, "!", f"提醒 notice: {m['text']}")
+                self.show("!", f"提醒 notice: {m['text']}")
             if wanted(m):
                 return m
 
-    async def say(self, conversation, text):
+    async def say(self, conversation, text, is_refused=False):
         self.n += 1
         ref = f"{conversation}-{self.role[0]}{self.n}"
-        show(self.role, "▶", text)
+        self.show("▶", text)
         await self.ws.send(json.dumps({"type": "message", "id": ref, "conversationId": conversation, "text": text},
                                       ensure_ascii=False))
-        m = await self.until(lambda m: m["type"] in ("ack", "error") and m.get("ref") == ref)
+        m = await self.until("an answer", lambda m: m["type"] in ("ack", "error") and m.get("ref") == ref)
         if m["type"] == "error":
-            show(self.role, "✗", f"未发送 not sent: {m['message']}")
-        return m["type"] == "ack"
+            self.show("✗", f"未发送 not sent: {m['message']}")
+        if is_refused != (m["type"] == "error"):
+            raise Unexpected(f"“{text}” should have been {'refused' if is_refused else 'accepted'}")
 
 
-async def main():
+async def play(o, conv):
+    async with Client(o.agent_url, "xiaomei", "agent") as agent, \
+            Client(o.customer_url, f"customer-{conv}", "customer", conversationId=conv, agent="xiaomei") as customer:
+
+        async def exchange(sender, receiver, text):
+            await sender.say(conv, text)
+            m = await receiver.until("the message", lambda m: m["type"] == "message" and m["conversationId"] == conv)
+            return m["text"]
+
+        print("\n1. A question and its answer")
+        await exchange(customer, agent, "你好，这件衣服有货吗？")
+        await asyncio.sleep(1.2)  # the time that the agent takes to type; the reply time below shows it
+        await exchange(agent, customer, "您好亲，有货的，今天付款今天发货。")
+
+        print("\n2. Blocked: contact outside of the platform, in disguise as well. The customer sees nothing of it")
+        await agent.say(conv, "加我微信聊，给您便宜点", is_refused=True)
+        await agent.say(conv, "那您加我 薇❤信 吧：abc_8823", is_refused=True)
+
+        print("\n3. Rewritten on its way: a claim that nobody can prove, and 光线下, which platforms misread as 线下 (offline)")
+        typed = "亲，这款销量第一，图片是光线下拍的。"
+        got = await exchange(agent, customer, typed)
+        if got == typed or "第一" in got or "线下" in got:
+            raise Unexpected(f"“{typed}” should have been rewritten")
+
+        print("\n4. A complaint; it opens a case")
+        await exchange(customer, agent, "收到的衣服破了个洞，我要投诉你们！")
+
+        print(f"\n5. Nobody answers: after {o.reminder_s:g} s the agent is reminded, in the chat")
+        await agent.until("the reminder", lambda m: m["type"] == "notice" and m.get("conversationId") == conv,
+                          o.reminder_s + 20)
+
+        print("\n6. The agent answers and promises a time")
+        await exchange(agent, customer, "亲，非常抱歉，我马上为您核实，两小时内给您答复。")
+
+        seen = "".join(customer.texts)
+        if "信" in seen or "8823" in seen:
+            raise Unexpected("the customer saw something of a refused message")
+
+
+def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--agent-url", required=True)
     parser.add_argument("--customer-url", required=True)
     parser.add_argument("--reminder-s", type=float, required=True, help="after how long a reminder is due")
+    parser.add_argument("--conversation-file", type=pathlib.Path, required=True, help="gets the conversation's id")
     o = parser.parse_args()
-    conv = f"demo-{int(time.time())}"
-    async with Client(o.agent_url, "xiaomei", "agent") as agent, Client(o.customer_url, conv, "customer") as customer:
-        any_message = lambda m: m["type"] == "message" and m["conversationId"] == conv
-        print("\n1. A question and its answer")
-        await customer.say(conv, "你好，这件衣服有货吗？")
-        await agent.until(any_message)
-        await asyncio.sleep(1.2)
-        assert await agent.say(conv, "您好亲，有货的，今天下单正常今天发出。")
-        await customer.until(any_message)
-        print("\n2. Blocked: off-platform contact, also in disguise. Nothing of it reaches the customer")
-        assert not await agent.say(conv, "加我微信聊，给您便宜点")
-        assert not await agent.say(conv, "那您加我 薇❤信 吧：abc_8823")
-        print("\n3. Rewritten: extreme wording is repaired on its way")
-        assert await agent.say(conv, "亲，这款是全网最好的面料。")
-        got = await customer.until(any_message)
-        assert "最好" not in got["text"], got
-        print("\n4. A complaint opens a case")
-        await customer.say(conv, "收到的衣服破了个洞，我要投诉你们！")
-        await agent.until(any_message)
-        print(f"\n5. Nobody answers: after {o.reminder_s:g} s the agent is reminded")
-        await agent.until(lambda m: m["type"] == "notice", o.reminder_s + 20)
-    print(f"\nconversation: {conv}")
+    conv = f"demo-{time.strftime('%m%d-%H%M%S')}"
+    o.conversation_file.write_text(conv + "\n")
+    try:
+        asyncio.run(play(o, conv))
+    except (Unexpected, OSError) as e:
+        print(f"error: {e}", file=sys.stderr)
+        sys.exit(1)
 
 
-asyncio.run(main())
+main()
