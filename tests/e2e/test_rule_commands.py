@@ -1,0 +1,100 @@
+"""chatgate explain, scan and test on packs of their own and on the shipped ones."""
+import json
+import pathlib
+import subprocess
+
+import pytest
+
+from gateway import BUILD
+
+CHATGATE = BUILD / "src/cli/chatgate"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+PACK = """
+pack: p
+rules:
+  - id: p.best
+    title: best
+    action: rewrite
+    rewrite: { 最好: 很好 }
+    unless: [ 最好是 ]
+    notice: say it plainly
+    examples: { hit: [ { 最好的: 很好的 } ], miss: [ 最好是 ] }
+  - id: p.wechat
+    title: wechat
+    action: block
+    near: { within: 6, groups: [ [ 加, 搜 ], [ 微信 ] ] }
+    homophones: true
+    preset: { lenient: "off" }
+    examples: { hit: [ 加我薇信 ], miss: [ 微信支付 ] }
+  - id: p.later
+    title: later
+    near: { within: 6, groups: [ [ $time ], [ 回复 ] ] }
+    commits: true
+    examples: { hit: [ { text: 两小时内回复, due: 2h } ], miss: [ 回复 ] }
+"""
+
+
+@pytest.fixture
+def rules(tmp_path):
+    (tmp_path / "p.yaml").write_text(PACK)
+    return tmp_path
+
+
+def chatgate(*args, stdin=""):
+    return subprocess.run([CHATGATE, *map(str, args)], input=stdin, text=True, capture_output=True)
+
+
+def test_explain_names_everything(rules):
+    out = chatgate("explain", "--rules", rules, "这款最 好的，两小时内回复").stdout
+    assert "p.best" in out and "rewritten 这款很好的，两小时内回复" in out
+    assert "verdict   rewrite" in out and "notice    say it plainly" in out and "p.later" in out
+    out = chatgate("explain", "--rules", rules, "最好是这样").stdout
+    assert "verdict   pass" in out and 'by allow phrase "最好是"' in out
+
+
+def test_explain_as_json(rules):
+    got = json.loads(chatgate("explain", "--json", "--rules", rules, "加我薇信").stdout)
+    assert got["verdict"] == "block" and [h["rule"] for h in got["hits"]] == ["p.wechat"]
+    got = json.loads(chatgate("explain", "--json", "--preset", "lenient", "--rules", rules, "加我薇信").stdout)
+    assert got["verdict"] == "pass" and got["hits"] == []
+
+
+def test_scan_judges_every_good_line_and_names_the_bad_ones(rules):
+    lines = ['{"id":"a","text":"最好","side":"agent"}', "{", '{"id":7,"text":"加我微信"}', '{"id":8,"text":"加我微信","side":"customer"}',
+             '{"id":9,"text":"x","side":"nobody"}', '{"id":10,"text":"两小时内回复"}']
+    got = chatgate("scan", "--rules", rules, "-", stdin="\n".join(lines))
+    assert got.returncode == 1
+    rows = {r["id"]: r for r in map(json.loads, got.stdout.splitlines())}
+    assert rows["a"] == {"id": "a", "action": "rewrite", "rules": ["p.best"], "text": "很好"}
+    assert rows[7]["action"] == "block" and rows[8]["action"] == "pass" and len(rows[10]["commits"]) == 1
+    assert "standard input:2:" in got.stderr and "standard input:5: side:" in got.stderr
+    assert chatgate("scan", "--rules", rules, "-", stdin=lines[0]).returncode == 0
+
+
+def test_scan_of_plain_lines_from_files(rules):
+    (rules / "a.txt").write_text("加我微信\n您好\n")
+    got = chatgate("scan", "--rules", rules / "p.yaml", "--format", "text", rules / "a.txt")
+    assert [json.loads(x)["action"] for x in got.stdout.splitlines()] == ["block", "pass"]
+    assert chatgate("scan", "--rules", rules, rules / "none.txt").returncode == 1
+
+
+def test_examples_that_do_not_hold_are_told(rules):
+    assert chatgate("test", "--rules", rules).stdout.splitlines()[-1] == "6 examples, 0 failed"
+    broken = PACK.replace("[ 加我薇信 ]", "[ 没有 ]").replace("最好的: 很好的", "最好的: 好").replace("due: 2h", "due: 3h")
+    (rules / "p.yaml").write_text(broken)
+    got = chatgate("test", "--rules", rules)
+    assert got.returncode == 1 and got.stdout.splitlines()[-1] == "6 examples, 3 failed"
+    assert "is not hit by its rule" in got.stdout and 'becomes rewrite "很好的", must become "好"' in got.stdout
+    assert "is due 120 minutes after sending, must be 180" in got.stdout
+
+
+def test_a_broken_pack_is_refused_with_its_place(rules):
+    (rules / "p.yaml").write_text(PACK.replace("action: block", "action: burn"))
+    got = chatgate("test", "--rules", rules)
+    assert got.returncode == 2 and "p.yaml:13:13: action: is \"burn\"" in got.stderr
+
+
+def test_shipped_examples_hold():
+    got = chatgate("test", "--rules", ROOT / "rules")
+    assert got.returncode == 0, got.stdout
