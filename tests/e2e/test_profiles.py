@@ -20,11 +20,11 @@ SOFT, SOFT_AFTER = "这是\"最好的\"面料", "这是\"很好的\"面料"
 
 
 class Rig:
-    def __init__(self, folder, profile, kind):
+    def __init__(self, folder, profile, kind, client=None):
         self.server = Peer(f"{kind}_server", folder)
         self.backend_port = self.server.wait("listening")["port"]
         self.gateway = Gateway(folder, self.backend_port, profile=profile, rules=RULES)
-        self.client = Peer(f"{kind}_client", folder)
+        self.client = Peer(client or f"{kind}_client", folder)
         self.base = f"http://127.0.0.1:{self.gateway.port}"
 
     def status(self, method, path):
@@ -134,6 +134,28 @@ def test_rocketchat(rig):
 
 
 def test_rocketchat_sockjs(rig):
+    r = rig("rocketchat", "rocketchat", "rocketchat_sockjs_client")
+    r.client.do("connect", url=r.base)
+    r.client.wait("ready")
+
+    r.client.do("send", id="1", conv="r1", text="您好")
+    assert r.client.wait("result")["text"] == "您好"
+    assert r.client.wait("updated")["id"] == "1"
+    r.client.do("send", id="2", conv="r1", text=BAD)
+    assert r.client.wait("result")["error"]["reason"] == BAD_NOTICE
+    assert r.client.wait("updated")["id"] == "2"
+    r.client.do("send", id="3", conv="r1", text=SOFT)
+    assert r.client.wait("result")["text"] == SOFT_AFTER
+    r.client.do("send", id="4", conv="r1", text=VAGUE)
+    assert r.client.wait("notice")["data"]["msg"] == VAGUE_NOTICE
+    assert [r.server.wait("message")["message"]["_id"] for _ in range(3)] == ["m1", "m3", "m4"]
+
+    r.server.do("say", id="k1", conv="r1", sender="v1", text="在吗")
+    assert r.client.wait("message")["data"]["msg"] == "在吗"
+
+
+def test_rocketchat_sockjs_batches(rig):
+    """Several messages in one frame, as a client may send them: each has its own fate."""
     r = rig("rocketchat", "rocketchat")
 
     def method(id, text):
@@ -158,6 +180,12 @@ def test_rocketchat_sockjs(rig):
             assert answers["3"]["result"]["msg"] == SOFT_AFTER
     asyncio.run(go())
     assert [r.server.wait("message")["message"]["_id"] for _ in range(2)] == ["m1", "m3"]
+
+
+def test_rocketchat_sockjs_polling_is_denied(rig):
+    r = rig("rocketchat", "rocketchat", "rocketchat_sockjs_client")
+    r.client.do("connect", url=r.base, transports=["xhr-polling"])
+    assert r.client.wait("closed")["code"] != 1000
 
 
 @pytest.mark.parametrize("method,path", [

@@ -1,15 +1,16 @@
-// A stub with the DDP shapes of Rocket.Chat, plain and in SockJS frames.
+// A stub with the DDP shapes of Rocket.Chat: plain frames on /websocket, the real SockJS server on /sockjs.
 'use strict';
 
 const http = require('http');
 const {tell, listen, load} = require('./lines');
 const {WebSocketServer} = load('ws');
+const sockjs = load('sockjs');
 
 const server = http.createServer((request, response) => {
   tell({event: 'request', method: request.method, url: request.url});
   response.end('{"success":true}');
 });
-const wss = new WebSocketServer({server, perMessageDeflate: false});
+const wss = new WebSocketServer({noServer: true, perMessageDeflate: false});
 const clients = new Set();
 
 const methods = {
@@ -34,17 +35,23 @@ const answer = (send, m) => {
   send({msg: 'updated', methods: [m.id]});
 };
 
-wss.on('connection', (ws, request) => {
-  const isSockjs = /^\/sockjs\/[^/]+\/[^/]+\/websocket$/.test(request.url);
-  const send = (m) => ws.send(isSockjs ? 'a' + JSON.stringify([JSON.stringify(m)]) : JSON.stringify(m));
-  if (isSockjs) ws.send('o');
-  clients.add(send);
-  ws.on('close', () => clients.delete(send));
-  ws.on('message', (data) => {
-    const text = data.toString();
-    for (const one of isSockjs ? JSON.parse(text) : [text]) answer(send, JSON.parse(one));
-  });
+const serve = (send, onMessage, onClose) => {
+  const sendJson = (m) => send(JSON.stringify(m));
+  clients.add(sendJson);
+  onClose(() => clients.delete(sendJson));
+  onMessage((text) => answer(sendJson, JSON.parse(text)));
+};
+
+server.on('upgrade', (request, socket, head) => {
+  if (request.url !== '/websocket') return;
+  wss.handleUpgrade(request, socket, head, (ws) =>
+    serve((text) => ws.send(text), (f) => ws.on('message', (data) => f(data.toString())), (f) => ws.on('close', f)));
 });
+const framed = sockjs.createServer({prefix: '/sockjs', log: () => {}});
+framed.on('connection', (c) => {
+  if (c) serve((text) => c.write(text), (f) => c.on('data', f), (f) => c.on('close', f));
+});
+framed.installHandlers(server);
 server.listen(0, '127.0.0.1', () => tell({event: 'listening', port: server.address().port}));
 
 listen({
