@@ -1,22 +1,27 @@
 #include "rule/match.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
 
-/* Words of one unit, of two, and the first three of longer ones have keys that differ in their highest bits. A unit
- * has 21 bits (code points end at 0x10ffff, syllables follow), so that a key of three is exact. */
+/* Keys: words of one unit, of two, and the first three units of longer ones; they differ in their highest bits. A unit
+ * has 21 bits (code points end at 0x10ffff, syllables follow), so that a key of three is exact. A position of the text
+ * first asks FILTER_PREFIX (the first two units of any word); only behind it the others are asked. */
 enum { BITS_PER_WORD = 16, BITS_MIN = 1024, UNIT_BITS = 21 };
+enum filter { FILTER_ONE, FILTER_PREFIX, FILTER_TWO, FILTER_THREE, FILTER_COUNT };
 
 struct slot {
-    uint64_t key; /* 0: free */
+    uint64_t key;  /* 0: free */
+    uint64_t next; /* bits of the fourth units of its words; all bits when one has no fourth */
     uint32_t first, n;
 };
 
 struct match {
-    uint64_t *bits[3];
-    uint32_t mask[3]; /* in bits */
+    uint64_t *bits[FILTER_COUNT];
+    uint32_t shift[FILTER_COUNT]; /* a hash's upper bits are the place */
+    size_t n_of[FILTER_COUNT];
     struct slot *slot;
     uint32_t slot_mask;
     struct match_word *word; /* sorted by key */
@@ -32,24 +37,29 @@ static uint64_t key_of(const uint32_t *u, uint32_t n)
     return (uint64_t)u[0] << (2 * UNIT_BITS) | (uint64_t)u[1] << UNIT_BITS | u[2];
 }
 
-static uint32_t hash1(uint32_t a)
+static inline uint32_t spread(uint32_t unit)
 {
-    return (a * 0x9e3779b1u) >> 7;
+    return unit * 0x9e3779b1u;
 }
 
-static uint32_t hash2(uint32_t a, uint32_t b)
+static inline uint32_t rotate(uint32_t h, unsigned by)
 {
-    return (a * 0x9e3779b1u) ^ (b * 0x85ebca6bu);
+    return h << by | h >> (32 - by);
 }
 
-static uint32_t hash3(uint32_t two, uint32_t c)
+static inline uint32_t join2(uint32_t a, uint32_t b)
 {
-    return (two ^ (c * 0xc2b2ae35u)) * 0x27d4eb2fu;
+    return a ^ rotate(b, 7);
 }
 
-static uint32_t fold_bits(uint32_t h)
+static inline uint32_t join3(uint32_t two, uint32_t c)
 {
-    return h ^ h >> 15;
+    return two ^ rotate(c, 15);
+}
+
+static inline uint64_t next_bit(uint32_t unit)
+{
+    return (uint64_t)1 << (spread(unit) >> 26);
 }
 
 static uint32_t slot_hash(uint64_t key)
@@ -67,27 +77,41 @@ static int by_key(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static void set_bit(struct match *m, enum filter k, uint32_t h)
+{
+    h >>= m->shift[k];
+    m->bits[k][h / 64] |= (uint64_t)1 << (h % 64);
+}
+
 static void build_bits(struct match *m)
 {
-    size_t n[3] = {0};
-    for (size_t i = 0; i < m->n_words; i++)
-        n[MIN_OF(m->word[i].n, 3u) - 1]++;
-    for (int k = 0; k < 3; k++) {
-        size_t bits = BITS_MIN;
-        while (bits < n[k] * BITS_PER_WORD)
-            bits *= 2;
-        m->mask[k] = (uint32_t)bits - 1;
+    for (size_t i = 0; i < m->n_words; i++) {
+        uint32_t n = m->word[i].n;
+        m->n_of[FILTER_ONE] += n == 1;
+        m->n_of[FILTER_PREFIX] += n >= 2;
+        m->n_of[FILTER_TWO] += n == 2;
+        m->n_of[FILTER_THREE] += n >= 3;
+    }
+    for (int k = 0; k < FILTER_COUNT; k++) {
+        uint32_t bits = BITS_MIN, log = 10;
+        while (bits < m->n_of[k] * BITS_PER_WORD && log < 28)
+            bits *= 2, log++;
+        m->shift[k] = 32 - log;
         m->bits[k] = xcalloc(bits / 64, sizeof(uint64_t));
     }
     for (size_t i = 0; i < m->n_words; i++) {
         const struct match_word *w = &m->word[i];
-        uint32_t k = MIN_OF(w->n, 3u) - 1, h = hash1(w->unit[0]);
-        if (k >= 1)
-            h = hash2(w->unit[0], w->unit[1]);
-        if (k == 2)
-            h = hash3(h, w->unit[2]);
-        h = (k ? fold_bits(h) : h) & m->mask[k];
-        m->bits[k][h / 64] |= (uint64_t)1 << (h % 64);
+        uint32_t h = spread(w->unit[0]);
+        if (w->n == 1) {
+            set_bit(m, FILTER_ONE, h);
+            continue;
+        }
+        h = join2(h, spread(w->unit[1]));
+        set_bit(m, FILTER_PREFIX, h);
+        if (w->n == 2)
+            set_bit(m, FILTER_TWO, h);
+        else
+            set_bit(m, FILTER_THREE, join3(h, spread(w->unit[2])));
     }
 }
 
@@ -106,7 +130,10 @@ static void build_slots(struct match *m)
         uint32_t at = slot_hash(key) & m->slot_mask;
         while (m->slot[at].key)
             at = (at + 1) & m->slot_mask;
-        m->slot[at] = (struct slot){key, (uint32_t)i, (uint32_t)(end - i)};
+        uint64_t next = 0;
+        for (size_t k = i; k < end; k++)
+            next |= m->word[k].n > 3 ? next_bit(m->word[k].unit[3]) : UINT64_MAX;
+        m->slot[at] = (struct slot){key, next, (uint32_t)i, (uint32_t)(end - i)};
         i = end;
     }
 }
@@ -128,7 +155,7 @@ void match_free(struct match **m)
 {
     if (!*m)
         return;
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < FILTER_COUNT; k++)
         free((*m)->bits[k]);
     free((*m)->slot);
     free((*m)->word);
@@ -142,8 +169,11 @@ static int report(const struct match *m, uint64_t key, const uint32_t *unit, uin
     uint32_t at = slot_hash(key) & m->slot_mask;
     while (m->slot[at].key && m->slot[at].key != key)
         at = (at + 1) & m->slot_mask;
-    for (uint32_t k = 0; m->slot[at].key && k < m->slot[at].n; k++) {
-        const struct match_word *w = &m->word[m->slot[at].first + k];
+    const struct slot *s = &m->slot[at];
+    if (!s->key || (s->next != UINT64_MAX && (i + 3 >= n || !(s->next & next_bit(unit[i + 3])))))
+        return 0;
+    for (uint32_t k = 0; k < s->n; k++) {
+        const struct match_word *w = &m->word[s->first + k];
         if (w->n <= n - i && (w->n <= 3 || memcmp(w->unit + 3, unit + i + 3, (w->n - 3) * sizeof(*unit)) == 0) &&
             fn(arg, w->id, i, w->n) != 0)
             return -1;
@@ -151,23 +181,28 @@ static int report(const struct match *m, uint64_t key, const uint32_t *unit, uin
     return 0;
 }
 
-static inline int has_bit(const struct match *m, int k, uint32_t h)
+static inline bool has_bit(const struct match *m, enum filter k, uint32_t h)
 {
-    h &= m->mask[k];
-    return (m->bits[k][h / 64] >> (h % 64)) & 1;
+    h >>= m->shift[k];
+    return m->bits[k][h / 64] >> (h % 64) & 1;
 }
 
 int match_scan(const struct match *m, const uint32_t *unit, uint32_t n, match_fn fn, void *arg)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        if (has_bit(m, 0, hash1(unit[i])) && report(m, key_of(unit + i, 1), unit, i, n, fn, arg) != 0)
+    bool has_one = m->n_of[FILTER_ONE] != 0;
+    uint32_t a = n ? spread(unit[0]) : 0, b = 0;
+    for (uint32_t i = 0; i < n; i++, a = b) {
+        if (has_one && has_bit(m, FILTER_ONE, a) && report(m, key_of(unit + i, 1), unit, i, n, fn, arg) != 0)
             return -1;
         if (i + 1 >= n)
+            break;
+        b = spread(unit[i + 1]);
+        uint32_t two = join2(a, b);
+        if (!has_bit(m, FILTER_PREFIX, two))
             continue;
-        uint32_t two = hash2(unit[i], unit[i + 1]);
-        if (has_bit(m, 1, fold_bits(two)) && report(m, key_of(unit + i, 2), unit, i, n, fn, arg) != 0)
+        if (has_bit(m, FILTER_TWO, two) && report(m, key_of(unit + i, 2), unit, i, n, fn, arg) != 0)
             return -1;
-        if (i + 2 < n && has_bit(m, 2, fold_bits(hash3(two, unit[i + 2]))) &&
+        if (i + 2 < n && has_bit(m, FILTER_THREE, join3(two, spread(unit[i + 2]))) &&
             report(m, key_of(unit + i, 3), unit, i, n, fn, arg) != 0)
             return -1;
     }
@@ -177,7 +212,7 @@ int match_scan(const struct match *m, const uint32_t *unit, uint32_t n, match_fn
 size_t match_bytes(const struct match *m)
 {
     size_t bits = 0;
-    for (int k = 0; k < 3; k++)
-        bits += (m->mask[k] + (size_t)1) / 8;
+    for (int k = 0; k < FILTER_COUNT; k++)
+        bits += ((size_t)1 << (32 - m->shift[k])) / 8;
     return bits + (m->slot_mask + (size_t)1) * sizeof(struct slot) + m->n_words * sizeof(struct match_word);
 }
