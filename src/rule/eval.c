@@ -2,9 +2,7 @@
 
 #include <fnmatch.h>
 
-#include "base/utf8.h"
-
-enum { REGEX_HITS_MAX = 16, STATES_MAX = 1 << NEAR_GROUPS_MAX, CHAINS_PER_SET = 4 };
+enum { REGEX_HITS_MAX = 16 };
 
 /* ---- scope and facts ---- */
 
@@ -134,8 +132,8 @@ static bool is_longer(const struct piece *a, const struct piece *b)
     return na != nb ? na > nb : a->bto - a->bfrom > b->bto - b->bfrom;
 }
 
-static void tell_dropped(const struct eval *e, const struct rule *r, uint32_t bfrom, uint32_t bto,
-                         const struct piece *by, const char *why)
+void eval_tell_dropped(const struct eval *e, const struct rule *r, uint32_t bfrom, uint32_t bto, const struct piece *by,
+                       const char *why)
 {
     if (!e->trace)
         return;
@@ -165,195 +163,10 @@ static void apply_unless(struct eval *e, const struct rule *r)
                 by = a;
         }
         if (by)
-            tell_dropped(e, r, p->bfrom, p->bto, by, "allow phrase");
+            eval_tell_dropped(e, r, p->bfrom, p->bto, by, "allow phrase");
         if (by) /* stays in the list for nothing: phrases behind it must still be found */
             p->role = ROLE_NONE;
     }
-}
-
-/* ---- conditions on a hit ---- */
-
-static uint16_t part_of(const struct sheet *s, uint8_t same, uint32_t unit)
-{
-    uint32_t n = s->plain.view[VIEW_PLAIN].n;
-    unit = MIN_OF(unit, n ? n - 1 : 0);
-    return same == SAME_CLAUSE ? s->clause[unit] : same == SAME_SENTENCE ? s->sentence[unit] : 0;
-}
-
-static bool in_same(struct eval *e, uint8_t same, uint32_t a, uint32_t b)
-{
-    if (same == SAME_ANY)
-        return true;
-    sheet_need_clauses(e->sheet);
-    return part_of(e->sheet, same, a) == part_of(e->sheet, same, b);
-}
-
-static bool is_in_a_piece(const struct found *f, const struct piece *c)
-{
-    for (unsigned i = 0; i < f->n_pieces; i++)
-        if (c->bfrom >= f->piece[i].bfrom && c->bto <= f->piece[i].bto)
-            return true;
-    return f->n_pieces == 0 && c->bfrom >= f->bfrom && c->bto <= f->bto;
-}
-
-static bool is_near(struct eval *e, const struct not_near *nn, const struct found *f, const struct piece *c)
-{
-    uint32_t first = f->from, last = f->to > f->from ? f->to - 1 : f->from;
-    if (is_in_a_piece(f, c))
-        return false;
-    if (c->to <= f->from)
-        return (nn->side & SIDE_BEFORE) && f->from - c->to <= nn->within && in_same(e, nn->same, c->from, first);
-    if (c->from >= f->to)
-        return (nn->side & SIDE_AFTER) && c->from - f->to <= nn->within && in_same(e, nn->same, c->from, last);
-    return true; /* between the pieces */
-}
-
-static const struct piece *clearing_context(struct eval *e, const struct rule *r, const struct found *f)
-{
-    for (uint32_t i = 0; i < e->n_pieces; i++) {
-        const struct piece *c = &e->piece[i];
-        if (c->role == ROLE_NOT_NEAR && is_near(e, &r->not_near[c->index], f, c))
-            return c;
-    }
-    return NULL;
-}
-
-/* [lo, hi): the units of the message, clause or sentence around a unit. */
-static void part_around(struct eval *e, uint8_t same, uint32_t unit, uint32_t *lo, uint32_t *hi)
-{
-    struct sheet *s = e->sheet;
-    uint32_t n = s->plain.view[VIEW_PLAIN].n;
-    *lo = 0, *hi = n;
-    if (same == SAME_ANY || !n)
-        return;
-    sheet_need_clauses(s);
-    unit = MIN_OF(unit, n - 1);
-    uint16_t part = part_of(s, same, unit);
-    for (*lo = unit; *lo > 0 && part_of(s, same, *lo - 1) == part;)
-        --*lo;
-    for (*hi = unit + 1; *hi < n && part_of(s, same, *hi) == part;)
-        ++*hi;
-}
-
-static void strip_fillers(const struct eval *e, uint32_t from, uint32_t to, uint32_t *lo, uint32_t *hi)
-{
-    for (bool has = true; has;) {
-        has = false;
-        for (uint32_t i = 0; i < e->n_pieces; i++) {
-            const struct piece *p = &e->piece[i];
-            if (p->role != ROLE_FILLER || p->to == p->from)
-                continue;
-            if (p->from <= *lo && p->to > *lo && p->to <= from)
-                *lo = p->to, has = true;
-            if (p->to >= *hi && p->from < *hi && p->from >= to)
-                *hi = p->from, has = true;
-        }
-    }
-}
-
-static bool is_at_place(struct eval *e, const struct rule *r, const struct found *f)
-{
-    uint32_t lo, hi;
-    if (!r->at)
-        return true;
-    if (r->at & AT_START) {
-        part_around(e, r->at_unit, f->from, &lo, &hi);
-        strip_fillers(e, f->from, f->to, &lo, &hi);
-        if (f->from > lo)
-            return false;
-    }
-    if (r->at & AT_END) {
-        part_around(e, r->at_unit, f->to ? f->to - 1 : 0, &lo, &hi);
-        strip_fillers(e, f->from, f->to, &lo, &hi);
-        if (f->to < hi)
-            return false;
-    }
-    return true;
-}
-
-static bool is_question(struct eval *e, const struct found *f)
-{
-    const struct view *v = &e->sheet->plain.view[VIEW_PLAIN];
-    uint32_t lo, hi;
-    part_around(e, SAME_SENTENCE, f->to ? f->to - 1 : 0, &lo, &hi);
-    if (hi == 0)
-        return false;
-    uint32_t last = v->cp[hi - 1];
-    if (last == 0x5417 || last == 0x4e48 || last == 0x561b) /* 吗 么 嘛 */
-        return true;
-    uint32_t end = hi < v->n ? v->from[hi] : (uint32_t)e->sheet->text.n;
-    for (uint32_t b = v->to[hi - 1]; b < end;) {
-        uint32_t cp = 0;
-        unsigned n = utf8_decode(e->sheet->text.p + b, e->sheet->text.n - b, &cp);
-        if (cp == '?' || cp == 0xff1f)
-            return true;
-        b += n ? n : 1;
-    }
-    return false;
-}
-
-static bool is_quoted(const struct eval *e, const struct found *f)
-{
-    struct span t = e->sheet->text;
-    uint32_t open_at = 0, open = 0;
-    for (uint32_t b = 0; b < t.n;) {
-        uint32_t cp = 0;
-        unsigned n = utf8_decode(t.p + b, t.n - b, &cp);
-        bool is_open = cp == 0x201c || cp == 0x300c || cp == 0x300e || (cp == '"' && open != '"');
-        bool is_close = cp == 0x201d || cp == 0x300d || cp == 0x300f || (cp == '"' && open == '"');
-        if (is_close && open) {
-            if (open_at <= f->bfrom && f->bto <= b)
-                return true;
-            open = 0;
-        } else if (is_open) {
-            open = cp, open_at = b + n;
-        }
-        b += n ? n : 1;
-    }
-    return false;
-}
-
-/* Joined texts: the hit touches the current message and began in an earlier one that the rule's window reaches. */
-static bool is_in_window(const struct eval *e, const struct rule *r, const struct found *f)
-{
-    if (!e->window_from)
-        return true;
-    if (f->bfrom >= e->window_from || f->bto <= e->window_from)
-        return false;
-    for (unsigned i = 0; i < e->n_messages; i++) {
-        bool is_reached =
-            e->n_messages - i <= r->window_messages && e->sheet->now_ms - e->message_ms[i] <= r->window_ms;
-        if (is_reached)
-            return f->bfrom >= e->message_from[i];
-    }
-    return false;
-}
-
-static void consider(struct eval *e, const struct rule *r, const struct found *f)
-{
-    const char *why = NULL;
-    const struct piece *by = NULL;
-    if (!is_in_window(e, r, f))
-        return;
-    if (!is_at_place(e, r, f))
-        why = "place";
-    else if ((r->skip & SKIP_QUESTION) && is_question(e, f))
-        why = "question";
-    else if ((r->skip & SKIP_QUOTED) && is_quoted(e, f))
-        why = "quoted";
-    else if ((by = clearing_context(e, r, f)))
-        why = "context";
-    if (why) {
-        tell_dropped(e, r, f->bfrom, f->bto, by, why);
-        return;
-    }
-    if (e->trace) {
-        struct rule_trace t = {.what = TRACE_HIT, .rule = r, .from = f->bfrom, .to = f->bto, .n_pieces = f->n_pieces};
-        for (unsigned i = 0; i < f->n_pieces; i++)
-            t.piece[i] = span_of(e->sheet->text.p + f->piece[i].bfrom, f->piece[i].bto - f->piece[i].bfrom);
-        e->trace(e->trace_arg, &t);
-    }
-    e->on_hit(e->on_hit_arg, r, f);
 }
 
 /* ---- the four ways to hit ---- */
@@ -373,104 +186,7 @@ static void find_single(struct eval *e, const struct rule *r)
             continue;
         struct found f = {.from = p->from, .to = p->to, .bfrom = p->bfrom, .bto = p->bto, .n_pieces = 1};
         f.piece[0] = *p;
-        consider(e, r, &f);
-    }
-}
-
-struct chain {
-    uint32_t end;
-    uint32_t piece[NEAR_GROUPS_MAX];
-    bool is_used;
-};
-
-static int by_place(const void *a, const void *b)
-{
-    const struct piece *x = a, *y = b;
-    if (x->from != y->from)
-        return x->from < y->from ? -1 : 1;
-    return x->to < y->to ? -1 : x->to > y->to;
-}
-
-static void chain_done(struct eval *e, const struct rule *r, const struct near *near, const struct chain *c)
-{
-    struct found f = {.from = UINT32_MAX, .bfrom = UINT32_MAX, .n_pieces = near->n_groups};
-    for (unsigned g = 0; g < near->n_groups; g++) {
-        f.piece[g] = e->piece[c->piece[g]];
-        f.from = MIN_OF(f.from, f.piece[g].from);
-        f.to = MAX_OF(f.to, f.piece[g].to);
-        f.bfrom = MIN_OF(f.bfrom, f.piece[g].bfrom);
-        f.bto = MAX_OF(f.bto, f.piece[g].bto);
-    }
-    consider(e, r, &f);
-}
-
-/* The chain of this set that ends last, among those that the piece may follow. */
-static const struct chain *best_before(struct eval *e, const struct near *near, const struct chain *chain,
-                                       const struct piece *p)
-{
-    const struct chain *best = NULL;
-    for (int k = 0; k < CHAINS_PER_SET; k++) {
-        const struct chain *c = &chain[k];
-        if (c->is_used && c->end <= p->from && p->from - c->end <= near->within && (!best || c->end > best->end) &&
-            in_same(e, near->same, c->end ? c->end - 1 : 0, p->from))
-            best = c;
-    }
-    return best;
-}
-
-/* Of the chains that end at or before `from` only the one that ends last can matter later; those that reach over it
- * (words that overlap) may all. */
-static void keep_chain(struct chain *chain, const struct chain *c, uint32_t from)
-{
-    struct chain *into = NULL;
-    uint32_t settled = 0;
-    for (int k = 0; k < CHAINS_PER_SET; k++)
-        if (chain[k].is_used && chain[k].end <= from)
-            settled = MAX_OF(settled, chain[k].end);
-    for (int k = 0; k < CHAINS_PER_SET && !into; k++)
-        if (!chain[k].is_used || (chain[k].end <= from && chain[k].end < settled) || chain[k].end == c->end)
-            into = &chain[k];
-    for (int k = 0; k < CHAINS_PER_SET && !into; k++)
-        if (chain[k].end > c->end)
-            into = &chain[k];
-    if (into)
-        *into = *c;
-}
-
-/* Extends chains of pieces, one of every group, in text order; chain[set of groups] holds the best of each set. */
-static void add_to_chains(struct eval *e, const struct rule *r, const struct near *near,
-                          struct chain (*chain)[CHAINS_PER_SET], uint32_t i)
-{
-    const struct piece *p = &e->piece[i];
-    const struct chain none = {0};
-    unsigned g = p->index - near->first_group, full = (1u << near->n_groups) - 1;
-    for (unsigned set = full; set-- > 0;) {
-        bool is_next = near->is_ordered ? set == (1u << g) - 1 : !(set >> g & 1);
-        const struct chain *c = !is_next ? NULL : set == 0 ? &none : best_before(e, near, chain[set], p);
-        if (!c)
-            continue;
-        struct chain next = *c;
-        next.is_used = true;
-        next.end = p->to;
-        next.piece[g] = i;
-        unsigned to = set | 1u << g;
-        if (to == full) {
-            chain_done(e, r, near, &next);
-            memset(chain, 0, sizeof(*chain) * (full + 1));
-            return;
-        }
-        keep_chain(chain[to], &next, p->from);
-    }
-}
-
-static void find_near(struct eval *e, const struct rule *r, const struct near *near)
-{
-    struct chain chain[STATES_MAX][CHAINS_PER_SET];
-    memset(chain, 0, sizeof(*chain) << near->n_groups);
-    for (uint32_t i = 0; i < e->n_pieces; i++) {
-        const struct piece *p = &e->piece[i];
-        if (p->role == ROLE_GROUP && p->index >= near->first_group && p->index < near->first_group + near->n_groups)
-            add_to_chains(e, r, near, chain, i);
+        eval_consider(e, r, &f);
     }
 }
 
@@ -507,10 +223,10 @@ static void regex_hit(struct eval *e, const struct rule *r, const struct rule_re
     f.to = detect_unit_at(v, f.bto);
     for (uint32_t i = 0; i < e->n_pieces; i++)
         if (e->piece[i].role == ROLE_UNLESS && overlaps(&e->piece[i], f.bfrom, f.bto)) {
-            tell_dropped(e, r, f.bfrom, f.bto, &e->piece[i], "allow phrase");
+            eval_tell_dropped(e, r, f.bfrom, f.bto, &e->piece[i], "allow phrase");
             return;
         }
-    consider(e, r, &f);
+    eval_consider(e, r, &f);
 }
 
 static void find_regex(struct eval *e, const struct rule *r, const struct rule_regex *x)
@@ -562,6 +278,14 @@ static bool has_trigger(struct sheet *s, const struct rule *r, uint64_t mask)
     return false;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    if (x->from != y->from)
+        return x->from < y->from ? -1 : 1;
+    return x->to < y->to ? -1 : x->to > y->to;
+}
+
 void eval_rule(struct eval *e, const struct rule *r)
 {
     struct sheet *s = e->sheet;
@@ -591,7 +315,7 @@ void eval_rule(struct eval *e, const struct rule *r)
         find_single(e, r);
     for (unsigned i = 0; has_near && i < r->n_near; i++)
         if ((mask & r->near[i].need) == r->near[i].need)
-            find_near(e, r, &r->near[i]);
+            eval_near(e, r, &r->near[i]);
     for (unsigned i = 0; i < r->n_regex; i++)
         if (!r->regex[i].has_literal || mask >> (BIT_REGEX + i) & 1)
             find_regex(e, r, &r->regex[i]);

@@ -44,3 +44,14 @@ struct eval {
 bool eval_applies(const struct eval *e, const struct rule *r);
 /* Calls on_hit for every hit of the rule. */
 void eval_rule(struct eval *e, const struct rule *r);
+
+/* Between the files of the evaluation. */
+/* Checks the conditions of a hit and reports it. */
+void eval_consider(struct eval *e, const struct rule *r, const struct found *f);
+/* Whether two units of the plain view stand in the same clause or sentence. */
+bool eval_in_same(struct eval *e, uint8_t same, uint32_t a, uint32_t b);
+/* Finds the combinations of one `near` among the pieces. */
+void eval_near(struct eval *e, const struct rule *r, const struct near *near);
+/* Tells the trace that something was dropped, by a piece (may be NULL). */
+void eval_tell_dropped(const struct eval *e, const struct rule *r, uint32_t bfrom, uint32_t bto, const struct piece *by,
+                       const char *why);
