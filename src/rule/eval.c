@@ -1,4 +1,5 @@
 #include "rule/eval.h"
+#include "rule/sort.h"
 
 #include <fnmatch.h>
 
@@ -309,7 +310,7 @@ void eval_rule(struct eval *e, const struct rule *r)
     for (unsigned i = 0; i < r->n_not_near; i++)
         if (r->not_near[i].detectors)
             collect_detections(e, r, r->not_near[i].detectors, ROLE_NOT_NEAR, (uint8_t)i);
-    qsort(e->piece, e->n_pieces, sizeof(*e->piece), by_place);
+    sort_in_place(e->piece, e->n_pieces, sizeof(*e->piece), by_place);
     apply_unless(e, r);
     if (r->n_words || r->detect)
         find_single(e, r);

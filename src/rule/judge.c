@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "rule/eval.h"
+#include "rule/sort.h"
 
 enum {
     RAW_EDITS_MAX = 256,
@@ -419,7 +420,7 @@ static void merge_edits(struct pass *p)
 {
     struct rule_scratch *s = p->scratch;
     struct verdict *v = p->out;
-    qsort(s->raw, s->n_raw, sizeof(*s->raw), by_length);
+    sort_in_place(s->raw, s->n_raw, sizeof(*s->raw), by_length);
     for (size_t i = 0; i < s->n_raw; i++) {
         struct edit e = s->raw[i].e;
         if (is_edited(v, e.text, e.from, e.to))
@@ -433,7 +434,7 @@ static void merge_edits(struct pass *p)
             e.with.p = s->masks.data + s->masks.start + s->raw[i].with_at;
         v->edit[v->n_edits++] = e;
     }
-    qsort(v->edit, v->n_edits, sizeof(*v->edit), by_start);
+    sort_in_place(v->edit, v->n_edits, sizeof(*v->edit), by_start);
     for (size_t i = 0; i < v->n_hits; i++) { /* rewrites that found nothing of their own to edit */
         struct hit *h = &v->hit[i];
         if (h->rule->is_shadow || !h->rule->has_action || h->rule->action != ACTION_REWRITE ||
