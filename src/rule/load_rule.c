@@ -1,35 +1,27 @@
 #include "base/xalloc.h"
-#include "rule/load.h"
+#include "rule/load_ctx.h"
 #include "rule/regex.h"
 
 enum { NAMES_MAX = 200, WITHIN_MAX = 200, WITHIN_DEFAULT = 10, NOT_NEAR_DEFAULT = 6, GAP_DEFAULT = 2 };
 
-/* Reads one rule: where its keys stand, and the defaults of its pack. */
-struct ctx {
-    struct loader *l;
-    struct rule *r;
-    const struct pack *pack;
-    const struct ynode *at;
-};
-
-static const struct ynode *key_or_default(const struct ctx *c, const char *key)
+static const struct ynode *key_or_default(const struct load_ctx *c, const char *key)
 {
     const struct ynode *n = yaml_get(c->at, key);
     return n ? n : yaml_get(c->pack->defaults, key);
 }
 
-static const char *keep(struct loader *l, const char *s)
+const char *load_keep(struct loader *l, const char *s)
 {
     return arena_strdup(&l->set->arena, span_str(s));
 }
 
-static const char *text_of(const struct ctx *c, const char *key)
+static const char *text_of(const struct load_ctx *c, const char *key)
 {
     const struct ynode *n = key_or_default(c, key);
     const char *s = "";
     if (n && yaml_str(n, key, &s, c->l->errs) != 0)
         s = "";
-    return keep(c->l, s);
+    return load_keep(c->l, s);
 }
 
 void load_names(struct loader *l, const struct ynode *at, const char *what, struct names *out)
@@ -43,12 +35,12 @@ void load_names(struct loader *l, const struct ynode *at, const char *what, stru
     for (size_t i = 0; i < at->n; i++) {
         const char *s;
         if (yaml_str(at->value[i], what, &s, l->errs) == 0)
-            out->name[out->n++] = keep(l, s);
+            out->name[out->n++] = load_keep(l, s);
     }
 }
 
-static int64_t int_of(const struct ctx *c, const struct ynode *map, const char *key, int64_t min, int64_t max,
-                      int64_t otherwise)
+int64_t load_int(const struct load_ctx *c, const struct ynode *map, const char *key, int64_t min, int64_t max,
+                 int64_t otherwise)
 {
     const struct ynode *n = yaml_get(map, key);
     int64_t v = otherwise;
@@ -57,7 +49,7 @@ static int64_t int_of(const struct ctx *c, const struct ynode *map, const char *
     return v;
 }
 
-static bool bool_of(const struct ctx *c, const struct ynode *n, const char *key, bool otherwise)
+bool load_bool(const struct load_ctx *c, const struct ynode *n, const char *key, bool otherwise)
 {
     bool v = otherwise;
     if (n && yaml_bool(n, key, &v, c->l->errs) != 0)
@@ -75,7 +67,7 @@ static bool is_id(const char *id, const char *pack)
            name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
-static bool take_id(struct ctx *c)
+static bool take_id(struct load_ctx *c)
 {
     const struct ynode *n = yaml_get(c->at, "id");
     const char *id;
@@ -94,12 +86,12 @@ static bool take_id(struct ctx *c)
         yaml_bad(c->l->errs, n, "id: \"%s\" is taken by %s:%d", id, other->file, other->line);
         return false;
     }
-    c->r->id = keep(c->l, id);
+    c->r->id = load_keep(c->l, id);
     map_put(&c->l->ids, span_str(id), c->r);
     return true;
 }
 
-static void take_norm(struct ctx *c)
+static void take_norm(struct load_ctx *c)
 {
     c->r->norm = text_of(c, "norm");
     const char *s = c->r->norm;
@@ -141,7 +133,7 @@ void load_apply_preset(struct loader *l, const struct ynode *at, struct rule *r)
     }
 }
 
-static void take_mode(struct ctx *c)
+static void take_mode(struct load_ctx *c)
 {
     static const char *const modes[] = {"enforce", "shadow", NULL};
     const struct ynode *n = key_or_default(c, "mode");
@@ -159,7 +151,7 @@ void load_check_action(struct loader *l, const struct rule *r, const struct ynod
         yaml_bad(l->errs, at, "%s: action rewrite needs rewrite:", r->id);
 }
 
-static void take_action(struct ctx *c)
+static void take_action(struct load_ctx *c)
 {
     struct rule *r = c->r;
     const struct ynode *n = key_or_default(c, "action");
@@ -177,12 +169,12 @@ static void take_action(struct ctx *c)
 
 /* ---- what a rule looks for ---- */
 
-static struct pending pending_of(const struct ctx *c, enum role role, unsigned index)
+struct pending load_pending(const struct load_ctx *c, enum role role, unsigned index)
 {
     return (struct pending){.rule = c->r, .role = (uint8_t)role, .index = (uint8_t)index};
 }
 
-static void take_same(const struct ctx *c, const struct ynode *map, uint8_t *same, uint8_t otherwise)
+static void take_same(const struct load_ctx *c, const struct ynode *map, uint8_t *same, uint8_t otherwise)
 {
     static const char *const names[] = {"any", "clause", "sentence", NULL};
     const struct ynode *n = yaml_get(map, "same");
@@ -192,7 +184,7 @@ static void take_same(const struct ctx *c, const struct ynode *map, uint8_t *sam
         *same = (uint8_t)i;
 }
 
-static void take_one_near(struct ctx *c, const struct ynode *at)
+static void take_one_near(struct load_ctx *c, const struct ynode *at)
 {
     static const char *const keys[] = {"within", "groups", "ordered", "same", NULL};
     struct rule *r = c->r;
@@ -208,20 +200,20 @@ static void take_one_near(struct ctx *c, const struct ynode *at)
         return;
     }
     struct near *near = &r->near[r->n_near++];
-    near->within = (uint32_t)int_of(c, at, "within", 0, WITHIN_MAX, WITHIN_DEFAULT);
-    near->is_ordered = bool_of(c, yaml_get(at, "ordered"), "ordered", false);
+    near->within = (uint32_t)load_int(c, at, "within", 0, WITHIN_MAX, WITHIN_DEFAULT);
+    near->is_ordered = load_bool(c, yaml_get(at, "ordered"), "ordered", false);
     take_same(c, at, &near->same, SAME_ANY);
     near->first_group = r->n_groups;
     near->n_groups = (uint8_t)groups->n;
     for (size_t g = 0; g < groups->n; g++) {
         unsigned number = r->n_groups++;
-        words_take(c->l, groups->value[g], "near: group", pending_of(c, ROLE_GROUP, number), &near->detectors[g]);
+        words_take(c->l, groups->value[g], "near: group", load_pending(c, ROLE_GROUP, number), &near->detectors[g]);
         if (!near->detectors[g])
             near->need |= (uint64_t)1 << (BIT_GROUP + number);
     }
 }
 
-static void take_near(struct ctx *c)
+static void take_near(struct load_ctx *c)
 {
     const struct ynode *n = yaml_get(c->at, "near");
     if (!n)
@@ -233,7 +225,7 @@ static void take_near(struct ctx *c)
         take_one_near(c, n);
 }
 
-static void take_one_not_near(struct ctx *c, const struct ynode *at)
+static void take_one_not_near(struct load_ctx *c, const struct ynode *at)
 {
     static const char *const keys[] = {"words", "within", "side", "same", NULL};
     static const char *const sides[] = {"before", "after", "both", NULL};
@@ -249,7 +241,7 @@ static void take_one_not_near(struct ctx *c, const struct ynode *at)
     if (at->kind == YNODE_MAP) {
         yaml_allow_keys(at, keys, c->l->errs);
         words = yaml_get(at, "words");
-        nn->within = (uint32_t)int_of(c, at, "within", 0, WITHIN_MAX, NOT_NEAR_DEFAULT);
+        nn->within = (uint32_t)load_int(c, at, "within", 0, WITHIN_MAX, NOT_NEAR_DEFAULT);
         take_same(c, at, &nn->same, SAME_CLAUSE);
         const struct ynode *side = yaml_get(at, "side");
         int i;
@@ -259,10 +251,10 @@ static void take_one_not_near(struct ctx *c, const struct ynode *at)
     if (!words)
         yaml_bad(c->l->errs, at, "not_near: words: missing");
     else
-        words_take(c->l, words, "not_near", pending_of(c, ROLE_NOT_NEAR, number), &nn->detectors);
+        words_take(c->l, words, "not_near", load_pending(c, ROLE_NOT_NEAR, number), &nn->detectors);
 }
 
-static void take_not_near(struct ctx *c, const struct ynode *n)
+static void take_not_near(struct load_ctx *c, const struct ynode *n)
 {
     bool is_list_of_maps = n && n->kind == YNODE_SEQ && n->n > 0 && n->value[0]->kind == YNODE_MAP;
     for (size_t i = 0; is_list_of_maps && i < n->n; i++)
@@ -271,7 +263,7 @@ static void take_not_near(struct ctx *c, const struct ynode *n)
         take_one_not_near(c, n);
 }
 
-static void take_one_regex(struct ctx *c, const struct ynode *at)
+static void take_one_regex(struct load_ctx *c, const struct ynode *at)
 {
     static const char *const keys[] = {"pattern", "on", NULL};
     static const char *const ons[] = {"line", "plain", "raw", NULL};
@@ -302,10 +294,10 @@ static void take_one_regex(struct ctx *c, const struct ynode *at)
         yaml_bad(c->l->errs, p, "regex: %s", err.text);
         return;
     }
-    r->regex[r->n_regex++] = (struct rule_regex){re, keep(c->l, pattern), (uint8_t)on, false};
+    r->regex[r->n_regex++] = (struct rule_regex){re, load_keep(c->l, pattern), (uint8_t)on, false};
 }
 
-static void take_regex(struct ctx *c)
+static void take_regex(struct load_ctx *c)
 {
     const struct ynode *n = yaml_get(c->at, "regex");
     if (n && n->kind != YNODE_SEQ)
@@ -314,7 +306,7 @@ static void take_regex(struct ctx *c)
         take_one_regex(c, n->value[i]);
 }
 
-static void take_one_detector(struct ctx *c, const struct ynode *at)
+static void take_one_detector(struct load_ctx *c, const struct ynode *at)
 {
     static const char *const keys[] = {"allow", NULL};
     const struct ynode *name = at;
@@ -339,7 +331,7 @@ static void take_one_detector(struct ctx *c, const struct ynode *at)
     yaml_bad(c->l->errs, at, "detect: is %s, must be one of %s", yaml_describe(at), list);
 }
 
-static void take_detect(struct ctx *c)
+static void take_detect(struct load_ctx *c)
 {
     const struct ynode *n = yaml_get(c->at, "detect");
     if (n && n->kind != YNODE_SEQ)
@@ -350,7 +342,7 @@ static void take_detect(struct ctx *c)
 
 /* ---- where and when ---- */
 
-static void take_at(struct ctx *c)
+static void take_at(struct load_ctx *c)
 {
     static const char *const names[] = {"start",      "end",    "whole",          "clause_start",
                                         "clause_end", "clause", "sentence_start", "sentence_end",
@@ -362,12 +354,12 @@ static void take_at(struct ctx *c)
         c->r->at_unit = (uint8_t)(i / 3);
     }
     if (filler) {
-        words_take(c->l, filler, "filler", pending_of(c, ROLE_FILLER, 0), NULL);
+        words_take(c->l, filler, "filler", load_pending(c, ROLE_FILLER, 0), NULL);
         c->r->has_filler = true;
     }
 }
 
-static void take_skip(struct ctx *c)
+static void take_skip(struct load_ctx *c)
 {
     static const char *const names[] = {"question", "quoted", NULL};
     const struct ynode *n = key_or_default(c, "skip");
@@ -380,7 +372,7 @@ static void take_skip(struct ctx *c)
     }
 }
 
-static void take_homophones(struct ctx *c)
+static void take_homophones(struct load_ctx *c)
 {
     static const char *const keys[] = {"same", "not", NULL};
     const struct ynode *n = key_or_default(c, "homophones");
@@ -388,20 +380,20 @@ static void take_homophones(struct ctx *c)
     if (!n)
         return;
     if (n->kind != YNODE_MAP) {
-        c->r->has_homophones = bool_of(c, n, "homophones", false);
+        c->r->has_homophones = load_bool(c, n, "homophones", false);
         return;
     }
     yaml_allow_keys(n, keys, c->l->errs);
     c->r->has_homophones = true;
-    c->r->homophones_same = (uint8_t)int_of(c, n, "same", 0, 8, 1);
+    c->r->homophones_same = (uint8_t)load_int(c, n, "same", 0, 8, 1);
     const struct ynode *not_words = yaml_get(n, "not");
     if (not_words) {
-        words_take(c->l, not_words, "homophones: not", pending_of(c, ROLE_NOT_READING, 0), NULL);
+        words_take(c->l, not_words, "homophones: not", load_pending(c, ROLE_NOT_READING, 0), NULL);
         c->r->has_not_reading = true;
     }
 }
 
-static void take_spelling(struct ctx *c)
+static void take_spelling(struct load_ctx *c)
 {
     struct rule *r = c->r;
     const struct ynode *gap = key_or_default(c, "gap");
@@ -409,12 +401,12 @@ static void take_spelling(struct ctx *c)
     if (gap && yaml_int(gap, "gap", 0, 20, &v, c->l->errs) != 0)
         v = GAP_DEFAULT;
     r->gap = (uint8_t)v;
-    r->has_punctuation = bool_of(c, key_or_default(c, "punctuation"), "punctuation", false);
-    r->has_border = bool_of(c, key_or_default(c, "border"), "border", true);
+    r->has_punctuation = load_bool(c, key_or_default(c, "punctuation"), "punctuation", false);
+    r->has_border = load_bool(c, key_or_default(c, "border"), "border", true);
     take_homophones(c);
 }
 
-static void take_window(struct ctx *c)
+static void take_window(struct load_ctx *c)
 {
     static const char *const keys[] = {"messages", "seconds", NULL};
     const struct ynode *n = yaml_get(c->at, "window");
@@ -425,8 +417,8 @@ static void take_window(struct ctx *c)
         return;
     }
     yaml_allow_keys(n, keys, c->l->errs);
-    c->r->window_messages = (unsigned)int_of(c, n, "messages", 1, WINDOW_MAX, 3);
-    c->r->window_ms = int_of(c, n, "seconds", 1, 3600, 60) * 1000;
+    c->r->window_messages = (unsigned)load_int(c, n, "messages", 1, WINDOW_MAX, 3);
+    c->r->window_ms = load_int(c, n, "seconds", 1, 3600, 60) * 1000;
 }
 
 void load_scope(struct loader *l, const struct ynode *at, struct rule *r)
@@ -443,7 +435,7 @@ void load_scope(struct loader *l, const struct ynode *at, struct rule *r)
             load_names(l, yaml_get(at, keys[i]), keys[i], lists[i]);
 }
 
-static void take_conditions(struct ctx *c)
+static void take_conditions(struct load_ctx *c)
 {
     static const char *const when_keys[] = {"facts", "absent", NULL}, *const length_keys[] = {"min", "max", NULL};
     const struct ynode *scope = key_or_default(c, "scope"), *when = key_or_default(c, "when"),
@@ -464,150 +456,28 @@ static void take_conditions(struct ctx *c)
         if (length->kind != YNODE_MAP)
             yaml_bad(c->l->errs, length, "length: is %s, must be a map of min, max", yaml_describe(length));
         yaml_allow_keys(length, length_keys, c->l->errs);
-        c->r->length_min = (uint32_t)int_of(c, length, "min", 0, 65536, 0);
-        c->r->length_max = (uint32_t)int_of(c, length, "max", 0, 65536, UINT32_MAX);
+        c->r->length_min = (uint32_t)load_int(c, length, "min", 0, 65536, 0);
+        c->r->length_max = (uint32_t)load_int(c, length, "max", 0, 65536, UINT32_MAX);
     }
 }
 
-/* ---- what follows from a hit ---- */
-
-static void take_rewrite_map(struct ctx *c, const struct ynode *n, bool keys_are_words)
-{
-    struct rule *r = c->r;
-    r->rewrite = REWRITE_MAP;
-    r->replacement.name = arena_alloc(&c->l->set->arena, (n->n + 1) * sizeof(char *));
-    if (n->n == 0 || n->n > 5000)
-        yaml_bad(c->l->errs, n, "rewrite: %zu words, must be 1 to 5000", n->n);
-    for (size_t i = 0; i < n->n && i < 5000; i++) {
-        const char *with = "";
-        if (yaml_str(n->value[i], n->key[i]->text, &with, c->l->errs) != 0)
-            continue;
-        struct pending p = pending_of(c, ROLE_KEY, 0);
-        p.key = (uint16_t)r->replacement.n;
-        p.text = span_str(n->key[i]->text);
-        p.at = n->key[i];
-        words_add(c->l, p);
-        p.role = ROLE_WORD;
-        if (keys_are_words) {
-            words_add(c->l, p);
-            r->n_words++;
-        }
-        r->replacement.name[r->replacement.n++] = keep(c->l, with);
-    }
-}
-
-static void take_mask(struct ctx *c, const struct ynode *n)
-{
-    static const char *const keys[] = {"mask", "keep", NULL};
-    const struct ynode *kept = yaml_get(n, "keep");
-    struct rule *r = c->r;
-    yaml_allow_keys(n, keys, c->l->errs);
-    r->rewrite = REWRITE_MASK;
-    if (yaml_str(yaml_get(n, "mask"), "mask", &r->rewrite_text, c->l->errs) != 0)
-        return;
-    if (!r->rewrite_text[0] || strlen(r->rewrite_text) > 4)
-        yaml_bad(c->l->errs, yaml_get(n, "mask"), "mask: is \"%s\", must be one character", r->rewrite_text);
-    r->rewrite_text = keep(c->l, r->rewrite_text);
-    int64_t v;
-    if (kept && (kept->kind != YNODE_SEQ || kept->n != 2))
-        yaml_bad(c->l->errs, kept, "keep: is %s, must be two numbers, [first, last]", yaml_describe(kept));
-    for (size_t i = 0; kept && kept->kind == YNODE_SEQ && kept->n == 2 && i < 2; i++)
-        if (yaml_int(kept->value[i], "keep", 0, 20, &v, c->l->errs) == 0)
-            *(i ? &r->keep_last : &r->keep_first) = (uint16_t)v;
-}
-
-static void take_rewrite(struct ctx *c, bool has_triggers)
-{
-    static const char *const keys[] = {"text", "of", NULL};
-    const struct ynode *n = yaml_get(c->at, "rewrite"), *text = n;
-    struct rule *r = c->r;
-    r->rewrite_of = 1;
-    if (!n)
-        return;
-    if (n->kind == YNODE_MAP && yaml_get(n, "mask")) {
-        take_mask(c, n);
-        return;
-    }
-    if (n->kind == YNODE_MAP && !yaml_get(n, "text")) {
-        take_rewrite_map(c, n, !has_triggers);
-        return;
-    }
-    if (n->kind == YNODE_MAP) {
-        yaml_allow_keys(n, keys, c->l->errs);
-        text = yaml_get(n, "text");
-        r->rewrite_of = (uint8_t)int_of(c, n, "of", 0, NEAR_GROUPS_MAX, 1);
-    }
-    r->rewrite = REWRITE_TEXT;
-    if (yaml_str(text, "rewrite", &r->rewrite_text, c->l->errs) == 0)
-        r->rewrite_text = keep(c->l, r->rewrite_text);
-    else
-        r->rewrite_text = "";
-}
-
-static void take_case(struct ctx *c)
-{
-    static const char *const keys[] = {"kind", "severity", NULL};
-    static const char *const kinds[] = {"not_delivered",  "not_as_described", "damaged", "wrong_item",
-                                        "refund",         "attitude",         "fake",    "invoice",
-                                        "promise_broken", "regulator",        "other",   NULL};
-    const struct ynode *n = yaml_get(c->at, "opens_case"), *up = yaml_get(c->at, "severity_up"),
-                       *confirms = yaml_get(c->at, "confirms_case");
-    struct rule *r = c->r;
-    if (n) {
-        yaml_allow_keys(n, keys, c->l->errs);
-        const struct ynode *kind = yaml_get(n, "kind");
-        int i;
-        if (!kind)
-            yaml_bad(c->l->errs, n, "opens_case: kind: missing");
-        else if (yaml_enum(kind, "kind", kinds, &i, c->l->errs) == 0)
-            r->case_kind = kinds[i];
-        r->severity = (int)int_of(c, n, "severity", 1, 4, 2);
-    }
-    if (up) {
-        words_take(c->l, up, "severity_up", pending_of(c, ROLE_SEVERITY, 0), NULL);
-        r->has_severity_up = true;
-    }
-    r->confirms_case = bool_of(c, confirms, "confirms_case", false);
-    if ((n || r->confirms_case) && r->dir != DIR_INCOMING)
-        yaml_bad(c->l->errs, n ? n : confirms, "%s: only incoming rules open or confirm cases", r->id);
-}
-
-static void take_commits(struct ctx *c)
-{
-    static const char *const keys[] = {"default", NULL};
-    const struct ynode *n = yaml_get(c->at, "commits"), *ack = yaml_get(c->at, "acknowledges");
-    struct rule *r = c->r;
-    r->is_ack = bool_of(c, ack, "acknowledges", false);
-    if (n && n->kind == YNODE_MAP) {
-        yaml_allow_keys(n, keys, c->l->errs);
-        r->is_commit = true;
-        const struct ynode *d = yaml_get(n, "default");
-        if (d && yaml_duration(d, "default", 0, (int64_t)30 * 86400 * 1000, &r->commit_default_ms, c->l->errs) != 0)
-            r->commit_default_ms = 0;
-    } else {
-        r->is_commit = bool_of(c, n, "commits", false);
-    }
-    if ((r->is_commit || r->is_ack) && r->dir != DIR_OUTGOING)
-        yaml_bad(c->l->errs, n ? n : ack, "%s: only outgoing rules commit or acknowledge", r->id);
-}
-
-static void take_triggers(struct ctx *c)
+static void take_triggers(struct load_ctx *c)
 {
     const struct ynode *words = yaml_get(c->at, "words"), *unless = yaml_get(c->at, "unless");
     if (words)
-        c->r->n_words += words_take(c->l, words, "words", pending_of(c, ROLE_WORD, 0), &c->r->detect);
+        c->r->n_words += words_take(c->l, words, "words", load_pending(c, ROLE_WORD, 0), &c->r->detect);
     take_near(c);
     take_regex(c);
     take_detect(c);
     bool has = words || c->r->n_near || yaml_get(c->at, "regex") || yaml_get(c->at, "near") || c->r->detect ||
                yaml_get(c->at, "detect");
-    take_rewrite(c, has);
+    load_take_rewrite(c, has);
     if (!has && c->r->rewrite != REWRITE_MAP)
         yaml_bad(c->l->errs, c->at, "%s: needs at least one of words, near, regex, detect", c->r->id);
     if (unless)
-        words_take(c->l, unless, "unless", pending_of(c, ROLE_UNLESS, 0), NULL);
+        words_take(c->l, unless, "unless", load_pending(c, ROLE_UNLESS, 0), NULL);
     if (c->pack->unless)
-        words_take(c->l, c->pack->unless, "unless", pending_of(c, ROLE_UNLESS, 0), NULL);
+        words_take(c->l, c->pack->unless, "unless", load_pending(c, ROLE_UNLESS, 0), NULL);
     take_not_near(c, yaml_get(c->at, "not_near"));
     take_not_near(c, c->pack->not_near);
 }
@@ -626,9 +496,9 @@ void load_rule(struct loader *l, const struct pack *p, const struct ynode *at)
     }
     yaml_allow_keys(at, keys, l->errs);
     struct rule *r = arena_alloc(&l->set->arena, sizeof(*r));
-    struct ctx c = {l, r, p, at};
+    struct load_ctx c = {l, r, p, at};
     r->dir = p->dir;
-    r->file = keep(l, at->file); /* the tree goes after loading */
+    r->file = load_keep(l, at->file); /* the tree goes after loading */
     r->line = at->line;
     if (!take_id(&c))
         r->id = "(no id)"; /* an error was reported: the set is never used */
@@ -645,8 +515,8 @@ void load_rule(struct loader *l, const struct pack *p, const struct ynode *at)
     take_skip(&c);
     take_window(&c);
     take_conditions(&c);
-    take_case(&c);
-    take_commits(&c);
+    load_take_case(&c);
+    load_take_commits(&c);
     load_examples(l, at, r);
     load_check_action(l, r, at);
     l->set->rule = xrealloc(l->set->rule, (l->set->n_rules + 1) * sizeof(struct rule *));
