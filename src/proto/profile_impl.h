@@ -18,8 +18,8 @@ enum {
     CAPS_MAX = 12, /* names that `get` can capture, over all rules of a profile */
     STEPS_MAX = 24,
     ACTIONS_MAX = 4,
-    SENT_MAX = 16, /* sends per connection that await their answer */
-    ID_MAX = 96,   /* longest id that is remembered */
+    SENT_MAX = 8, /* sends per connection that await their answer; kept small, every session that wrote holds them */
+    ID_MAX = 64,  /* longest id that is remembered */
 };
 
 /* --- selectors --- */

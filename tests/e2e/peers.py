@@ -48,14 +48,17 @@ class Peer:
 
     def wait(self, kind, seconds=20):
         """Takes events until one of that kind comes; the others are kept in `seen`."""
+        return self.wait_any(kind, seconds=seconds)
+
+    def wait_any(self, *kinds, seconds=20):
         end = time.monotonic() + seconds
         while True:
             try:
                 event = self.events.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"{self.name}: no {kind} within {seconds} s, only {self.seen}\n"
+                raise AssertionError(f"{self.name}: none of {kinds} within {seconds} s, only {self.seen}\n"
                                      + Path(self.log.name).read_text(errors="replace")[-2000:]) from None
-            if event["event"] == kind:
+            if event["event"] in kinds:
                 return event
             self.seen.append(event)
             assert event["event"] != "failed", event

@@ -240,13 +240,51 @@ def test_tinode(rig):
 
 
 @pytest.mark.parametrize("profile,kind", [("socketio-custom", "socketio"), ("rocketchat", "rocketchat"),
-                                          ("tinode", "tinode")])
+                                          ("tinode", "tinode"), ("plain-ws-json", "plain")])
 def test_incoming_is_counted(rig, profile, kind):
     r = rig(profile, kind)
     r.client.do("connect", url=r.base, host=f"127.0.0.1:{r.gateway.port}")
     r.client.wait("ready")
-    conv = {"socketio": "c1", "rocketchat": "r1", "tinode": "usrB"}[kind]
+    conv = {"rocketchat": "r1", "tinode": "usrB"}.get(kind, "c1")
     r.server.do("say", ns="/", id="k1", conv=conv, sender="v1", text="在吗")
     r.client.wait("message")
     wait_for("the incoming message in /metrics",
              lambda: r.gateway.metrics().get("chatgate_messages_incoming_total") == 1)
+
+
+TEXTS = ["您好", BAD, SOFT, "加 我 微 信", "加我威信", "请加\n我微信", "加\u200b我微信", "Ａ\u0041\t\"\\/ 最好的😀最好的", "微信支付可以吗", "最后一件",
+         "</script>最好的\u2028", VAGUE]
+
+
+def outcomes(r, profile):
+    """What became of every text: refused, or what the server received."""
+    r.client.do("connect", url=r.base, host=f"127.0.0.1:{r.gateway.port}")
+    r.client.wait("ready")
+    result = []
+    for i, text in enumerate(TEXTS):
+        # A conversation each, so that no window of earlier messages joins in. Tinode's client would make Drafty of the
+        # plain text by itself, with spaces for line ends.
+        r.client.do("send", id=f"m{i}", conv=f"conv{i}", text=text, content={"txt": text})
+        answer = r.client.wait_any("sent", "rejected", "ack")
+        if answer["event"] == "rejected" or answer.get("answer", {}).get("ok") is False:
+            result.append("refused")
+            continue
+        got = r.server.wait("message")
+        result.append(got["pub"]["content"]["txt"] if profile == "tinode" else
+                      got["message"]["msg"] if profile == "rocketchat" else got["message"]["text"])
+    return result
+
+
+def test_same_text_same_verdict(folder):
+    """Every profile gives the same verdict and the same rewrite for the same text."""
+    by_profile = {}
+    for profile, kind in (("plain-ws-json", "plain"), ("socketio-custom", "socketio"), ("rocketchat", "rocketchat"),
+                          ("tinode", "tinode")):
+        (folder / kind).mkdir()
+        r = Rig(folder / kind, profile, kind)
+        by_profile[profile] = outcomes(r, profile)
+        r.stop()
+    first = by_profile["plain-ws-json"]
+    assert all(other == first for other in by_profile.values()), by_profile
+    assert first[0] == "您好" and first[1] == "refused" and first[2] == SOFT_AFTER
+    assert first.count("refused") >= 3 and "Ａ\u0041\t\"\\/ 很好的😀很好的" in first
