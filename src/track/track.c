@@ -10,6 +10,7 @@
 #include "net/tls.h"
 #include "track/pump.h"
 #include "track/redis.h"
+#include "track/reminder.h"
 #include "track/script.h"
 
 enum { ORPHANS_EVERY_MS = 5000, ORPHANS_MAX = 64, PATH_BYTES = 4096 };
@@ -20,6 +21,7 @@ struct track {
     struct tls_client *tls;
     struct redis *redis;
     struct pump *pump;
+    struct reminder *reminder;
     struct ring **ring; /* one per worker */
     unsigned n_workers;
     int64_t keep_ms;
@@ -133,6 +135,18 @@ static void start_pump(struct track *t, const struct conf *conf)
     on_orphans(t);
 }
 
+static void start_reminders(struct track *t, const struct track_options *o)
+{
+    t->reminder = reminder_start(&(struct reminder_options){.loop = t->loop,
+                                                            .redis = t->redis,
+                                                            .conf = o->conf,
+                                                            .node_id = t->node_id,
+                                                            .n_shards = (unsigned)o->conf->redis.shards,
+                                                            .notify = o->notify,
+                                                            .has_agent = o->has_agent,
+                                                            .ctx = o->ctx});
+}
+
 struct track *track_start(const struct track_options *o, unsigned n_workers, struct err *e)
 {
     struct track *t = xcalloc(1, sizeof(*t));
@@ -147,6 +161,7 @@ struct track *track_start(const struct track_options *o, unsigned n_workers, str
         return NULL;
     }
     start_pump(t, o->conf);
+    start_reminders(t, o);
     return t;
 }
 
@@ -158,6 +173,7 @@ struct ring *track_ring(struct track *t, unsigned worker)
 void track_reconfigure(struct track *t, const struct conf *conf)
 {
     pump_set_wait_replicas(t->pump, (unsigned)conf->redis.wait_replicas);
+    reminder_reconfigure(t->reminder, conf);
 }
 
 bool track_is_drained(const struct track *t)
@@ -183,6 +199,7 @@ void track_get_state(const struct track *t, struct track_state *out)
         .oldest_unsent_ms = p.oldest_unsent_ms,
         .redis_clock_offset_ms = p.clock_offset_ms,
     };
+    reminder_get_counts(t->reminder, &out->reminders_raised, &out->reminders_delivered);
     const char *why = !out->is_connected ? redis_last_error(t->redis) : !p.is_ready || p.paused ? p.trouble : "";
     snprintf(out->last_error, sizeof(out->last_error), "%s", why);
 }
@@ -192,8 +209,9 @@ void track_stop(struct track **tp)
     struct track *t = *tp;
     if (!t)
         return;
-    redis_free(&t->redis); /* ends what is in flight, so the pump can go */
+    redis_free(&t->redis); /* ends what is in flight, so its users can go */
     pump_free(&t->pump);
+    reminder_stop(&t->reminder);
     timer_free(&t->orphans);
     for (unsigned i = 0; i < t->n_workers; i++)
         ring_close(&t->ring[i], false); /* what is kept although confirmed is kept for the next run, too */

@@ -47,10 +47,28 @@ static void run_until(bool (*done)(void))
         fail_msg("given up: %s", state_now().last_error);
 }
 
+static bool on_notify(void *ctx, struct span agent, struct span conv, struct span text)
+{
+    (void)ctx, (void)agent, (void)conv, (void)text;
+    return false;
+}
+
+static bool on_has_agent(void *ctx, struct span agent)
+{
+    (void)ctx, (void)agent;
+    return false;
+}
+
+static struct track_options options(void)
+{
+    return (struct track_options){
+        .conf = &conf, .loop = loop, .node_id = "node-1", .notify = on_notify, .has_agent = on_has_agent};
+}
+
 static void start(unsigned n_workers)
 {
     struct err e = {0};
-    struct track_options o = {.conf = &conf, .loop = loop, .node_id = "node-1"};
+    struct track_options o = options();
     track = track_start(&o, n_workers, &e);
     if (!track)
         fail_msg("%s", e.text);
@@ -206,7 +224,7 @@ static void unusable_folders_are_named(void **state)
 {
     (void)state;
     struct err e;
-    struct track_options o = {.conf = &conf, .loop = loop, .node_id = "node-1"};
+    struct track_options o = options();
     free(conf.ring.dir);
     conf.ring.dir = xasprintf("%s/no/such/rings", server.dir);
     assert_null(track_start(&o, 1, &e));
