@@ -26,13 +26,13 @@ def packages():
 class Peer:
     """One program: `do` sends a command, `wait` returns the next event of a kind."""
 
-    def __init__(self, script, folder):
+    def __init__(self, script, folder, **env):
         node = shutil.which("node")
         assert node, "node is missing: install nodejs"
         self.name = script
         self.log = open(Path(folder) / f"{script}.log", "wb")
         self.proc = subprocess.Popen([node, NPM / f"{script}.js"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=self.log, env=dict(os.environ, CHATGATE_NPM_DIR=packages()), text=True)
+                                     stderr=self.log, env=dict(os.environ, CHATGATE_NPM_DIR=packages(), **env), text=True)
         Process.started.append(self.proc)
         self.events = queue.Queue()
         self.seen = []

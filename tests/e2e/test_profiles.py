@@ -20,12 +20,17 @@ SOFT, SOFT_AFTER = "这是\"最好的\"面料", "这是\"很好的\"面料"
 
 
 class Rig:
-    def __init__(self, folder, profile, kind, client=None):
+    def __init__(self, folder, profile, kind, client=None, certificates=None):
         self.server = Peer(f"{kind}_server", folder)
         self.backend_port = self.server.wait("listening")["port"]
-        self.gateway = Gateway(folder, self.backend_port, profile=profile, rules=RULES)
-        self.client = Peer(client or f"{kind}_client", folder)
-        self.base = f"http://127.0.0.1:{self.gateway.port}"
+        tls, trust = "", {}
+        if certificates:
+            tls = f"    tls: {{certificate: {certificates / 'server.pem'}, key: {certificates / 'server.key'}}}"
+            trust = {"NODE_EXTRA_CA_CERTS": str(certificates / "ca.pem")}
+        self.gateway = Gateway(folder, self.backend_port, profile=profile, rules=RULES, listener_extra=tls)
+        self.client = Peer(client or f"{kind}_client", folder, **trust)
+        self.is_secure = bool(certificates)
+        self.base = f"http{'s' if certificates else ''}://127.0.0.1:{self.gateway.port}"
 
     def status(self, method, path):
         request = urllib.request.Request(self.base + path, method=method, data=b"{}" if method != "GET" else None)
@@ -258,7 +263,7 @@ TEXTS = ["您好", BAD, SOFT, "加 我 微 信", "加我威信", "请加\n我微
 
 def outcomes(r, profile):
     """What became of every text: refused, or what the server received."""
-    r.client.do("connect", url=r.base, host=f"127.0.0.1:{r.gateway.port}")
+    r.client.do("connect", url=r.base, host=f"127.0.0.1:{r.gateway.port}", secure=r.is_secure)
     r.client.wait("ready")
     result = []
     for i, text in enumerate(TEXTS):
@@ -275,16 +280,18 @@ def outcomes(r, profile):
     return result
 
 
-def test_same_text_same_verdict(folder):
-    """Every profile gives the same verdict and the same rewrite for the same text."""
+def test_same_text_same_verdict(folder, certificates):
+    """Every profile, with and without TLS, gives the same verdict and the same rewrite for the same text."""
     by_profile = {}
     for profile, kind in (("plain-ws-json", "plain"), ("socketio-custom", "socketio"), ("rocketchat", "rocketchat"),
                           ("tinode", "tinode")):
-        (folder / kind).mkdir()
-        r = Rig(folder / kind, profile, kind)
-        by_profile[profile] = outcomes(r, profile)
-        r.stop()
-    first = by_profile["plain-ws-json"]
+        for tls in (None, certificates):
+            name = f"{kind}-tls" if tls else kind
+            (folder / name).mkdir()
+            r = Rig(folder / name, profile, kind, certificates=tls)
+            by_profile[name] = outcomes(r, profile)
+            r.stop()
+    first = by_profile["plain"]
     assert all(other == first for other in by_profile.values()), by_profile
     assert first[0] == "您好" and first[1] == "refused" and first[2] == SOFT_AFTER
     assert first.count("refused") >= 3 and "Ａ\u0041\t\"\\/ 很好的😀很好的" in first

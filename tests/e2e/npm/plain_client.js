@@ -17,7 +17,7 @@ const on = {
 
 listen({
   connect: (c) => {
-    ws = new WebSocket(c.url.replace('http:', 'ws:') + '/ws');
+    ws = new WebSocket(c.url.replace(/^http/, 'ws') + '/ws');
     ws.on('open', () => send({type: 'auth', token: 't'}));
     ws.on('message', (data) => {
       const m = JSON.parse(data.toString());

@@ -17,7 +17,7 @@ let tinode;
 
 listen({
   connect: async (c) => {
-    tinode = new Tinode({appName: 'e2e', host: c.host, apiKey: 'key', transport: 'ws', secure: false, persist: false});
+    tinode = new Tinode({appName: 'e2e', host: c.host, apiKey: 'key', transport: 'ws', secure: Boolean(c.secure), persist: false});
     tinode.onDataMessage = (data) => tell({event: 'message', data});
     await tinode.connect();
     const ctrl = await tinode.loginBasic('an', 'secret');
