@@ -1,0 +1,216 @@
+"""Reminders: recorded once by whichever of several nodes, taken over when a node dies, looked at again before they are
+raised. Time passes by moving what is recorded into the past: Redis's own clock decides."""
+import threading
+
+import pytest
+import redis
+
+from track_redis import Server, Shard
+
+STEPS = ("30000:agent,120000:supervisor", "3600000:agent", "600000")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+class Desk:
+    def __init__(self, db):
+        db.flushall()
+        self.shard, self.seq = Shard(db), 0
+        self.now = self.shard.now()
+
+    def event(self, **e):
+        self.seq += 1
+        e = {"conv": "c", "cust": "u", "mid": f"m{self.seq}", "agent": "ann", "team": "red", "shop": "s", **e}
+        assert self.shard.apply("r", [(self.seq, e)])[3] == "OK"
+
+    def asks(self, ago, **e):
+        self.event(k="in", at=self.now - ago, live=True, **e)
+
+    def answers(self, ago, **e):
+        self.event(k="out", at=self.now - ago, dlv=True, human=True, **e)
+
+    def due(self):
+        return [Due(*r) for r in self.shard.run("remind_due", 16, *STEPS)[1:]]
+
+    def run(self, script, d, *args):
+        return [v.decode() for v in self.shard.run(script, d.item, d.step, d.anchor, *args, *STEPS)]
+
+    def claim(self, d, node="n1", lease=10000):
+        return self.run("remind_claim", d, node, lease)
+
+    def whole(self, d, node="n1", outcome="delivered"):
+        word, fence = self.claim(d, node)
+        assert word == "OK"
+        assert self.run("remind_raise", d, fence, "chat") == ["SEND"]
+        assert self.run("remind_done", d, fence, outcome) == ["OK"]
+
+    def recorded(self):
+        return [(e["what"], e["kind"], e["step"]) for e in self.shard.stream(k="reminder")]
+
+
+class Due:
+    def __init__(self, item, kind, step, anchor, due, to, agent, conv, cust, since, ref, n):
+        self.item, self.kind, self.step, self.anchor = item, kind.decode(), step, anchor
+        self.due, self.to, self.agent, self.since, self.ref = int(due), to.decode(), agent.decode(), int(since), ref.decode()
+
+
+@pytest.fixture
+def desk(server):
+    return Desk(server.db)
+
+
+def test_steps_come_due_one_after_the_other_and_once(desk):
+    desk.asks(29000 - 5000)
+    assert desk.due() == []
+    desk = Desk(desk.shard.db)
+    desk.asks(60000)
+    (d,) = desk.due()
+    assert (d.kind, d.step, d.to, d.agent, d.due) == ("unanswered", 0, "agent", "ann", desk.now - 30000)
+    desk.whole(d)
+    assert desk.due() == [] and desk.recorded() == [("raised", "unanswered", "0"), ("delivered", "unanswered", "0")]
+    assert desk.claim(d) == ["GONE"], "a step that is done cannot be claimed again"
+
+
+def test_the_supervisor_is_next(desk):
+    desk.asks(130000)
+    desk.whole(desk.due()[0])
+    (d,) = desk.due()
+    assert (d.step, d.to) == (1, "supervisor")
+    desk.whole(d, outcome="undelivered")
+    assert desk.due() == []
+    assert [w for w, _, _ in desk.recorded()] == ["raised", "delivered", "raised", "undelivered"]
+
+
+def test_an_answer_ends_it_at_any_point(desk):
+    desk.asks(60000)
+    (d,) = desk.due()
+    _, fence = desk.claim(d)
+    desk.answers(1000)
+    assert desk.run("remind_raise", d, fence, "chat") == ["GONE"]
+    assert desk.recorded() == [] and desk.due() == []
+    assert desk.claim(d) == ["GONE"]
+
+
+def test_claimed_once_by_many_nodes(server, desk):
+    desk.asks(60000)
+    (d,) = desk.due()
+    results, start = [], threading.Barrier(8)
+
+    def node(name):
+        own = Shard(redis.Redis(unix_socket_path=server.socket))
+        start.wait(20)
+        results.append(own.run("remind_claim", d.item, d.step, d.anchor, name, 10000, *STEPS)[0])
+    threads = [threading.Thread(target=node, args=(f"n{i}",)) for i in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(30)
+    assert sorted(results) == [b"BUSY"] * 7 + [b"OK"]
+    assert desk.due() == [], "while a node holds it, nobody is asked to"
+
+
+def wait_for_due(desk):
+    import time
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        got = desk.due()
+        if got:
+            return got
+    raise AssertionError("the lease did not end")
+
+
+def test_killed_between_claim_and_raise_is_taken_over_and_shown(desk):
+    desk.asks(60000)
+    (d,) = desk.due()
+    _, old = desk.claim(d, "n1", lease=50)
+    (d,) = wait_for_due(desk)
+    word, new = desk.claim(d, "n2")
+    assert word == "OK" and int(new) > int(old)
+    assert desk.run("remind_raise", d, old, "chat") == ["STALE"], "the first node woke up late"
+    assert desk.run("remind_raise", d, new, "chat") == ["SEND"]
+    assert desk.run("remind_done", d, old, "delivered") == ["STALE"]
+    assert desk.run("remind_done", d, new, "delivered") == ["OK"]
+    assert [w for w, _, _ in desk.recorded()] == ["raised", "delivered"]
+    assert desk.shard.stream(k="reminder", what="raised")[0]["node"] == "n2"
+
+
+def test_killed_after_raise_is_recorded_once_and_not_shown_twice(desk):
+    desk.asks(60000)
+    (d,) = desk.due()
+    _, old = desk.claim(d, "n1", lease=50)
+    assert desk.run("remind_raise", d, old, "chat") in (["SEND"], ["STALE"])
+    (d,) = wait_for_due(desk)
+    _, new = desk.claim(d, "n2")
+    assert desk.run("remind_raise", d, new, "chat") == ["UNCERTAIN"]
+    assert desk.run("remind_done", d, new, "uncertain") == ["OK"]
+    assert [w for w, _, _ in desk.recorded()] == ["raised", "uncertain"]
+
+
+def test_a_new_round_starts_over_and_a_round_that_began_earlier_does_not(desk):
+    desk.asks(60000)
+    desk.whole(desk.due()[0])
+    desk.asks(70000)  # came late from another gateway: the same wait, only longer
+    assert desk.due() == []
+    desk.answers(50000)
+    desk.asks(40000)
+    (d,) = desk.due()
+    assert (d.step, d.since) == (0, desk.now - 40000)
+
+
+def test_a_case_without_news(desk):
+    desk.asks(2 * 3600000, ckind="refund", sev=2, words="w")
+    desk.answers(90 * 60000)
+    (d,) = desk.due()
+    assert (d.kind, d.step, d.since) == ("stale_case", 0, desk.now - 90 * 60000)
+    case = d.ref
+    desk.answers(60000)
+    assert desk.claim(d) == ["GONE"] and desk.due() == [], "news to the customer"
+    assert desk.shard.run("case_move", "move", case, "closed", "sue", "done")[0] == b"OK"
+    assert desk.due() == []
+
+
+def test_commitments_before_and_at_the_due_time(desk):
+    desk.answers(3600000, due=desk.now + 300000)
+    (d,) = desk.due()
+    assert (d.kind, d.step, d.to, d.due) == ("commitment", 0, "agent", desk.now - 300000)
+    desk.whole(d)
+    assert desk.due() == []
+    desk = Desk(desk.shard.db)
+    desk.answers(3600000, due=desk.now - 300000)
+    desk.whole(desk.due()[0])
+    (d,) = desk.due()
+    assert (d.step, d.to, d.due) == (1, "supervisor", desk.now - 300000)
+    desk.answers(1000)
+    assert desk.claim(d) == ["GONE"] and desk.due() == []
+
+
+def test_a_short_promise_is_not_nagged_at_once(desk):
+    desk.answers(1000, due=desk.now + 120000)
+    assert desk.due() == []
+
+
+def test_what_is_over_leaves_nothing_behind(desk):
+    for i in range(20):
+        desk.asks(60000, conv=f"c{i}")
+    for d in desk.due() + desk.due():
+        if desk.claim(d)[0] == "OK":
+            pass
+    for i in range(20):
+        desk.answers(1000, conv=f"c{i}")
+    db, s = desk.shard.db, desk.shard
+    for member in db.zrange(s.key("remind_at"), 0, -1):
+        db.zadd(s.key("remind_at"), {member: 1})
+    for _ in range(3):
+        assert desk.due() == []
+    assert db.zcard(s.key("remind_at")) == 0 and db.hlen(s.key("remind")) == 0
+
+
+def test_due_answers_are_bounded(desk):
+    for i in range(50):
+        desk.asks(60000 + i, conv=f"c{i}")
+    assert len(desk.due()) == 16
