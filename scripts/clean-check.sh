@@ -11,7 +11,7 @@ for program in mmdebstrap git unshare; do
 done
 # All mounts are made in a mount namespace of its own: whatever happens, they end with this script.
 if [ -z "${CHATGATE_CLEAN_NAMESPACE:-}" ]; then
-    CHATGATE_CLEAN_NAMESPACE=1 exec unshare --mount --propagation private --pid --fork --kill-child "$0" "$@"
+    CHATGATE_CLEAN_NAMESPACE=1 exec unshare --mount --propagation private --pid --mount-proc --fork --kill-child "$0" "$@"
 fi
 root=${1:-$(mktemp -d "${TMPDIR:-/var/tmp}/chatgate-clean.XXXXXX")}
 mkdir -p "$root"
@@ -34,6 +34,7 @@ trap 'exit 130' INT TERM HUP
 
 commit=$(git rev-parse HEAD)
 echo "== a bare Debian 12 root"
+# shellcheck disable=SC2016 # apt-get's own variables
 sources=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' |
     awk '$1 == "Debian" && $2 ~ /^bookworm(-updates|-security)?$/ {print "deb", $3, $2, $4}' | sort -u)
 [ -n "$sources" ] || { echo "error: apt-get knows no Debian 12 source here; configure one and run apt-get update" >&2; exit 1; }
