@@ -6,11 +6,6 @@
 #include "gate/gate.h"
 #include "gate/policy.h"
 
-static struct span agent_of(const struct session *s)
-{
-    return buf_span(&s->ws->pc.uid);
-}
-
 static struct span keep(struct worker *w, struct span t)
 {
     return t.n ? span_of(arena_strdup(&w->arena, t), t.n) : t;
@@ -24,7 +19,7 @@ void inspect_reset(struct worker *w)
 static void fill_event(struct session *s, const struct unit *u, enum event_kind kind, struct track_event *ev)
 {
     struct worker *w = s->w;
-    struct span agent = agent_of(s);
+    struct span agent = session_agent(s);
     struct directory_agent who = directory_find(w->snap->directory, agent);
     *ev = (struct track_event){
         .kind = kind,
@@ -51,7 +46,7 @@ static void fill_event(struct session *s, const struct unit *u, enum event_kind 
 static void fill_input(struct session *s, const struct unit *u, enum direction dir, struct rule_input *in)
 {
     struct worker *w = s->w;
-    struct span agent = agent_of(s);
+    struct span agent = session_agent(s);
     struct directory_agent who = directory_find(w->snap->directory, agent);
     in->dir = dir;
     in->n_texts = MIN_OF(u->n_texts, (size_t)INPUT_TEXTS_MAX);
@@ -112,7 +107,8 @@ static struct span notices(struct session *s, const struct verdict *v, bool refu
         bool seen = false;
         for (size_t k = 0; k < n; k++)
             seen = seen || strcmp(shown[k], text) == 0;
-        if (seen || (!refused && !node_may_warn(w->gate->node, agent_of(s), conv, clock_wall_ms(), rule_id(h->rule))))
+        if (seen ||
+            (!refused && !node_may_warn(w->gate->node, session_agent(s), conv, clock_wall_ms(), rule_id(h->rule))))
             continue;
         shown[n++] = text;
         if (w->words.len)
@@ -151,7 +147,7 @@ bool inspect_fail(struct session *s, struct judged *j, enum cause c)
 static bool identity_fails(struct session *s, struct judged *j)
 {
     struct worker *w = s->w;
-    struct span agent = agent_of(s);
+    struct span agent = session_agent(s);
     if (!agent.n)
         return inspect_fail(s, j, CAUSE_NO_IDENTITY);
     if (!w->snap->conf->directory || directory_find(w->snap->directory, agent).is_listed)
@@ -225,7 +221,7 @@ void inspect_outgoing(struct session *s, const struct unit *u, struct judged *ou
         int64_t age_ms;
         ruleset_window(w->snap->rules, &messages, &age_ms);
         if (messages)
-            node_window_add(w->gate->node, agent_of(s), u->conv, in.now_ms, u->text[0]);
+            node_window_add(w->gate->node, session_agent(s), u->conv, in.now_ms, u->text[0]);
     }
 }
 
@@ -316,7 +312,7 @@ void inspect_refused_later(struct session *s, struct span conv, struct span cust
 
 void inspect_presence(struct session *s, bool is_on)
 {
-    struct unit u = {.customer = agent_of(s)};
+    struct unit u = {.customer = session_agent(s)};
     struct track_event ev;
     fill_event(s, &u, is_on ? EV_AGENT_ON : EV_AGENT_OFF, &ev);
     append(s->w, &ev);

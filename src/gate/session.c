@@ -56,8 +56,8 @@ void session_set_deadline(struct session *s, int64_t ms)
 static void log_closing(struct session *s)
 {
     char agent[LOG_ESC_MAX] = "-", host[ADDR_TEXT_MAX];
-    if (s->ws)
-        log_esc(buf_span(&s->ws->pc.uid), agent);
+    if (session_agent(s).n)
+        log_esc(session_agent(s), agent);
     log_event(LOG_INFO, "session_end",
               "session=%llx why=%s state=%s peer=%s listener=%s agent=%s requests=%llu out=%llu blocked=%llu "
               "rewritten=%llu warned=%llu in=%llu ms=%lld",
@@ -74,12 +74,11 @@ void session_end(struct session *s, enum end_reason why)
     if (s->state != SS_LINGER)
         s->end_why = (uint8_t)why; /* else it stands already */
     log_closing(s);
-    if (s->ws) {
-        ws_give_back_unsent(s);
-        if (s->ws->is_seated) {
-            node_seat_remove(s->w->gate->node, buf_span(&s->ws->pc.uid), (struct seat){s->w->index, s->id});
-            inspect_presence(s, false);
-        }
+    if (s->ws)
+        unsent_give_back(s);
+    if (s->is_seated) {
+        node_seat_remove(s->w->gate->node, session_agent(s), (struct seat){s->w->index, s->id});
+        inspect_presence(s, false);
     }
     session_set_state(s, SS_DEAD);
     if (s->server >= 0)
@@ -89,6 +88,49 @@ void session_end(struct session *s, enum end_reason why)
     conn_close(&s->client);
     conn_close(&s->backend);
     worker_bury_session(s->w, s, s->id);
+}
+
+/* --- the agent --- */
+
+struct span session_agent(const struct session *s)
+{
+    return s->ws ? buf_span(&s->ws->pc.uid) : span_of("", 0);
+}
+
+void session_seat(struct session *s)
+{
+    if (s->is_seated)
+        return;
+    s->is_seated = true;
+    node_seat_add(s->w->gate->node, session_agent(s), (struct seat){s->w->index, s->id});
+    inspect_presence(s, true);
+}
+
+bool session_notice(struct session *s, struct span conv, struct span text)
+{
+    return ws_notice(s, conv, text);
+}
+
+bool session_is_over_rate(struct session *s, uint64_t bytes)
+{
+    const struct conf *c = s->w->snap->conf;
+    if (!c->limits.messages_per_s && !c->limits.bytes_per_s)
+        return false;
+    int64_t second = s->w->now_ms / 1000;
+    if (s->second != second) {
+        s->second = second;
+        s->second_messages = s->second_bytes = 0;
+    }
+    if ((c->limits.messages_per_s && s->second_messages >= c->limits.messages_per_s) ||
+        (c->limits.bytes_per_s && s->second_bytes >= c->limits.bytes_per_s)) {
+        s->is_throttled = true;
+        s->w->count.throttled++;
+        conn_set_reading(&s->client, false);
+        return true;
+    }
+    s->second_messages++;
+    s->second_bytes += (uint32_t)MIN_OF(bytes, (uint64_t)UINT32_MAX / 2);
+    return false;
 }
 
 /* --- bytes in --- */
@@ -103,6 +145,8 @@ static size_t use_client_bytes(struct session *s, struct span in)
         return ws_from_client(s, in);
     case SS_LINGER:
         return in.n;
+    case SS_XMPP_OPEN:
+    case SS_XMPP:
     case SS_PROXY:
     case SS_HANDSHAKE:
     case SS_CONNECT:
@@ -286,8 +330,7 @@ static void on_backend_readable(struct conn *c)
 static void on_backend_drained(struct conn *c)
 {
     struct session *s = CONTAINER_OF(c, struct session, backend);
-    if (s->ws)
-        buf_fini(&s->ws->unsent);
+    buf_fini(&s->unsent);
     if (!s->is_throttled && !s->client_eof)
         conn_set_reading(&s->client, true);
 }
@@ -320,7 +363,7 @@ void session_to_backend(struct session *s, const void *p, size_t n)
     }
     s->w->count.bytes_out += n;
     if (s->ws)
-        s->ws->sent_bytes += n;
+        s->sent_bytes += n;
     if ((int64_t)conn_queued(&s->backend) > s->w->snap->conf->limits.buffer_bytes)
         conn_set_reading(&s->client, false);
 }
@@ -404,6 +447,8 @@ static void on_deadline(struct session *s)
     case SS_WS:
         ws_close(s, WS_CLOSE_GOING_AWAY, "idle", END_TIMEOUT);
         return;
+    case SS_XMPP_OPEN:
+    case SS_XMPP:
     case SS_PROXY:
     case SS_HANDSHAKE:
     case SS_LINGER:

@@ -17,6 +17,7 @@ static void free_dead(struct worker *w)
         w->dead = s->next;
         exchange_free(s);
         ws_free(&s->ws);
+        buf_fini(&s->unsent);
         buf_fini(&s->cin);
         buf_fini(&s->bin);
         snapshot_unref(&s->snap);
@@ -251,7 +252,7 @@ static void on_notice(void *arg)
     struct post_notice *p = arg;
     struct session *s = worker_get_session(p->w, p->session);
     if (s)
-        ws_notice(s, span_of(p->conv, p->conv_len), span_of(p->text, p->text_len));
+        session_notice(s, span_of(p->conv, p->conv_len), span_of(p->text, p->text_len));
     free(p->conv);
     free(p->text);
     free(p);

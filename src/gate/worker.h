@@ -46,7 +46,7 @@ struct worker {
     struct buf wire;    /* bytes being made */
     struct buf words;   /* notice text being made */
     struct buf emitted; /* a spliced payload */
-    struct buf notes;   /* ws_out.c: messages of this turn, of session notes_of */
+    struct buf notes;   /* unsent.c: messages of this turn, of session notes_of */
     struct session *notes_of;
     struct profile_scratch *pscratch;
     struct rule_scratch *rscratch;

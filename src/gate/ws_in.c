@@ -92,8 +92,8 @@ static void linger(struct session *s, enum end_reason why)
     if (s->state != SS_WS)
         return;
     s->end_why = (uint8_t)why;
-    ws_give_back_unsent(s);
-    buf_fini(&s->ws->unsent);
+    unsent_give_back(s);
+    buf_fini(&s->unsent);
     session_set_state(s, SS_LINGER);
     session_set_deadline(s, CLOSE_LINGER_MS);
     conn_close(&s->backend);
@@ -141,8 +141,8 @@ static void observe(struct session *s, struct span payload)
     struct worker *w = s->w;
     struct unit units[UNITS_MAX];
     size_t n = profile_read(w->pscratch, &s->ws->pc, S2C, payload, clock_wall_ms(), units);
-    if (s->ws->pc.uid.len && !s->ws->is_seated)
-        ws_seat(s);
+    if (s->ws->pc.uid.len && !s->is_seated)
+        session_seat(s);
     inspect_reset(w);
     for (size_t i = 0; i < n; i++) {
         if (units[i].is_nack)

@@ -7,19 +7,11 @@
 #include "gate/inspect.h"
 #include "gate/policy.h"
 
-enum { UNSENT_BYTES_MAX = 64 * 1024 };
-
 /* What becomes of a whole message. */
 enum fate {
     FATE_AS_IS,   /* the bytes that came */
     FATE_NOTHING, /* refused: nothing of it */
     FATE_EDITED,  /* one frame with the payload in the worker's `emitted` */
-};
-
-/* A message that was recorded as delivered; the ids follow it. */
-struct note {
-    uint64_t end;
-    uint16_t len[3]; /* conversation, customer, message id */
 };
 
 void ws_start(struct session *s, struct span query)
@@ -30,7 +22,7 @@ void ws_start(struct session *s, struct span query)
     s->w->count.websockets++;
     session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
     if (ws->pc.uid.len) /* some backends name the agent in the handshake */
-        ws_seat(s);
+        session_seat(s);
 }
 
 void ws_free(struct ws **wsp)
@@ -43,18 +35,8 @@ void ws_free(struct ws **wsp)
     buf_fini(&ws->frag_plain);
     buf_fini(&ws->in_copy);
     buf_fini(&ws->inject);
-    buf_fini(&ws->unsent);
     free(ws);
     *wsp = NULL;
-}
-
-void ws_seat(struct session *s)
-{
-    if (s->ws->is_seated)
-        return;
-    s->ws->is_seated = true;
-    node_seat_add(s->w->gate->node, buf_span(&s->ws->pc.uid), (struct seat){s->w->index, s->id});
-    inspect_presence(s, true);
 }
 
 /* --- one message --- */
@@ -70,53 +52,6 @@ static void send_frame(struct session *s, uint8_t opcode, struct span payload)
     buf_commit(&frame, payload.n);
     session_to_backend(s, frame.data, frame.len);
     buf_fini(&frame);
-}
-
-/* A message of which `end` is the position behind its last byte in the stream to the backend. Packed into the worker's
- * buffer; kept with the session only when the backend is slow (settle_notes). */
-static void note_message(struct session *s, const struct track_event *ev, uint64_t end)
-{
-    struct buf *b = &s->w->notes;
-    const struct span ids[3] = {ev->conv, ev->customer, ev->mid};
-    struct note note = {.end = end};
-    for (int i = 0; i < 3; i++)
-        note.len[i] = (uint16_t)MIN_OF(ids[i].n, (size_t)EVENT_FIELD_MAX);
-    buf_append(b, &note, sizeof(note));
-    for (int i = 0; i < 3; i++)
-        buf_append(b, ids[i].p, note.len[i]);
-}
-
-static void settle_notes(struct session *s)
-{
-    struct buf *b = &s->w->notes;
-    if (s->state == SS_WS && conn_queued(&s->backend) && s->ws->unsent.len < UNSENT_BYTES_MAX)
-        buf_append_span(&s->ws->unsent, buf_span(b));
-    buf_reset(b);
-}
-
-static void give_back(struct session *s, struct span notes)
-{
-    uint64_t gone = s->ws->sent_bytes - conn_queued(&s->backend);
-    while (notes.n >= sizeof(struct note)) {
-        struct note note;
-        memcpy(&note, notes.p, sizeof(note));
-        struct span id[3];
-        size_t at = sizeof(note);
-        for (int i = 0; i < 3; i++) {
-            id[i] = span_of(notes.p + at, note.len[i]);
-            at += note.len[i];
-        }
-        if (note.end > gone)
-            inspect_refused_later(s, id[0], id[1], id[2]);
-        notes = span_from(notes, at);
-    }
-}
-
-void ws_give_back_unsent(struct session *s)
-{
-    give_back(s, buf_span(&s->ws->unsent));
-    if (s->w->notes_of == s)
-        give_back(s, buf_span(&s->w->notes));
 }
 
 static void tell_agent(struct session *s, const struct unit *u, const struct judged *j)
@@ -189,7 +124,7 @@ static enum fate handle_units(struct session *s, struct span payload, const stru
         if (!inspect_record(s, j))
             fate = FATE_NOTHING;
         if (!j->refused)
-            note_message(s, &j->event, end);
+            unsent_note(s, &j->event, end);
         tell_agent(s, &units[i], j);
         if (s->state != SS_WS)
             return FATE_NOTHING;
@@ -249,30 +184,6 @@ static void stop_with(struct session *s, struct walk *k, int code, const char *w
     ws_close(s, code, why, END_PROTOCOL);
 }
 
-/* True when the second's share is used up: reading stops until the sweep. */
-static bool is_over_rate(struct session *s, uint64_t bytes)
-{
-    const struct conf *c = s->w->snap->conf;
-    struct ws *ws = s->ws;
-    if (!c->limits.messages_per_s && !c->limits.bytes_per_s)
-        return false;
-    int64_t second = s->w->now_ms / 1000;
-    if (ws->second != second) {
-        ws->second = second;
-        ws->messages = ws->bytes = 0;
-    }
-    if ((c->limits.messages_per_s && ws->messages >= c->limits.messages_per_s) ||
-        (c->limits.bytes_per_s && ws->bytes >= c->limits.bytes_per_s)) {
-        s->is_throttled = true;
-        s->w->count.throttled++;
-        conn_set_reading(&s->client, false);
-        return true;
-    }
-    ws->messages++;
-    ws->bytes += (uint32_t)MIN_OF(bytes, (uint64_t)UINT32_MAX / 2);
-    return false;
-}
-
 /* A frame of a fragmented message (header and payload): kept until the last one. */
 static void take_fragment(struct session *s, struct walk *k, const struct ws_head *h, size_t total)
 {
@@ -290,7 +201,7 @@ static void take_fragment(struct session *s, struct walk *k, const struct ws_hea
     buf_commit(&ws->frag_plain, h->len);
     if (!h->fin)
         return;
-    enum fate fate = handle_message(s, ws->frag_opcode, buf_span(&ws->frag_plain), ws->sent_bytes + ws->frag_wire.len);
+    enum fate fate = handle_message(s, ws->frag_opcode, buf_span(&ws->frag_plain), s->sent_bytes + ws->frag_wire.len);
     if (fate == FATE_AS_IS)
         session_to_backend(s, ws->frag_wire.data, ws->frag_wire.len);
     else if (fate == FATE_EDITED)
@@ -305,7 +216,7 @@ static void take_message(struct session *s, struct walk *k, const struct ws_head
     buf_reset(plain);
     ws_mask(buf_reserve(plain, h->len), k->in.p + k->at + h->head_len, h->len, h->mask, 0);
     buf_commit(plain, h->len);
-    enum fate fate = handle_message(s, h->opcode, buf_span(plain), s->ws->sent_bytes + (k->at - k->run) + total);
+    enum fate fate = handle_message(s, h->opcode, buf_span(plain), s->sent_bytes + (k->at - k->run) + total);
     if (fate == FATE_AS_IS) {
         k->at += total;
         return;
@@ -349,7 +260,7 @@ static bool take_frame(struct session *s, struct walk *k)
         return true;
     }
     size_t total = h.head_len + (size_t)h.len;
-    if (rest.n < total || (!is_control && is_over_rate(s, total)))
+    if (rest.n < total || (!is_control && session_is_over_rate(s, total)))
         return false;
     if (is_control)
         take_control(s, k, &h, total);
@@ -366,12 +277,11 @@ size_t ws_from_client(struct session *s, struct span in)
     session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
     if (s->ws->client_closed)
         return in.n; /* RFC 6455 5.5.1: nothing counts after a close frame */
-    s->w->notes_of = s;
+    unsent_begin(s);
     while (k.at < in.n && s->state == SS_WS && !s->ws->client_closed && !s->is_throttled && take_frame(s, &k))
         continue;
     if (s->state == SS_WS)
         flush(s, &k);
-    settle_notes(s);
-    s->w->notes_of = NULL;
+    unsent_settle(s);
     return k.at;
 }
