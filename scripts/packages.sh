@@ -38,7 +38,8 @@ install_packages() {
         $sudo chmod 755 $policy
     fi
     $sudo apt-get update -qq &&
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null ||
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" \
+            >/dev/null 2> >(grep -v 'apt-utils is not installed' >&2) ||
         status=$?
     [ -z "$policy" ] || $sudo rm -f "$policy"
     [ "$status" = 0 ] || echo "error: apt-get could not install: ${missing[*]}" >&2

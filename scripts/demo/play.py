@@ -84,10 +84,10 @@ async def play(o, conv):
         await agent.say(conv, "加我微信聊，给您便宜点", is_refused=True)
         await agent.say(conv, "那您加我 薇❤信 吧：abc_8823", is_refused=True)
 
-        print("\n3. Rewritten on its way: a claim that nobody can prove, and 光线下, which platforms misread as 线下 (offline)")
-        typed = "亲，这款销量第一，图片是光线下拍的。"
+        print("\n3. Rewritten on its way: an extreme claim, and 光线下, which platforms misread as 线下 (offline)")
+        typed = "亲，这款效果最佳，图片是光线下拍的。"
         got = await exchange(agent, customer, typed)
-        if got == typed or "第一" in got or "线下" in got:
+        if got == typed or "最佳" in got or "线下" in got:
             raise Unexpected(f"“{typed}” should have been rewritten")
 
         print("\n4. A complaint; it opens a case")

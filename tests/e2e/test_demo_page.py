@@ -83,9 +83,9 @@ def test_refused_rewritten_delivered(page):
     row = wait_for("the refusal", lambda: next((r for r in page.rows("agent") if "refused" in r[0]), None))
     assert row[1].startswith("加我微信") and "未发送 not sent: " in row[1], row
     assert len(row[1].split("not sent: ")[1]) > 10, "no reason given"
-    page.type("agent", "这款销量第一，图片是光线下拍的")
+    page.type("agent", "这款效果最佳，图片是光线下拍的")
     row = page.wait_row("customer", "网关已改写")
-    assert "第一" not in row[1] and "线下" not in row[1], row
+    assert "最佳" not in row[1] and "线下" not in row[1], row
     marks = [e.text for e in page.find("#customer-log mark")]
     assert marks and "这款" not in "".join(marks), marks
     page.type("agent", "您好亲，有货的")
@@ -166,7 +166,7 @@ def test_layout(demo, width, height, scheme):
         page.wait_row("agent", "提醒 notice")
         page.type("agent", "加我微信")
         wait_for("the refusal", lambda: [r for r in page.rows("agent") if "refused" in r[0]])
-        page.type("agent", "这款销量第一")
+        page.type("agent", "这款效果最佳")
         page.wait_row("customer", "网关已改写")
         run = page.driver.execute_script
         assert run("return innerWidth") == width

@@ -60,7 +60,7 @@ def check_story(out):
             r"^1\. ", r"^  customer ▶ 你好，这件衣服有货吗？$", r"^  customer ◀ 您好亲，有货的",
             r"^2\. ", r"^  agent    ▶ 加我微信聊", r"^  agent    ✗ 未发送 not sent: .*站外",
             r"^  agent    ▶ .*薇❤信", r"^  agent    ✗ 未发送 not sent: .*站外",
-            r"^3\. ", r"^  agent    ▶ 亲，这款销量第一，图片是光线下拍的。$", r"^  customer ◀ 亲，这款.*，图片是.*拍的。$",
+            r"^3\. ", r"^  agent    ▶ 亲，这款效果最佳，图片是光线下拍的。$", r"^  customer ◀ 亲，这款.*，图片是.*拍的。$",
             r"^4\. ", r"^  customer ▶ 收到的衣服破了个洞", r"^5\. ", r"^  agent    ! 提醒 notice: \S",
             r"^6\. ", r"^  customer ◀ 亲，非常抱歉",
             r"^== read back from Redis: how fast", r"\bxiaomei\b", r"^== read back from Redis: the open case", r"\bdemo-\d+",
@@ -69,7 +69,7 @@ def check_story(out):
         assert m, f"/{pattern}/ is not in\n{out[at:]}"
         at = m.end()
     customer = "\n".join(line for line in out.splitlines() if line.startswith("  customer ◀"))
-    assert not re.search("信|第一|线下", customer), customer
+    assert not re.search("信|最佳|线下", customer), customer
     assert "error" not in out and "warning" not in out, out
 
 
