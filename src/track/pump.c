@@ -8,7 +8,7 @@
 #include "track/pump_lane.h"
 
 enum {
-    TICK_BUSY_MS = 2,
+    TICK_BUSY_MS = 10, /* many events share a script call, and the workers' core is woken less often */
     TICK_IDLE_MS = 20,
     SCAN_PER_TICK = 8192,
     WAIT_RETRY_MS = 1000,
