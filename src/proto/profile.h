@@ -23,6 +23,15 @@ struct profile *profile_ref(struct profile *p);
 void profile_unref(struct profile **p);
 const char *profile_name(const struct profile *p);
 
+/* Only of a profile with an `xmpp:` section: the codec is built in, these are its knobs. */
+struct profile_xmpp {
+    bool is_websocket; /* it has sockets of framing xmpp: for HTTP listeners; else the listener takes XMPP streams */
+    bool strips_sm;    /* stream management is not offered */
+    bool upstream_starttls; /* TLS towards the server begins with STARTTLS, not at once */
+};
+/* NULL: not XMPP. */
+const struct profile_xmpp *profile_xmpp(const struct profile *p);
+
 /* --- HTTP routes --- */
 
 enum route_kind {

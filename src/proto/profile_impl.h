@@ -157,7 +157,7 @@ struct profile_rule {
 
 /* --- sockets and routes --- */
 
-enum framing { FRAMING_PLAIN, FRAMING_SOCKJS, FRAMING_SOCKETIO };
+enum framing { FRAMING_PLAIN, FRAMING_SOCKJS, FRAMING_SOCKETIO, FRAMING_XMPP };
 struct pattern {
     const char *method; /* NULL: any */
     uint32_t n;
@@ -204,6 +204,8 @@ struct profile {
         struct conds needs_sub;
     } notice;
     bool has_answers; /* some rule is ack or nack: sends are remembered */
+    bool is_xmpp;
+    struct profile_xmpp xmpp;
 };
 
 /* --- one read --- */

@@ -175,8 +175,9 @@ static void load_default(struct profile_loader *l, const struct ynode *value)
 
 static void load_root(struct profile_loader *l, const struct ynode *root)
 {
-    static const char *const allowed[] = {"profile",  "json",   "ws",       "http",  "deny",   "default",  "templates",
-                                          "refusals", "refuse", "identity", "rules", "notice", "customer", NULL};
+    static const char *const allowed[] = {"profile", "json",      "ws",       "http",   "deny",
+                                          "default", "templates", "refusals", "refuse", "identity",
+                                          "rules",   "notice",    "customer", "xmpp",   NULL};
     if (!load_map(l, root, "profile", allowed))
         return;
     load_name(l, root);
@@ -193,8 +194,9 @@ static void load_root(struct profile_loader *l, const struct ynode *root)
     if (yaml_get(root, "customer"))
         sel_compile_list(yaml_get(root, "customer"), "customer", l->a, &l->p->customer, l->errs);
     load_rules(l, yaml_get(root, "rules"));
-    if (!l->p->n_sockets && !l->p->n_deny)
-        yaml_bad(l->errs, root, "profile: has neither `ws` nor `deny`, so it would do nothing");
+    load_xmpp(l, root, yaml_get(root, "xmpp"));
+    if (!l->p->n_sockets && !l->p->n_deny && !l->p->is_xmpp)
+        yaml_bad(l->errs, root, "profile: has neither `ws` nor `deny` nor `xmpp`, so it would do nothing");
 }
 
 static struct profile *load_tree(const struct ynode *root, struct err_list *errs, size_t before)

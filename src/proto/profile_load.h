@@ -23,6 +23,8 @@ void load_refusals(struct profile_loader *l, const struct ynode *refusals, const
 const struct refusal *load_refusal_name(struct profile_loader *l, const struct ynode *name);
 /* {send|ack|event: template, if: {has_ack: …}} */
 bool load_action(struct profile_loader *l, const struct ynode *at, struct action *out);
+/* `xmpp:`, after the sockets. */
+void load_xmpp(struct profile_loader *l, const struct ynode *root, const struct ynode *xmpp);
 void load_rules(struct profile_loader *l, const struct ynode *rules);
 /* Makes the names that any rule captures known, before templates are read. */
 void load_capture_names(struct profile_loader *l, const struct ynode *rules);

@@ -35,8 +35,8 @@ static void load_needs(struct profile_loader *l, const struct ynode *at, struct 
 static void load_socket(struct profile_loader *l, const struct ynode *at, struct socket *s)
 {
     static const char *const allowed[] = {"path", "framing", "opcode", "subprotocols", "ignore", "require_query", NULL};
-    static const char *const framings[] = {"plain", "sockjs", "socketio", NULL}, *const opcodes[] = {"text", "binary",
-                                                                                                     NULL};
+    static const char *const framings[] = {"plain", "sockjs", "socketio", "xmpp", NULL}, *const opcodes[] = {
+                                                                                             "text", "binary", NULL};
     int framing = 0, opcode = 0;
     if (!load_map(l, at, "ws", allowed))
         return;

@@ -1,0 +1,144 @@
+#include "proto/xmpp_dom.h"
+
+#include "base/xalloc.h"
+
+enum { KEEP_BYTES = 64 * 1024, KEEP_NODES = 256 };
+
+struct xmpp_dom *xmpp_dom_new(void)
+{
+    return xcalloc(1, sizeof(struct xmpp_dom));
+}
+
+void xmpp_dom_free(struct xmpp_dom **dp)
+{
+    struct xmpp_dom *d = *dp;
+    if (!d)
+        return;
+    buf_fini(&d->text);
+    buf_fini(&d->words);
+    free(d->node);
+    free(d->attr);
+    free(d);
+    *dp = NULL;
+}
+
+void xmpp_dom_reset(struct xmpp_dom *d)
+{
+    d->n = d->n_attrs = 0;
+    d->is_truncated = false;
+    if (d->text.cap > KEEP_BYTES)
+        buf_fini(&d->text);
+    if (d->words.cap > KEEP_BYTES)
+        buf_fini(&d->words);
+    buf_reset(&d->text);
+    buf_reset(&d->words);
+    if (d->cap > KEEP_NODES) {
+        free(d->node);
+        d->node = NULL;
+        d->cap = 0;
+    }
+    if (d->cap_attrs > KEEP_NODES) {
+        free(d->attr);
+        d->attr = NULL;
+        d->cap_attrs = 0;
+    }
+}
+
+static struct xmpp_slice put(struct xmpp_dom *d, const char *p, size_t n)
+{
+    struct xmpp_slice at = {d->words.len, (uint32_t)n};
+    buf_append(&d->words, p, n);
+    return at;
+}
+
+static void put_name(struct xmpp_dom *d, const char *both, struct xmpp_slice *ns, struct xmpp_slice *name)
+{
+    const char *mark = strchr(both, '\x1f');
+    *ns = put(d, both, mark ? (size_t)(mark - both) : 0);
+    both = mark ? mark + 1 : both;
+    *name = put(d, both, strlen(both));
+}
+
+static bool grow(struct xmpp_dom *d, size_t more_attrs)
+{
+    if (d->n >= XMPP_NODES_MAX || d->n_attrs + more_attrs > XMPP_ATTRS_MAX)
+        return false;
+    if (d->n == d->cap) {
+        d->cap = d->cap ? d->cap * 2 : 16;
+        d->node = xrealloc(d->node, d->cap * sizeof(*d->node));
+    }
+    while (d->n_attrs + more_attrs > d->cap_attrs) {
+        d->cap_attrs = d->cap_attrs ? d->cap_attrs * 2 : 16;
+        d->attr = xrealloc(d->attr, d->cap_attrs * sizeof(*d->attr));
+    }
+    return true;
+}
+
+uint32_t xmpp_dom_open(struct xmpp_dom *d, uint32_t parent, const char *name, const char **attrs)
+{
+    size_t n = 0;
+    while (attrs[n * 2])
+        n++;
+    if (d->is_truncated || !grow(d, n)) {
+        d->is_truncated = true;
+        return UINT32_MAX;
+    }
+    struct xmpp_node *node = &d->node[d->n];
+    *node = (struct xmpp_node){.parent = parent, .attr = d->n_attrs, .n_attrs = (uint32_t)n, .text_from = d->text.len};
+    put_name(d, name, &node->ns, &node->name);
+    for (size_t i = 0; i < n; i++) {
+        struct xmpp_attr *a = &d->attr[d->n_attrs++];
+        put_name(d, attrs[i * 2], &a->ns, &a->name);
+        a->value = put(d, attrs[i * 2 + 1], strlen(attrs[i * 2 + 1]));
+    }
+    return d->n++;
+}
+
+void xmpp_dom_close(struct xmpp_dom *d, uint32_t i)
+{
+    d->node[i].text_to = d->text.len;
+    d->node[i].end = d->n;
+}
+
+static struct span word(const struct xmpp_dom *d, struct xmpp_slice s)
+{
+    return span_of(buf_span(&d->words).p + s.at, s.n);
+}
+
+struct span xmpp_name(const struct xmpp_dom *d, uint32_t i)
+{
+    return word(d, d->node[i].name);
+}
+
+struct span xmpp_ns(const struct xmpp_dom *d, uint32_t i)
+{
+    return word(d, d->node[i].ns);
+}
+
+bool xmpp_is(const struct xmpp_dom *d, uint32_t i, const char *ns, const char *name)
+{
+    return span_is(xmpp_name(d, i), name) && (!ns || span_is(xmpp_ns(d, i), ns));
+}
+
+struct span xmpp_text(const struct xmpp_dom *d, uint32_t i)
+{
+    const struct xmpp_node *node = &d->node[i];
+    return span_of(buf_span(&d->text).p + node->text_from, node->text_to - node->text_from);
+}
+
+struct span xmpp_attr(const struct xmpp_dom *d, uint32_t i, const char *name)
+{
+    const struct xmpp_node *node = &d->node[i];
+    for (uint32_t k = node->attr; k < node->attr + node->n_attrs; k++)
+        if (!d->attr[k].ns.n && span_is(word(d, d->attr[k].name), name))
+            return word(d, d->attr[k].value);
+    return span_of("", 0);
+}
+
+uint32_t xmpp_child(const struct xmpp_dom *d, uint32_t i, const char *ns, const char *name)
+{
+    for (uint32_t c = i + 1; c < d->node[i].end; c = d->node[c].end)
+        if (xmpp_is(d, c, ns, name))
+            return c;
+    return 0;
+}

@@ -1,0 +1,61 @@
+/* One element of an XMPP stream as a flat tree: nodes in document order, each with its decoded names, attributes and
+ * text, and with the bytes of the source that it came from.
+ *
+ *   node[0] the element itself, node[i].end: index behind its last descendant, so that
+ *   first child = i + 1, next sibling of c = node[c].end, subtree = [i, node[i].end)
+ *
+ *   <body xml:lang='zh'>text</body>
+ *   ^raw_from           ^raw_content^raw_content_end    raw_to behind the last byte; offsets from the element's start
+ */
+#pragma once
+
+#include "base/buf.h"
+
+enum { XMPP_NODES_MAX = 2048, XMPP_ATTRS_MAX = 4096 };
+
+struct xmpp_slice {
+    uint32_t at, n;
+};
+
+struct xmpp_attr {
+    struct xmpp_slice ns, name, value;
+};
+
+struct xmpp_node {
+    uint32_t parent, end; /* the root is its own parent */
+    struct xmpp_slice ns, name;
+    uint32_t attr, n_attrs;
+    uint32_t text_from, text_to; /* text of all its descendants */
+    uint32_t raw_from, raw_content, raw_content_end, raw_to;
+};
+
+struct xmpp_dom {
+    struct xmpp_node *node;
+    struct xmpp_attr *attr;
+    uint32_t n, cap, n_attrs, cap_attrs;
+    struct buf text, words; /* character data; names and attribute values */
+    bool is_truncated;      /* more nodes or attributes than the bounds */
+};
+
+struct xmpp_dom *xmpp_dom_new(void);
+void xmpp_dom_free(struct xmpp_dom **d);
+/* Empties it; large memory is given back. */
+void xmpp_dom_reset(struct xmpp_dom *d);
+
+/* --- building (xmpp_stream.c) --- */
+
+/* Names as expat gives them: "namespace\x1fname" or "name". Returns the new node's index, or UINT32_MAX when full. */
+uint32_t xmpp_dom_open(struct xmpp_dom *d, uint32_t parent, const char *name, const char **attrs);
+void xmpp_dom_close(struct xmpp_dom *d, uint32_t i);
+
+/* --- reading --- */
+
+struct span xmpp_name(const struct xmpp_dom *d, uint32_t i);
+struct span xmpp_ns(const struct xmpp_dom *d, uint32_t i);
+bool xmpp_is(const struct xmpp_dom *d, uint32_t i, const char *ns, const char *name);
+/* All character data below it, in order. */
+struct span xmpp_text(const struct xmpp_dom *d, uint32_t i);
+/* An attribute without a namespace; the empty span when absent. */
+struct span xmpp_attr(const struct xmpp_dom *d, uint32_t i, const char *name);
+/* First child of that name; 0: none. `ns` NULL: any namespace. */
+uint32_t xmpp_child(const struct xmpp_dom *d, uint32_t i, const char *ns, const char *name);

@@ -1,0 +1,158 @@
+/* Edits of an element's source. */
+#include "proto/xmpp_message.h"
+#include "proto/xmpp_write.h"
+
+#include "base/utf8.h"
+
+void xmpp_cuts_fini(struct xmpp_cuts *c)
+{
+    buf_fini(&c->with);
+    c->n = 0;
+}
+
+static bool add_cut(struct xmpp_cuts *c, struct xmpp_cut cut)
+{
+    if (c->n == XMPP_CUTS_MAX)
+        return false;
+    size_t i = c->n++;
+    for (; i && c->cut[i - 1].from > cut.from; i--) /* few, and nearly in order */
+        c->cut[i] = c->cut[i - 1];
+    c->cut[i] = cut;
+    return true;
+}
+
+bool xmpp_cut_node(struct xmpp_cuts *c, const struct xmpp_dom *d, uint32_t node)
+{
+    return add_cut(c, (struct xmpp_cut){.from = d->node[node].raw_from, .to = d->node[node].raw_to});
+}
+
+/* A walk over character data: `at` in the source, `done` in the decoded text. */
+struct walk {
+    struct span raw, text;
+    size_t at, done;
+    bool in_cdata;
+};
+
+static const struct {
+    const char *name;
+    uint8_t is;
+} predefined[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+
+/* "&#12;" or "&#xc;": its length in the source, 0 when it is none. */
+static size_t char_ref(struct span s, uint8_t out[4], size_t *n_out)
+{
+    bool is_hex = s.n > 2 && s.p[2] == 'x';
+    uint32_t cp = 0;
+    size_t i = is_hex ? 3 : 2;
+    if (s.n < 4 || s.p[1] != '#')
+        return 0;
+    for (; i < s.n && s.p[i] != ';'; i++) {
+        uint8_t c = s.p[i], low = c | 0x20;
+        uint32_t digit = c >= '0' && c <= '9'                 ? c - '0' + 0u
+                         : is_hex && low >= 'a' && low <= 'f' ? low - 'a' + 10u
+                                                              : 99;
+        if (digit == 99 || cp > 0x10ffff)
+            return 0;
+        cp = cp * (is_hex ? 16 : 10) + digit;
+    }
+    if (i >= s.n || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000))
+        return 0;
+    *n_out = utf8_encode(cp, out);
+    return i + 1;
+}
+
+/* Steps over the marks of a CDATA section. */
+static void skip_marks(struct walk *w)
+{
+    for (;;) {
+        struct span rest = span_from(w->raw, w->at);
+        if (!w->in_cdata && span_starts(rest, span_str("<![CDATA[")))
+            w->at += 9;
+        else if (w->in_cdata && span_starts(rest, span_str("]]>")))
+            w->at += 3;
+        else
+            return;
+        w->in_cdata = !w->in_cdata;
+    }
+}
+
+/* One character (or one byte of one); false: the source is not what the text was decoded from. */
+static bool step(struct walk *w)
+{
+    uint8_t c[4];
+    size_t n_raw = 1, n = 1;
+    struct span rest = span_from(w->raw, w->at);
+    if (!rest.n)
+        return false;
+    c[0] = rest.p[0];
+    if (c[0] == '\r') {
+        c[0] = '\n';
+        n_raw = rest.n > 1 && rest.p[1] == '\n' ? 2 : 1;
+    } else if (c[0] == '<' && !w->in_cdata) {
+        return false;
+    } else if (c[0] == '&' && !w->in_cdata) {
+        n_raw = char_ref(rest, c, &n);
+        for (size_t i = 0; !n_raw && i < ARRAY_LEN(predefined); i++)
+            if (span_starts(rest, span_str(predefined[i].name))) {
+                n_raw = strlen(predefined[i].name);
+                c[0] = predefined[i].is;
+            }
+        if (!n_raw)
+            return false;
+    }
+    if (!span_starts(span_from(w->text, w->done), span_of(c, n)))
+        return false;
+    w->at += n_raw;
+    w->done += n;
+    return true;
+}
+
+static bool walk_to(struct walk *w, size_t done)
+{
+    while (w->done < done) {
+        skip_marks(w);
+        if (!step(w))
+            return false;
+    }
+    return w->done == done;
+}
+
+bool xmpp_cut_text(struct xmpp_cuts *c, const struct xmpp_dom *d, struct span raw, uint32_t node, uint32_t from,
+                   uint32_t to, struct span with)
+{
+    const struct xmpp_node *at = &d->node[node];
+    struct walk w = {.raw = span_of(raw.p + at->raw_content, at->raw_content_end - at->raw_content),
+                     .text = xmpp_text(d, node)};
+    if (from > to || to > w.text.n || !walk_to(&w, from))
+        return false;
+    if (from < to)
+        skip_marks(&w);
+    struct xmpp_cut cut = {.from = at->raw_content + (uint32_t)w.at, .at = c->with.len};
+    if (w.in_cdata)
+        buf_append_str(&c->with, "]]>");
+    xmpp_escape(&c->with, with);
+    if (!walk_to(&w, to))
+        return false;
+    if (w.in_cdata)
+        buf_append_str(&c->with, "<![CDATA[");
+    cut.to = at->raw_content + (uint32_t)w.at;
+    cut.n = c->with.len - cut.at;
+    return add_cut(c, cut);
+}
+
+bool xmpp_splice(struct xmpp_cuts *c, struct span raw, struct buf *out)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const struct xmpp_cut *k = &c->cut[i];
+        if (k->to <= at && k->from < at)
+            continue; /* inside what was taken out */
+        if (k->from < at || k->to > raw.n)
+            return false;
+        buf_append(out, raw.p + at, k->from - at);
+        buf_append_span(out, span_of(buf_span(&c->with).p + k->at, k->n));
+        at = k->to;
+    }
+    buf_append_span(out, span_from(raw, at));
+    return true;
+}

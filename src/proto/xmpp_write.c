@@ -1,0 +1,80 @@
+#include "proto/xmpp_write.h"
+
+void xmpp_escape(struct buf *out, struct span text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = text.p[i];
+        const char *as = c == '&'    ? "&amp;"
+                         : c == '<'  ? "&lt;"
+                         : c == '>'  ? "&gt;"
+                         : c == '"'  ? "&quot;"
+                         : c == '\'' ? "&apos;"
+                                     : NULL;
+        if (as)
+            buf_append_str(out, as);
+        else if (c >= 0x20 || c == '\t' || c == '\n')
+            buf_append(out, &c, 1);
+    }
+}
+
+static void attr(struct buf *out, const char *name, struct span value)
+{
+    if (!value.n)
+        return;
+    buf_printf(out, " %s='", name);
+    xmpp_escape(out, value);
+    buf_append_str(out, "'");
+}
+
+void xmpp_write_bounce(struct buf *out, const struct xmpp_bounce *b)
+{
+    const char *name = b->is_iq ? "iq" : "message";
+    buf_printf(out, "<%s xmlns='jabber:client' type='error'", name);
+    attr(out, "from", b->to);
+    attr(out, "to", b->self);
+    attr(out, "id", b->id);
+    buf_append_str(out, "><error type='modify'><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+                        "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='zh'>");
+    xmpp_escape(out, b->reason);
+    buf_append_str(out, "</text><blocked xmlns='urn:chatgate:0'");
+    attr(out, "rule", b->rule);
+    buf_printf(out, "/></error></%s>", name);
+}
+
+void xmpp_write_notice(struct buf *out, struct span from, struct span to, struct span id, struct span text)
+{
+    buf_append_str(out, "<message xmlns='jabber:client' type='chat'");
+    attr(out, "from", from);
+    attr(out, "to", to);
+    attr(out, "id", id);
+    buf_append_str(out, "><body>");
+    xmpp_escape(out, text);
+    buf_append_str(out, "</body><no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/></message>");
+}
+
+void xmpp_write_ping(struct buf *out, struct span id)
+{
+    buf_append_str(out, "<iq xmlns='jabber:client' type='get'");
+    attr(out, "id", id);
+    buf_append_str(out, "><ping xmlns='urn:xmpp:ping'/></iq>");
+}
+
+void xmpp_write_blank(struct buf *out, struct span id)
+{
+    buf_append_str(out, "<iq xmlns='jabber:client' type='result'");
+    attr(out, "id", id);
+    buf_append_str(out, "/>");
+}
+
+void xmpp_write_error(struct buf *out, const char *condition, struct span tag)
+{
+    buf_printf(out,
+               "<stream:error xmlns:stream='http://etherx.jabber.org/streams'>"
+               "<%s xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>",
+               condition);
+    if (tag.n) {
+        buf_append_str(out, "</");
+        buf_append_span(out, tag);
+        buf_append_str(out, ">");
+    }
+}
