@@ -12,6 +12,7 @@
 
 struct tls_server {
     SSL_CTX *ctx;
+    char alpn[32]; /* length byte and name */
     atomic_uint refs;
 };
 
@@ -54,14 +55,15 @@ static SSL_CTX *ctx_new(const SSL_METHOD *method)
     return ctx;
 }
 
-/* Only HTTP/1.1: over HTTP/2 a WebSocket (RFC 8441) would go round the codec. */
+/* Of HTTP only 1.1: over HTTP/2 a WebSocket (RFC 8441) would go round the codec. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
                    unsigned int in_len, void *arg)
 {
-    (void)ssl, (void)arg;
-    static const unsigned char offer[] = "\x08http/1.1";
+    (void)ssl;
+    const struct tls_server *s = arg;
+    const unsigned char *offer = (const unsigned char *)s->alpn;
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, out_len, offer, sizeof(offer) - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_len, offer, offer[0] + 1u, in, in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -82,13 +84,19 @@ struct tls_server *tls_server_new(const char *certificate, const char *key, stru
         SSL_CTX_free(ctx);
         return NULL;
     }
-    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets resume without memory here */
     SSL_CTX_set_num_tickets(ctx, 1);
     struct tls_server *s = xcalloc(1, sizeof(*s));
     s->ctx = ctx;
     atomic_init(&s->refs, 1);
+    tls_server_set_alpn(s, "http/1.1");
+    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, s);
     return s;
+}
+
+void tls_server_set_alpn(struct tls_server *s, const char *protocol)
+{
+    snprintf(s->alpn, sizeof(s->alpn), "%c%s", (char)strlen(protocol), protocol);
 }
 
 struct tls_server *tls_server_ref(struct tls_server *s)

@@ -11,9 +11,11 @@ struct tls_server;
 struct tls_client;
 struct tls; /* one connection's state */
 
-/* A listener's context: PEM certificate chain and key; offers only `http/1.1` by ALPN. NULL and err when the files do
+/* A listener's context: PEM certificate chain and key; takes only `http/1.1` by ALPN. NULL and err when the files do
  * not fit. */
 struct tls_server *tls_server_new(const char *certificate, const char *key, struct err *e);
+/* Before it is shared: offers this protocol instead ("xmpp-client"). A client that names none is taken, too. */
+void tls_server_set_alpn(struct tls_server *s, const char *protocol);
 struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_unref(struct tls_server **s);
 /* For connections to a backend or Redis: ca NULL takes the system's store; verify false accepts any certificate. */
