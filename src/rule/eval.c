@@ -65,6 +65,8 @@ static bool takes(const struct rule *r, const struct use *u, const struct occurr
         return false;
     if (r->has_border && !o->has_border)
         return false;
+    if (o->is_variant && !r->has_variants)
+        return false;
     return !o->is_reading || o->same >= r->homophones_same;
 }
 
@@ -191,35 +193,34 @@ static void find_single(struct eval *e, const struct rule *r)
     }
 }
 
-static void regex_hit(struct eval *e, const struct rule *r, const struct rule_regex *x, const struct regex_hit *h)
+/* Bytes [from, to) of what a regular expression saw, as bytes of the text as typed. */
+static void map_back(const struct regex_text *x, size_t from, size_t to, uint32_t *bfrom, uint32_t *bto)
 {
-    struct sheet *s = e->sheet;
-    const struct view *v = &s->plain.view[VIEW_PLAIN];
+    *bfrom = (uint32_t)from, *bto = (uint32_t)to;
+    if (!x->from || to <= from)
+        return;
+    *bfrom = x->from[from], *bto = x->to[to - 1];
+    if (x->is_twice)
+        *bfrom = x->variant->from[*bfrom], *bto = x->variant->to[*bto - 1];
+}
+
+/* A match on the variant text is new only where something was swapped. */
+static bool is_new(const struct regex_text *x, const struct regex_hit *h)
+{
+    if (!x->variant)
+        return true;
+    return x->is_twice ? variant_has_swap(x->variant, x->from[h->from], x->to[h->to - 1])
+                       : variant_has_swap(x->variant, h->from, h->to);
+}
+
+static void regex_hit(struct eval *e, const struct rule *r, const struct regex_text *x, const struct regex_hit *h)
+{
+    const struct view *v = &e->sheet->plain.view[VIEW_PLAIN];
     struct found f = {0};
-    if (x->on == ON_RAW) {
-        f.bfrom = (uint32_t)h->from, f.bto = (uint32_t)h->to;
-        f.edit_bfrom = (uint32_t)h->edit_from, f.edit_bto = (uint32_t)h->edit_to;
-    } else if (x->on == ON_LINE) {
-        const struct folded *m = &s->more;
-        f.bfrom = m->line_from[h->from], f.bto = m->line_to[h->to - 1];
-        bool has_edit = h->edit_to > h->edit_from;
-        f.edit_bfrom = has_edit ? m->line_from[h->edit_from] : f.bto;
-        f.edit_bto = has_edit ? m->line_to[h->edit_to - 1] : f.bto;
-    } else {
-        uint32_t u = 0, last;
-        while (s->plain_at[u + 1] <= h->from)
-            u++;
-        f.bfrom = v->from[u];
-        for (last = u; s->plain_at[last + 1] < h->to;)
-            last++;
-        f.bto = v->to[last];
-        for (u = 0; s->plain_at[u + 1] <= h->edit_from && u + 1 < v->n;)
-            u++;
-        f.edit_bfrom = v->from[u];
-        for (last = u; s->plain_at[last + 1] < h->edit_to;)
-            last++;
-        f.edit_bto = h->edit_to > h->edit_from ? v->to[last] : f.edit_bfrom;
-    }
+    map_back(x, h->from, h->to, &f.bfrom, &f.bto);
+    f.edit_bfrom = f.edit_bto = f.bto;
+    if (h->edit_to > h->edit_from)
+        map_back(x, h->edit_from, h->edit_to, &f.edit_bfrom, &f.edit_bto);
     f.from = detect_unit_at(v, f.bfrom);
     f.to = detect_unit_at(v, f.bto);
     for (uint32_t i = 0; i < e->n_pieces; i++)
@@ -230,24 +231,33 @@ static void regex_hit(struct eval *e, const struct rule *r, const struct rule_re
     eval_consider(e, r, &f);
 }
 
-static void find_regex(struct eval *e, const struct rule *r, const struct rule_regex *x)
+static void find_regex_in(struct eval *e, const struct rule *r, const struct rule_regex *x, const struct regex_text *in)
 {
-    struct sheet *s = e->sheet;
-    struct span text = x->on == ON_RAW ? s->text : x->on == ON_PLAIN ? sheet_plain_text(s) : sheet_more(s)->line;
+    struct span text = in->text;
     size_t start = 0;
     for (int n = 0; n < REGEX_HITS_MAX && start < text.n; n++) {
         struct regex_hit h;
-        enum regex_result result = regex_find(x->re, s->regex, text, start, &h);
+        enum regex_result result = regex_find(x->re, e->sheet->regex, text, start, &h);
         if (result == REGEX_LIMIT)
             e->met_limit = true;
         if (result != REGEX_HIT)
             return;
-        if (h.to > h.from)
-            regex_hit(e, r, x, &h);
+        if (h.to > h.from && is_new(in, &h))
+            regex_hit(e, r, in, &h);
         start = h.to > start ? h.to : start + 1;
         while (start < text.n && (text.p[start] & 0xc0) == 0x80)
             start++;
     }
+}
+
+static void find_regex(struct eval *e, const struct rule *r, const struct rule_regex *x)
+{
+    struct regex_text in = sheet_regex_text(e->sheet, x->on, false);
+    find_regex_in(e, r, x, &in);
+    if (!r->has_variants || !e->sheet->has_variants || x->on == ON_RAW)
+        return;
+    in = sheet_regex_text(e->sheet, x->on, true);
+    find_regex_in(e, r, x, &in);
 }
 
 static bool has_detected(struct sheet *s, uint32_t kinds)

@@ -2,7 +2,14 @@
 #include "rule/load_ctx.h"
 #include "rule/regex.h"
 
-enum { NAMES_MAX = 200, WITHIN_MAX = 200, WITHIN_DEFAULT = 10, NOT_NEAR_DEFAULT = 6, GAP_DEFAULT = 2 };
+enum {
+    NAMES_MAX = 200,
+    WITHIN_MAX = 200,
+    WITHIN_DEFAULT = 10,
+    NOT_NEAR_DEFAULT = 6,
+    GAP_DEFAULT = 2,
+    HOMOPHONES_LETTERS = 8
+};
 
 static const struct ynode *key_or_default(const struct load_ctx *c, const char *key)
 {
@@ -379,6 +386,11 @@ static void take_homophones(struct load_ctx *c)
     c->r->homophones_same = 1;
     if (!n)
         return;
+    if (n->kind == YNODE_SCALAR && strcmp(n->text, "letters") == 0) {
+        c->r->has_homophones = true;
+        c->r->homophones_same = HOMOPHONES_LETTERS;
+        return;
+    }
     if (n->kind != YNODE_MAP) {
         c->r->has_homophones = load_bool(c, n, "homophones", false);
         return;
@@ -403,6 +415,7 @@ static void take_spelling(struct load_ctx *c)
     r->gap = (uint8_t)v;
     r->has_punctuation = load_bool(c, key_or_default(c, "punctuation"), "punctuation", false);
     r->has_border = load_bool(c, key_or_default(c, "border"), "border", true);
+    r->has_variants = load_bool(c, key_or_default(c, "variants"), "variants", false);
     take_homophones(c);
 }
 
@@ -485,11 +498,11 @@ static void take_triggers(struct load_ctx *c)
 void load_rule(struct loader *l, const struct pack *p, const struct ynode *at)
 {
     static const char *const keys[] = {
-        "id",     "norm",   "title",      "action",      "mode",          "preset",     "notice",       "cite",
-        "words",  "near",   "regex",      "detect",      "unless",        "not_near",   "skip",         "at",
-        "filler", "length", "gap",        "punctuation", "border",        "homophones", "window",       "rewrite",
-        "scope",  "when",   "opens_case", "severity_up", "confirms_case", "commits",    "acknowledges", "examples",
-        NULL};
+        "id",       "norm",   "title", "action",      "mode",        "preset",        "notice",   "cite",
+        "words",    "near",   "regex", "detect",      "unless",      "not_near",      "skip",     "at",
+        "filler",   "length", "gap",   "punctuation", "border",      "homophones",    "variants", "window",
+        "rewrite",  "scope",  "when",  "opens_case",  "severity_up", "confirms_case", "commits",  "acknowledges",
+        "examples", NULL};
     if (at->kind != YNODE_MAP) {
         yaml_bad(l->errs, at, "rules: is %s, must be a rule (a map)", yaml_describe(at));
         return;

@@ -23,6 +23,7 @@ enum {
     REGEXES_MAX = 16,
     NOT_NEARS_MAX = 12,
     OCCURRENCES_MAX = 2048, /* in one text */
+    SPELLING_TARGETS_MAX = 3,
 };
 
 /* What a term is to a rule. */
@@ -119,7 +120,7 @@ struct rule {
     bool has_filler, has_not_reading;
     uint32_t length_min, length_max;
     uint8_t gap;
-    bool has_punctuation, has_border, has_homophones;
+    bool has_punctuation, has_border, has_homophones, has_variants;
     uint8_t homophones_same;
     unsigned window_messages;
     int64_t window_ms;
@@ -155,8 +156,16 @@ struct term {
     uint8_t form;
     uint8_t gap; /* the widest that any rule allows */
     bool has_punctuation, is_loose;
+    bool is_used;      /* by a rule; others are only spellings */
+    uint32_t spelling; /* plain: number + 1 of the spelling that it is, 0: none */
     struct wake *wake;
     uint32_t n_wake, wake_cap;
+};
+
+/* Characters that a listed spelling (力口, 徵) may stand for. */
+struct spelling {
+    uint32_t target[SPELLING_TARGETS_MAX];
+    uint8_t n;
 };
 
 struct side {
@@ -172,6 +181,9 @@ struct side {
     unsigned window_messages;
     int64_t window_ms;
     size_t n_windowed;
+    bool has_variants; /* some rule wants them */
+    struct spelling *spelling;
+    size_t n_spellings;
 };
 
 struct ruleset {

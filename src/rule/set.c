@@ -62,6 +62,7 @@ static void side_free(struct side *s)
     free(s->term);
     free(s->rule);
     free(s->line_term);
+    free(s->spelling);
     free(s->always);
     match_free(&s->plain);
     match_free(&s->reading);

@@ -4,6 +4,7 @@
 
 #include "rule/model.h"
 #include "rule/regex.h"
+#include "rule/variant.h"
 
 /* A term at units [from, to) of the plain view, bytes [bfrom, bto) of the text. */
 struct occurrence {
@@ -11,7 +12,22 @@ struct occurrence {
     uint32_t from, to, bfrom, bto;
     uint8_t gap;  /* most separators between two of its characters */
     uint8_t same; /* reading: characters as written; 255: all others are spelled in letters */
-    bool has_punctuation, has_border, is_reading;
+    bool has_punctuation, has_border, is_reading, is_variant;
+};
+
+/* A plain view as UTF-8; its bytes came from bytes [from, to) of what the view was made of. */
+struct plain_text {
+    uint8_t *text;
+    uint32_t *from, *to;
+    uint32_t n, cap;
+};
+
+/* What a regular expression sees, and where it came from. */
+struct regex_text {
+    struct span text;
+    const uint32_t *from, *to;     /* NULL: the text as typed */
+    const struct variant *variant; /* its matches must hold a swapped byte; NULL: as typed */
+    bool is_twice;                 /* from and to lead to the variant text */
 };
 
 struct sheet {
@@ -21,9 +37,10 @@ struct sheet {
     int64_t now_ms;
     struct fold_scratch *fold, *fold_more;
     struct regex_scratch *regex;
-    struct folded plain; /* plain view, reading view when the set needs it */
-    struct folded more;  /* all views but reading; see sheet_more */
-    bool has_more, has_clauses, has_plain_text, is_cut;
+    struct folded plain;    /* plain view, reading view when the set needs it */
+    struct folded more;     /* all views but reading; see sheet_more */
+    struct variant variant; /* when has_variants */
+    bool has_more, has_clauses, has_plain_text, has_variant_text, has_variants, is_cut;
     struct occurrence occ[OCCURRENCES_MAX];
     uint32_t n_occ;
     struct detect_list found;
@@ -31,9 +48,8 @@ struct sheet {
     bool has_digits, has_letters, has_marks;
     /* per unit of the plain view, and one behind the last */
     uint16_t *clause, *sentence;
-    uint32_t *plain_at; /* byte of plain_text where a unit begins */
-    uint8_t *plain_text;
     uint32_t units_cap;
+    struct plain_text plain_text, variant_text;
     /* rules woken by the words */
     uint64_t *mask;
     uint32_t *mask_epoch;
@@ -51,6 +67,7 @@ const struct folded *sheet_more(struct sheet *s);
 /* The detections of these kinds (bits) are in s->found afterwards. */
 void sheet_detect(struct sheet *s, uint32_t kinds);
 void sheet_need_clauses(struct sheet *s);
-/* The plain view as UTF-8. */
-struct span sheet_plain_text(struct sheet *s);
+/* The text for regular expressions on line, plain view or raw text; the same for the variant text (only when
+ * has_variants, never raw). */
+struct regex_text sheet_regex_text(struct sheet *s, enum regex_on on, bool of_variant);
 uint64_t sheet_mask(const struct sheet *s, uint32_t rule);

@@ -1,0 +1,203 @@
+#include "rule/sheet_words.h"
+
+#include "rule/mark.h"
+#include "rule/spelling.h"
+
+static void wake_rules(struct sheet *s, const struct term *t)
+{
+    for (uint32_t i = 0; i < t->n_wake; i++) {
+        uint32_t r = t->wake[i].rule;
+        if (s->mask_epoch[r] != s->epoch) {
+            s->mask_epoch[r] = s->epoch;
+            s->mask[r] = 0;
+            s->woken[s->n_woken++] = r;
+        }
+        s->mask[r] |= (uint64_t)1 << t->wake[i].bit;
+    }
+}
+
+static bool is_digit(uint32_t cp)
+{
+    return cp >= '0' && cp <= '9';
+}
+
+static bool is_letter(uint32_t cp)
+{
+    return (cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z');
+}
+
+static bool same_kind(uint32_t a, uint32_t b)
+{
+    return (is_digit(a) && is_digit(b)) || (is_letter(a) && is_letter(b));
+}
+
+/* Whether a word may begin or end before unit u: not between two letters or two digits. */
+static bool is_border(const struct view *v, uint32_t u)
+{
+    return u == 0 || u >= v->n || v->gap[u] != 0 || !same_kind(v->cp[u - 1], v->cp[u]);
+}
+
+/* Fills gap, punctuation and border of an occurrence at plain units [from, to); false when no rule could take it. */
+static bool measure(const struct sheet *s, const struct term *t, struct occurrence *o)
+{
+    const struct view *v = &s->plain.view[VIEW_PLAIN];
+    for (uint32_t u = o->from + 1; u < o->to; u++) {
+        if (!v->gap[u])
+            continue;
+        o->gap = MAX_OF(o->gap, v->gap[u]);
+        if (o->gap > t->gap)
+            return false;
+        if (!o->has_punctuation)
+            o->has_punctuation = detect_has_punctuation(s->text, v->to[u - 1], v->from[u], NULL);
+    }
+    if (o->has_punctuation && !t->has_punctuation)
+        return false;
+    if (!o->is_reading) /* those were measured by syllables */
+        o->has_border = is_border(v, o->from) && is_border(v, o->to);
+    return o->has_border || t->is_loose;
+}
+
+static int add(struct sheet *s, const struct term *t, const struct occurrence *o)
+{
+    if (s->n_occ == OCCURRENCES_MAX) {
+        s->is_cut = true;
+        return -1;
+    }
+    s->occ[s->n_occ++] = *o;
+    wake_rules(s, t);
+    return 0;
+}
+
+/* What is scanned: the text as typed, or its variant. */
+struct look {
+    struct sheet *s;
+    const struct folded *f;
+    const struct variant *variant; /* NULL: as typed */
+};
+
+/* Places an occurrence that lies at bytes [from, to) of what is scanned; false when it is nothing new. */
+static bool place(const struct look *l, uint32_t from, uint32_t to, struct occurrence *o)
+{
+    const struct view *v = &l->s->plain.view[VIEW_PLAIN];
+    o->bfrom = from, o->bto = to;
+    if (l->variant) {
+        if (!variant_has_swap(l->variant, from, to))
+            return false;
+        o->is_variant = true;
+        o->bfrom = l->variant->from[from];
+        o->bto = l->variant->to[to - 1];
+    }
+    o->from = detect_unit_at(v, o->bfrom);
+    o->to = detect_unit_at(v, o->bto);
+    return o->from < o->to;
+}
+
+static int on_plain(void *arg, uint32_t id, uint32_t from, uint32_t n)
+{
+    const struct look *l = arg;
+    struct sheet *s = l->s;
+    const struct view *v = &l->f->view[VIEW_PLAIN];
+    struct occurrence o = {
+        .term = id, .from = from, .to = from + n, .bfrom = v->from[from], .bto = v->to[from + n - 1]};
+    const struct term *t = &s->side->term[id];
+    if ((l->variant && !place(l, o.bfrom, o.bto, &o)) || !measure(s, t, &o))
+        return 0;
+    if (t->spelling && !l->variant && o.gap <= SPELLING_GAP_MAX && !o.has_punctuation)
+        variant_add(&s->variant, &(struct swap){.bfrom = o.bfrom, .bto = o.bto, .spelling = t->spelling});
+    return t->is_used ? add(s, t, &o) : 0;
+}
+
+/* Whether a reading may begin before unit k: a syllable may, behind another, also where both are spelled in letters. */
+static bool is_reading_border(const struct folded *f, uint32_t k)
+{
+    const struct view *r = &f->view[VIEW_READING], *v = &f->view[VIEW_PLAIN];
+    if (k == 0 || k >= r->n || r->gap[k] != 0)
+        return true;
+    return (r->cp[k - 1] >= FOLD_SYLLABLE_BASE && r->cp[k] >= FOLD_SYLLABLE_BASE) ||
+           is_border(v, detect_unit_at(v, r->from[k]));
+}
+
+static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
+{
+    const struct look *l = arg;
+    struct sheet *s = l->s;
+    const struct view *v = &l->f->view[VIEW_PLAIN], *r = &l->f->view[VIEW_READING];
+    const struct term *t = &s->side->term[id];
+    struct occurrence o = {.term = id, .is_reading = true};
+    if (!place(l, r->from[from], r->to[from + n - 1], &o))
+        return 0;
+    uint32_t same = 0, letters = 0;
+    for (uint32_t k = 0; k < n && t->n_written == n; k++) {
+        uint32_t u = detect_unit_at(v, r->from[from + k]);
+        if (u >= v->n)
+            return 0;
+        if (v->cp[u] == t->written[k])
+            same++;
+        else if (is_letter(v->cp[u]))
+            letters++;
+        else if (reading_is_common(s->set, v->cp[u]))
+            return 0;
+    }
+    if (same == n)
+        return 0; /* as written: the plain view has it */
+    o.same = same + letters == n ? 255 : (uint8_t)MIN_OF(same, 254u);
+    o.has_border = is_reading_border(l->f, from) && is_reading_border(l->f, from + n);
+    return measure(s, t, &o) ? add(s, t, &o) : 0;
+}
+
+static bool scan(const struct look *l)
+{
+    const struct side *side = l->s->side;
+    const struct view *v = &l->f->view[VIEW_PLAIN], *r = &l->f->view[VIEW_READING];
+    return match_scan(side->plain, v->cp, v->n, on_plain, (void *)l) == 0 &&
+           (!side->reading || match_scan(side->reading, r->cp, r->n, on_reading, (void *)l) == 0);
+}
+
+/* The ways of reading the spellings, the first one last: it stays laid out for the regular expressions. */
+static void find_variants(struct sheet *s)
+{
+    struct variant *v = &s->variant;
+    unsigned want = 1u << VIEW_PLAIN | (s->side->reading ? 1u << VIEW_READING : 0);
+    variant_add_unlisted(v, &s->plain.view[VIEW_PLAIN]);
+    unsigned ways = variant_choose(v, s->side);
+    bool is_whole = true;
+    s->has_variants = ways > 0;
+    while (ways-- > 0) {
+        variant_build(v, s->side, sheet_more(s), ways, want);
+        is_whole = is_whole && scan(&(struct look){s, &v->f, v});
+    }
+}
+
+/* Words with symbols, on the line. */
+static void find_line_terms(struct sheet *s)
+{
+    const struct folded *f = sheet_more(s);
+    const struct view *v = &f->view[VIEW_PLAIN];
+    for (size_t i = 0; i < s->side->n_line_terms; i++) {
+        const struct term *t = &s->side->term[s->side->line_term[i]];
+        for (size_t at = 0; at + t->text_len <= f->line.n;) {
+            const uint8_t *p = memmem(f->line.p + at, f->line.n - at, t->text, t->text_len);
+            if (!p)
+                break;
+            size_t k = (size_t)(p - f->line.p);
+            struct occurrence o = {.term = s->side->line_term[i], .has_border = true};
+            o.bfrom = f->line_from[k];
+            o.bto = f->line_to[k + t->text_len - 1];
+            o.from = detect_unit_at(v, o.bfrom);
+            o.to = detect_unit_at(v, o.bto);
+            if (add(s, t, &o) != 0)
+                return;
+            at = k + t->text_len;
+        }
+    }
+}
+
+void sheet_find_words(struct sheet *s)
+{
+    s->variant.n_swaps = 0;
+    bool is_whole = scan(&(struct look){s, &s->plain, NULL});
+    if (is_whole && s->side->has_variants)
+        find_variants(s);
+    if (s->has_marks && s->side->n_line_terms)
+        find_line_terms(s);
+}

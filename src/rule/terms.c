@@ -1,0 +1,325 @@
+/* Words to terms, and what wakes which rule. */
+#include "rule/terms.h"
+
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "rule/literal.h"
+#include "rule/mark.h"
+#include "rule/spelling.h"
+
+enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, GAP_ANY = 255 };
+
+static void word_bad(struct loader *l, const struct pending *p, const char *why)
+{
+    if (p->file)
+        err_list_add(l->errs, "%s:%d:1: \"%.*s\": %s (used by %s)", p->file, p->line, (int)p->text.n,
+                     (const char *)p->text.p, why, p->rule->id);
+    else
+        yaml_bad(l->errs, p->at, "\"%.*s\": %s", (int)p->text.n, (const char *)p->text.p, why);
+}
+
+struct term *terms_get(struct loader *l, enum direction dir, enum term_form form, struct span text, uint32_t *number)
+{
+    struct side *s = &l->set->side[dir];
+    struct map *m = &l->terms[dir];
+    uint8_t key[WORD_BYTES_MAX * 4 + 1];
+    key[0] = (uint8_t)('0' + form);
+    size_t n = MIN_OF(text.n, sizeof(key) - 1);
+    memcpy(key + 1, text.p, n);
+    void *known = map_get(m, span_of(key, n + 1));
+    if (!known) {
+        if (s->n_terms == s->terms_cap) {
+            s->terms_cap = s->terms_cap ? s->terms_cap * 2 : 64;
+            s->term = xrealloc(s->term, s->terms_cap * sizeof(*s->term));
+        }
+        s->term[s->n_terms] = (struct term){.form = (uint8_t)form};
+        s->n_terms++;
+        known = (void *)(uintptr_t)s->n_terms;
+        map_put(m, span_of(key, n + 1), known);
+    }
+    *number = (uint32_t)(uintptr_t)known - 1;
+    return &s->term[*number];
+}
+
+static void term_wake(struct term *t, const struct rule *r, uint8_t bit)
+{
+    for (uint32_t i = 0; i < t->n_wake; i++)
+        if (t->wake[i].rule == r->number && t->wake[i].bit == bit)
+            return;
+    if (t->n_wake == t->wake_cap) {
+        t->wake_cap = t->wake_cap ? t->wake_cap * 2 : 2;
+        t->wake = xrealloc(t->wake, t->wake_cap * sizeof(*t->wake));
+    }
+    t->is_used = true;
+    t->wake[t->n_wake++] = (struct wake){r->number, bit};
+}
+
+static void rule_use(struct rule *r, uint32_t term, const struct pending *p)
+{
+    if ((r->n_use & (r->n_use - 1)) == 0)
+        r->use = xrealloc(r->use, (r->n_use ? r->n_use * 2 : 1) * sizeof(*r->use));
+    r->use[r->n_use++] = (struct use){term, p->role, p->index, p->key};
+}
+
+/* Connects a term with the rule that uses it. */
+static void connect(struct term *t, uint32_t number, const struct pending *p)
+{
+    struct rule *r = p->rule;
+    bool is_trigger = p->role == ROLE_WORD || p->role == ROLE_GROUP;
+    t->is_used = true;
+    t->gap = MAX_OF(t->gap, r->gap);
+    t->has_punctuation |= r->has_punctuation && (is_trigger || p->role == ROLE_KEY);
+    t->is_loose |= !r->has_border;
+    if (is_trigger)
+        term_wake(t, r, (uint8_t)(p->role == ROLE_WORD ? BIT_WORDS : BIT_GROUP + p->index));
+    rule_use(r, number, p);
+}
+
+static const uint32_t *copy_units(struct ruleset *set, const struct view *v)
+{
+    uint32_t *u = arena_alloc(&set->arena, v->n * sizeof(*u));
+    memcpy(u, v->cp, v->n * sizeof(*u));
+    return u;
+}
+
+/* Symbols that folding takes out, but that mean something in a word: emoji, %, +, … but no spaces, dots, dashes,
+ * brackets. */
+static bool has_symbols(struct span line)
+{
+    for (size_t i = 0; i < line.n;) {
+        uint32_t cp = 0;
+        unsigned n = utf8_decode(line.p + i, line.n - i, &cp);
+        if (!n)
+            return false;
+        i += n;
+        if (fold_is_separator(cp) && !words_is_plain_mark(cp))
+            return true;
+    }
+    return false;
+}
+
+struct term *terms_get_plain(struct loader *l, enum direction dir, const struct view *v, struct span text,
+                             uint32_t *number)
+{
+    struct term *t = terms_get(l, dir, TERM_PLAIN, span_of(v->cp, v->n * sizeof(*v->cp)), number);
+    if (!t->cp) {
+        t->cp = copy_units(l->set, v);
+        t->n = (uint16_t)v->n;
+        t->text = arena_strdup(&l->set->arena, text);
+        t->text_len = (uint32_t)text.n;
+    }
+    return t;
+}
+
+static unsigned han_in(const struct view *v)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < v->n; i++)
+        n += v->cp[i] >= 0x3400 && fold_syllable_of(v->cp[i]) != 0;
+    return n;
+}
+
+static void compile_reading(struct loader *l, const struct pending *p, const struct folded *f, struct span word)
+{
+    uint32_t number;
+    struct term *t = terms_get(l, p->rule->dir, TERM_READING, word, &number);
+    if (!t->cp) {
+        t->cp = copy_units(l->set, &f->view[VIEW_READING]);
+        t->n = (uint16_t)f->view[VIEW_READING].n;
+        t->written = copy_units(l->set, &f->view[VIEW_PLAIN]);
+        t->n_written = (uint16_t)f->view[VIEW_PLAIN].n;
+        t->text = arena_strdup(&l->set->arena, word);
+        t->text_len = (uint32_t)word.n;
+    }
+    connect(t, number, p);
+}
+
+/* One word without alternatives. */
+static void compile_word(struct loader *l, const struct pending *p, struct span word)
+{
+    struct folded f;
+    fold_text(l->fold, word, 1u << VIEW_PLAIN | 1u << VIEW_READING | FOLD_WANT_LINE, &f);
+    bool is_line = has_symbols(f.line);
+    if (!is_line && f.view[VIEW_PLAIN].n == 0) {
+        word_bad(l, p, "nothing is left of it after folding");
+        return;
+    }
+    if (f.view[VIEW_PLAIN].n > TERM_CHARS_MAX) {
+        word_bad(l, p, "is longer than 32 characters");
+        return;
+    }
+    if (p->rule->is_off)
+        return;
+    uint32_t number;
+    struct term *t;
+    if (is_line) {
+        t = terms_get(l, p->rule->dir, TERM_LINE, f.line, &number);
+        if (!t->text) {
+            t->text = arena_strdup(&l->set->arena, f.line);
+            t->text_len = (uint32_t)f.line.n;
+        }
+        connect(t, number, p);
+        return;
+    }
+    const struct view *v = &f.view[VIEW_PLAIN];
+    t = terms_get_plain(l, p->rule->dir, v, word, &number);
+    connect(t, number, p);
+    bool is_trigger = p->role == ROLE_WORD || p->role == ROLE_GROUP || p->role == ROLE_KEY;
+    if (p->rule->has_homophones && is_trigger && han_in(v) >= 2 && f.view[VIEW_READING].n >= 2)
+        compile_reading(l, p, &f, word);
+}
+
+/* Alternatives in round brackets, outermost first: head(a|b)tail. */
+static bool expand(struct loader *l, const struct pending *p, struct span word, unsigned *budget, unsigned depth)
+{
+    const uint8_t *open = word.n ? memchr(word.p, '(', word.n) : NULL;
+    if (!open) {
+        if ((*budget)-- == 0 || word.n > WORD_BYTES_MAX)
+            return false;
+        compile_word(l, p, word);
+        return true;
+    }
+    size_t head = (size_t)(open - word.p), from = head + 1, level = 1, end = from;
+    for (; end < word.n; end++) {
+        level += word.p[end] == '(';
+        level -= word.p[end] == ')';
+        if (level == 0)
+            break;
+    }
+    if (level != 0 || depth > 8)
+        return false;
+    struct span tail = span_from(word, end + 1);
+    bool is_fine = true;
+    level = 0;
+    for (size_t i = from; i <= end && is_fine; i++) {
+        level += word.p[i] == '(';
+        if (i == end || (word.p[i] == '|' && level == 0)) {
+            struct buf b = {0};
+            buf_append(&b, word.p, head);
+            buf_append(&b, word.p + from, i - from);
+            buf_append_span(&b, tail);
+            is_fine = b.len <= WORD_BYTES_MAX && expand(l, p, buf_span(&b), budget, depth + 1);
+            buf_fini(&b);
+            from = i + 1;
+        } else if (word.p[i] == ')') {
+            level--;
+        }
+    }
+    return is_fine;
+}
+
+/* ---- literals of regular expressions ---- */
+
+static bool is_safe_on_raw(uint32_t cp)
+{
+    return cp >= 0x4e00 && cp <= 0x9fff;
+}
+
+/* The regex is woken by its literals; false when it has none that folding leaves as they are. */
+static bool wake_by_literals(struct loader *l, struct rule *r, unsigned index)
+{
+    struct literals *lit = xcalloc(1, sizeof(*lit));
+    literal_extract(r->regex[index].pattern, lit);
+    bool is_usable = lit->n > 0;
+    for (unsigned i = 0; i < lit->n; i++) {
+        unsigned n = 0;
+        for (unsigned k = 0; k < lit->len[i]; k++) {
+            is_usable &= r->regex[index].on != ON_RAW || is_safe_on_raw(lit->cp[i][k]);
+            if (!fold_is_separator(lit->cp[i][k]))
+                lit->cp[i][n++] = lit->cp[i][k];
+        }
+        lit->len[i] = (uint8_t)n;
+        is_usable &= n > 0;
+    }
+    for (unsigned i = 0; is_usable && i < lit->n; i++) {
+        uint32_t number;
+        struct view v = {.cp = lit->cp[i], .n = lit->len[i]};
+        struct folded raw;
+        uint8_t utf8[LITERAL_CHARS_MAX * 4];
+        size_t n = 0;
+        for (unsigned k = 0; k < v.n; k++)
+            n += utf8_encode(v.cp[k], utf8 + n);
+        if (r->regex[index].on == ON_RAW) { /* folded, a text holds the folded literal */
+            fold_text(l->fold, span_of(utf8, n), 1u << VIEW_PLAIN, &raw);
+            v = raw.view[VIEW_PLAIN];
+        }
+        struct term *t = terms_get_plain(l, r->dir, &v, span_of(utf8, n), &number);
+        t->gap = GAP_ANY;
+        t->has_punctuation = t->is_loose = true;
+        term_wake(t, r, (uint8_t)(BIT_REGEX + index));
+    }
+    free(lit);
+    return is_usable;
+}
+
+/* ---- all of it ---- */
+
+static int by_term(const void *a, const void *b)
+{
+    const struct use *x = a, *y = b;
+    return x->term < y->term ? -1 : x->term > y->term;
+}
+
+static void build_matchers(struct side *s)
+{
+    struct match_word *plain = xcalloc(s->n_terms + 1, sizeof(*plain)),
+                      *reading = xcalloc(s->n_terms + 1, sizeof(*reading));
+    size_t n_plain = 0, n_reading = 0;
+    s->line_term = xcalloc(s->n_terms + 1, sizeof(*s->line_term));
+    for (size_t i = 0; i < s->n_terms; i++) {
+        const struct term *t = &s->term[i];
+        if (t->form == TERM_PLAIN)
+            plain[n_plain++] = (struct match_word){t->cp, t->n, (uint32_t)i};
+        else if (t->form == TERM_READING)
+            reading[n_reading++] = (struct match_word){t->cp, t->n, (uint32_t)i};
+        else
+            s->line_term[s->n_line_terms++] = (uint32_t)i;
+    }
+    s->plain = match_new(plain, n_plain);
+    s->reading = n_reading ? match_new(reading, n_reading) : NULL;
+    free(plain);
+    free(reading);
+}
+
+/* Whether no word decides that the rule does not apply. */
+static bool needs_always(const struct rule *r)
+{
+    bool is_always = r->detect != 0;
+    for (unsigned i = 0; i < r->n_near; i++)
+        is_always |= r->near[i].need == 0;
+    for (unsigned i = 0; i < r->n_regex; i++)
+        is_always |= !r->regex[i].has_literal;
+    return is_always;
+}
+
+void words_compile(struct loader *l)
+{
+    reading_note_common(l->set);
+    for (size_t i = 0; i < l->n_pending; i++) {
+        const struct pending *p = &l->pending[i];
+        unsigned budget = EXPANSIONS_MAX;
+        if (!expand(l, p, p->text, &budget, 0))
+            word_bad(l, p, "brackets do not close, or it spells out more than 512 words of at most 200 bytes");
+    }
+    for (int dir = 0; dir < 2; dir++) {
+        struct side *s = &l->set->side[dir];
+        s->always = xcalloc(s->n_rules + 1, sizeof(*s->always));
+        for (size_t i = 0; i < s->n_rules; i++) {
+            struct rule *r = s->rule[i];
+            for (unsigned k = 0; k < r->n_regex; k++)
+                r->regex[k].has_literal = wake_by_literals(l, r, k);
+            if (r->n_use)
+                qsort(r->use, r->n_use, sizeof(*r->use), by_term);
+            r->is_always = needs_always(r);
+            if (r->is_always)
+                s->always[s->n_always++] = (uint32_t)i;
+            s->n_windowed += r->window_messages > 0;
+            s->window_messages = MAX_OF(s->window_messages, r->window_messages);
+            s->window_ms = MAX_OF(s->window_ms, r->window_ms);
+            s->has_variants |= r->has_variants;
+        }
+        if (s->has_variants)
+            spelling_load(l, (enum direction)dir);
+        build_matchers(s);
+    }
+}
