@@ -70,7 +70,7 @@ if command -v npm >/dev/null; then
     fi
 fi
 echo "== a clone of $commit"
-git clone --quiet --no-hardlinks --no-local . "$root/root/chatgate"
+git -c advice.detachedHead=false clone --quiet --no-hardlinks --no-local . "$root/root/chatgate"
 git -C "$root/root/chatgate" checkout --quiet --detach "$commit"
 
 inside() {
