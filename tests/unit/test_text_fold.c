@@ -141,9 +141,14 @@ static void separators_are_counted(void **state)
     (void)state;
     static const struct example examples[] = {
         {"加、微…信", "加_微_信"}, /* "…" is three dots and one separator */
-        {"V❤️信", "v_信"},    {"加 + V\xe3\x80\x80信", "加___v_信"},
-        {"✔信！", "_信"},          {"微\n信", "微_信"},
-        {"5％off", "5_off"},       {"💚💬", ""},
+        {"V❤️信", "v_信"},
+        {"加 + V\xe3\x80\x80信", "加___v_信"},
+        {"✔信！", "_信"},
+        {"微\n信", "微_信"},
+        {"二丨维丶码亅", "二_维_码"},
+        {"⼁⼂心丿", "__心丿"},
+        {"5％off", "5_off"},
+        {"💚💬", ""},
     };
     check_all(examples, ARRAY_LEN(examples), VIEW_PLAIN);
     struct folded f;

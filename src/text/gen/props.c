@@ -3,8 +3,17 @@
 #include <unicode/uchar.h>
 #include <unicode/uscript.h>
 
+/* Bare strokes: no words, but drawn like a bar or a dot, and typed between characters for that. 丿 stays a letter: it
+ * is typed as a part of split characters. */
+static bool is_stroke(uint32_t cp)
+{
+    return cp == 0x4e28 || cp == 0x4e36 || cp == 0x4e85; /* 丨 丶 亅 */
+}
+
 bool prop_is_separator(uint32_t cp)
 {
+    if (is_stroke(cp))
+        return true;
     uint32_t gc = U_GET_GC_MASK((UChar32)cp);
     if (gc & (U_GC_L_MASK | U_GC_N_MASK | U_GC_M_MASK))
         return false;
