@@ -21,21 +21,33 @@ uint64_t hist_upper(unsigned index)
     return ((step + 1) << shift) - 1;
 }
 
+/* One thread writes, others may merge from it meanwhile: whole numbers, no common moment. */
+static void add(uint64_t *p, uint64_t n)
+{
+    __atomic_store_n(p, __atomic_load_n(p, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+static uint64_t get(const uint64_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
 void hist_add(struct hist *h, uint64_t value)
 {
-    h->bucket[hist_index(value)]++;
-    h->count++;
-    h->sum += value;
-    h->max = MAX_OF(h->max, value);
+    add(&h->bucket[hist_index(value)], 1);
+    add(&h->count, 1);
+    add(&h->sum, value);
+    if (value > get(&h->max))
+        __atomic_store_n(&h->max, value, __ATOMIC_RELAXED);
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
 {
     for (unsigned i = 0; i < HIST_BUCKETS; i++)
-        into->bucket[i] += from->bucket[i];
-    into->count += from->count;
-    into->sum += from->sum;
-    into->max = MAX_OF(into->max, from->max);
+        into->bucket[i] += get(&from->bucket[i]);
+    into->count += get(&from->count);
+    into->sum += get(&from->sum);
+    into->max = MAX_OF(into->max, get(&from->max));
 }
 
 uint64_t hist_quantile(const struct hist *h, double q)

@@ -11,6 +11,7 @@ struct hist {
     uint64_t bucket[HIST_BUCKETS];
 };
 
+/* By one thread; another may merge from it at any time. */
 void hist_add(struct hist *h, uint64_t value);
 void hist_merge(struct hist *into, const struct hist *from);
 /* The value at or below which the fraction q (0 to 1) of all samples lies; 0 when there are none: look at count first.

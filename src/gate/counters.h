@@ -26,6 +26,8 @@
     X(observe_skipped, "observe_skipped_total", "Backend messages too large or broken to be observed")                 \
     X(notices, "notices_total", "Notices shown to agents in their chat")                                               \
     X(events_lost, "events_lost_total", "Events that found the ring full")                                             \
+    X(captured, "captured_total", "Messages queued for the capture files")                                             \
+    X(capture_dropped, "capture_dropped_total", "Messages left out of the capture: queue full or text too long")       \
     X(throttled, "throttled_total", "Times a session was slowed down by a rate limit")                                 \
     X(bytes_out, "bytes_to_backend_total", "Bytes relayed to backends")                                                \
     X(bytes_in, "bytes_to_clients_total", "Bytes relayed to clients")
@@ -37,3 +39,9 @@ struct counters {
     uint64_t cause[CAUSE_COUNT];
     struct hist inspect_us; /* time spent judging one outgoing message */
 };
+
+/* By the one thread that owns the counter; a reader in another thread sees a whole number. As cheap as ++. */
+static inline void counter_add(uint64_t *c, uint64_t n)
+{
+    __atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "gate/capture.h"
 #include "gate/gate.h"
 #include "gate/policy.h"
 
@@ -43,7 +44,8 @@ static void fill_event(struct session *s, const struct unit *u, enum event_kind 
 }
 
 /* Fills the input of the rules; the window's texts are copied into the worker's scratch. */
-static void fill_input(struct session *s, const struct unit *u, enum direction dir, struct rule_input *in)
+static void fill_input(struct session *s, const struct unit *u, enum direction dir, int64_t now_ms,
+                       struct rule_input *in)
 {
     struct worker *w = s->w;
     struct span agent = session_agent(s);
@@ -51,7 +53,7 @@ static void fill_input(struct session *s, const struct unit *u, enum direction d
     in->dir = dir;
     in->n_texts = MIN_OF(u->n_texts, (size_t)INPUT_TEXTS_MAX);
     memcpy(in->text, u->text, in->n_texts * sizeof(in->text[0]));
-    in->now_ms = clock_wall_ms();
+    in->now_ms = now_ms;
     in->who = (struct rule_who){agent, who.team, who.shop, who.role, who.facts, who.n_facts};
     in->n_before = 0;
     unsigned messages;
@@ -194,6 +196,58 @@ static void apply_verdict(struct session *s, const struct unit *u, struct judged
         out->reason = span_str(policy_reason(CAUSE_REWRITE_FAILED));
 }
 
+/* For `chatgate replay`, when the operator wants it. `v` NULL: decided without the rules. */
+static void capture(struct session *s, const struct unit *u, const struct rule_input *in, const struct verdict *v,
+                    const struct judged *j)
+{
+    struct worker *w = s->w;
+    enum mode mode = (enum mode)w->gate->mode;
+    struct capture_item item = {.at_ms = in->now_ms,
+                                .dir = in->dir,
+                                .agent = in->who.agent,
+                                .conv = u->conv,
+                                .who = in->who,
+                                .text = in->text,
+                                .n_texts = in->n_texts,
+                                .is_edit = u->kind == UNIT_EDIT,
+                                .verdict = v,
+                                .action = !v || !j               ? ACTION_PASS
+                                          : mode == MODE_ENFORCE ? j->action
+                                                                 : v->action,
+                                .mode = mode == MODE_ENFORCE ? NULL : mode_name(mode),
+                                .rules_version = ruleset_version(w->snap->rules)};
+    if (v && v->has_cause)
+        item.has_cause = true, item.cause = v->cause;
+    else if (u->has_cause)
+        item.has_cause = true, item.cause = u->cause;
+    else if (!v && j && j->refused)
+        item.has_cause = true, item.cause = in->who.agent.n ? CAUSE_UNKNOWN_AGENT : CAUSE_NO_IDENTITY;
+    if (capture_add(w->gate->capture, w->index, &item))
+        w->count.captured++;
+    else
+        w->count.capture_dropped++;
+}
+
+/* One that the rules were not asked about. */
+static void capture_unjudged(struct session *s, const struct unit *u, enum direction dir, const struct judged *j)
+{
+    if (!u->n_texts || !capture_wants(s->w->gate->capture, u->conv))
+        return;
+    struct rule_input in;
+    fill_input(s, u, dir, clock_wall_ms(), &in);
+    capture(s, u, &in, NULL, j);
+}
+
+/* False: the rules are not asked. */
+static bool is_for_rules(struct session *s, const struct unit *u, struct judged *out)
+{
+    if (s->w->gate->mode == MODE_BYPASS || identity_fails(s, out))
+        return false;
+    if (u->has_cause && inspect_fail(s, out, u->cause))
+        return false;
+    return u->kind != UNIT_OPAQUE || u->has_cause || !inspect_fail(s, out, CAUSE_OPAQUE);
+}
+
 void inspect_outgoing(struct session *s, const struct unit *u, struct judged *out)
 {
     struct worker *w = s->w;
@@ -202,20 +256,20 @@ void inspect_outgoing(struct session *s, const struct unit *u, struct judged *ou
     out->reason = out->rule = span_str("");
     out->n_edits = 0;
     fill_event(s, u, EV_OUTGOING, &out->event);
-    if (w->gate->mode == MODE_BYPASS || identity_fails(s, out))
+    if (!is_for_rules(s, u, out)) {
+        capture_unjudged(s, u, DIR_OUTGOING, out);
         return;
-    if (u->has_cause && inspect_fail(s, out, u->cause))
-        return;
-    if (u->kind == UNIT_OPAQUE && !u->has_cause && inspect_fail(s, out, CAUSE_OPAQUE))
-        return;
+    }
     if (!u->n_texts)
         return;
     struct rule_input in;
     int64_t began_us = clock_mono_us();
-    fill_input(s, u, DIR_OUTGOING, &in);
+    fill_input(s, u, DIR_OUTGOING, out->event.at_ms, &in);
     ruleset_judge(w->snap->rules, w->rscratch, &in, &w->verdict);
     hist_add(&w->count.inspect_us, (uint64_t)(clock_mono_us() - began_us));
     apply_verdict(s, u, out);
+    if (capture_wants(w->gate->capture, u->conv))
+        capture(s, u, &in, &w->verdict, out);
     if (!out->refused && in.n_texts) {
         unsigned messages;
         int64_t age_ms;
@@ -231,7 +285,7 @@ static int append(struct worker *w, const struct track_event *ev)
         return 0;
     if (ring_append(w->ring, ev) == 0)
         return 0;
-    w->count.events_lost++;
+    counter_add(&w->count.events_lost, 1);
     return -1;
 }
 
@@ -239,26 +293,26 @@ static void count_action(struct session *s, const struct judged *j)
 {
     struct counters *c = &s->w->count;
     s->messages_out++;
-    c->out_edits += j->event.is_edit;
+    counter_add(&c->out_edits, j->event.is_edit);
     switch (j->action) {
     case ACTION_PASS:
-        c->out_pass++;
+        counter_add(&c->out_pass, 1);
         break;
     case ACTION_WARN:
-        c->out_warn++;
+        counter_add(&c->out_warn, 1);
         s->warned++;
         break;
     case ACTION_REWRITE:
-        c->out_rewrite++;
+        counter_add(&c->out_rewrite, 1);
         s->rewritten++;
         break;
     case ACTION_HOLD:
-        c->out_hold++;
+        counter_add(&c->out_hold, 1);
         s->blocked++;
         break;
     case ACTION_BLOCK:
     case ACTION_COUNT:
-        c->out_block++;
+        counter_add(&c->out_block, 1);
         s->blocked++;
         break;
     }
@@ -284,7 +338,7 @@ void inspect_incoming(struct session *s, const struct unit *u)
         ev.at_ms = MIN_OF(u->ts_ms, ev.at_ms);
     if (u->n_texts && w->gate->mode != MODE_BYPASS && !u->has_cause) {
         struct rule_input in;
-        fill_input(s, u, DIR_INCOMING, &in);
+        fill_input(s, u, DIR_INCOMING, clock_wall_ms(), &in);
         struct verdict *v = &w->verdict;
         ruleset_judge(w->snap->rules, w->rscratch, &in, v);
         ev.rules = rule_ids(w, v, false, false);
@@ -294,10 +348,10 @@ void inspect_incoming(struct session *s, const struct unit *u)
             ev.severity = (uint8_t)v->severity;
             ev.case_rule = span_str(rule_id(v->opens_case));
             ev.words = u->text[0];
-            w->count.in_cases++;
+            counter_add(&w->count.in_cases, 1);
         }
     }
-    w->count.in_messages++;
+    counter_add(&w->count.in_messages, 1);
     s->messages_in++;
     append(w, &ev); /* an incoming message is delivered whatever happens */
 }

@@ -2,7 +2,7 @@
 
 bool policy_blocks(const struct conf *conf, struct counters *count, enum cause c)
 {
-    count->cause[c]++;
+    counter_add(&count->cause[c], 1);
     return conf->policy[c] == POLICY_BLOCK;
 }
 

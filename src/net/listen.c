@@ -15,10 +15,29 @@ struct listener {
     struct event *ev;
     struct timer *retry;
     listen_fn fn;
+    listen_room_fn has_room; /* NULL: always */
     void *ctx;
     bool is_paused, is_starved;
     struct log_limit limit;
 };
+
+/* A socket file that a killed process left behind is in the way; anything else there is not ours to remove. */
+static int clear_path(const struct addr *a, struct err *e)
+{
+    struct stat st;
+    if (lstat(a->any.un.sun_path, &st) < 0)
+        return 0;
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(e, "bind: the path exists and is not a socket");
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool is_alive = probe >= 0 && (connect(probe, &a->any.sa, a->len) == 0 || errno == EAGAIN);
+    if (probe >= 0)
+        close(probe);
+    if (is_alive)
+        return err_set(e, "bind: another process listens there");
+    unlink(a->any.un.sun_path);
+    return 0;
+}
 
 int listen_socket(const struct addr *a, bool reuse_port, struct err *e)
 {
@@ -29,8 +48,10 @@ int listen_socket(const struct addr *a, bool reuse_port, struct err *e)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (reuse_port && a->any.sa.sa_family != AF_UNIX)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (a->any.sa.sa_family == AF_UNIX)
-        unlink(a->any.un.sun_path);
+    if (a->any.sa.sa_family == AF_UNIX && clear_path(a, e) < 0) {
+        close(fd);
+        return -1;
+    }
     if (bind(fd, &a->any.sa, a->len) < 0 || listen(fd, BACKLOG) < 0) {
         err_sys(e, "bind");
         close(fd);
@@ -67,6 +88,10 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct listener *l = arg;
     for (int i = 0; i < ACCEPTS_PER_TURN && !l->is_paused; i++) {
+        if (l->has_room && !l->has_room(l->ctx)) {
+            starve(l, "as many sessions as descriptors allow");
+            return;
+        }
         struct addr peer = {.len = sizeof(peer.any)};
         int s = accept4(fd, &peer.any.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (s >= 0) {
@@ -89,6 +114,11 @@ struct listener *listener_new(struct loop *loop, int fd, listen_fn fn, void *ctx
     l->retry = timer_new(loop, on_retry, l);
     arm(l);
     return l;
+}
+
+void listener_set_room(struct listener *l, listen_room_fn has_room)
+{
+    l->has_room = has_room;
 }
 
 void listener_pause(struct listener *l, bool paused)

@@ -47,7 +47,12 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
     uint64_t count;
     if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
         abort(); /* an eventfd of our own does not fail otherwise */
-    for (struct posted *p = take_posted(arg); p;) {
+    loop_run_posted(arg);
+}
+
+void loop_run_posted(struct loop *l)
+{
+    for (struct posted *p = take_posted(l); p;) {
         struct posted *next = p->next;
         p->fn(p->ctx);
         free(p);

@@ -19,6 +19,8 @@ struct event_base *loop_base(struct loop *l);
 typedef void (*loop_fn)(void *ctx);
 /* Runs fn(ctx) once in that loop's thread, soon, in posting order. Any thread; the only way to talk to another loop. */
 void loop_post(struct loop *l, loop_fn fn, void *ctx);
+/* After loop_run has returned, in whatever thread: runs what was posted too late, so that nothing it owns is lost. */
+void loop_run_posted(struct loop *l);
 
 /* A timer; fires once after `ms` (again and again with is_periodic). Own thread only. */
 struct timer;
