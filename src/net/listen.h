@@ -15,7 +15,8 @@ int listen_socket(const struct addr *a, bool reuse_port, struct err *e) MUST_CHE
  * descriptors run out, accepting pauses and is tried again every 200 ms; the waiting clients stay in the kernel's
  * queue. */
 struct listener *listener_new(struct loop *l, int fd, listen_fn fn, void *ctx);
-/* Asked before each accept: while it answers false, clients wait in the kernel's queue and are looked at every 200 ms. */
+/* Asked before each accept: while it answers false, clients wait in the kernel's queue and are looked at every 200 ms.
+ */
 typedef bool (*listen_room_fn)(void *ctx);
 void listener_set_room(struct listener *l, listen_room_fn has_room);
 /* While paused nothing is accepted. */
