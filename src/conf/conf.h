@@ -100,6 +100,13 @@ struct conf {
     } ring;
 
     struct {
+        bool is_on;
+        char *dir;
+        bool is_full; /* texts as they were sent; else masked */
+        int64_t max_bytes, keep, sample;
+    } capture;
+
+    struct {
         struct conf_reminder_step *unanswered; /* a customer without an answer */
         size_t n_unanswered;
         struct conf_reminder_step *stale_case; /* an open case without news */

@@ -155,6 +155,19 @@ static const struct conf_key keys[] = {
     {"ring.size", CONF_SIZE, AT(ring.size_bytes), .min = MIB, .max = 64 * GIB, .def = "64M",
      .help = "journal of one worker; how long Redis may be away depends on it"},
 
+    {"capture.enabled", CONF_BOOL, AT(capture.is_on), .def = "false", RELOAD,
+     .help = "keep messages with their verdicts in files, for `chatgate replay`"},
+    {"capture.dir", CONF_PATH, AT(capture.dir), .def = "/var/lib/chatgate/capture", RELOAD,
+     .help = "folder of these files; made with mode 0700, the files have 0600"},
+    {"capture.text", CONF_MASKING, AT(capture.is_full), .def = "masked", RELOAD,
+     .help = "masked: numbers, account names and ids are made unreadable; full: as they were sent"},
+    {"capture.max_bytes", CONF_SIZE, AT(capture.max_bytes), .min = 64 * KIB, .max = 16 * GIB, .def = "64M", RELOAD,
+     .help = "a file of this size is followed by a new one"},
+    {"capture.keep", CONF_INT, AT(capture.keep), .min = 1, .max = 1000, .def = "10", RELOAD,
+     .help = "files kept, the newest; older ones of this node are deleted"},
+    {"capture.sample", CONF_INT, AT(capture.sample), .min = 1, .max = 1000000, .def = "1", RELOAD,
+     .help = "one of so many conversations is captured, whole; 1: all"},
+
     {"reminders.unanswered", CONF_LIST, AT(reminders.unanswered), COUNT(reminders.n_unanswered),
      .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
      .def = "[{after: 60s, to: agent}, {after: 180s, to: supervisor}]", RELOAD,
@@ -242,6 +255,8 @@ const char *conf_table_allowed(const struct conf_key *k, char *out, size_t cap)
         return "pass, refuse";
     case CONF_TARGET:
         return "agent, supervisor";
+    case CONF_MASKING:
+        return "masked, full";
     case CONF_NAME:
         return "letters, digits, `.`, `_`, `-`";
     case CONF_LISTEN:
@@ -270,7 +285,7 @@ const char *conf_table_type(const struct conf_key *k)
         [CONF_POLICY] = "word",         [CONF_AGENT] = "word",          [CONF_TARGET] = "word",
         [CONF_LISTEN] = "address",      [CONF_CONNECT] = "address",     [CONF_CONNECTS] = "list of addresses",
         [CONF_TEXTS] = "list of texts", [CONF_PATHS] = "list of paths", [CONF_CIDRS] = "list of networks",
-        [CONF_LIST] = "list of maps",
+        [CONF_LIST] = "list of maps",   [CONF_MASKING] = "word",
     };
     return names[k->type];
 }

@@ -11,6 +11,7 @@ static const char *const presets[] = {"strict", "standard", "lenient", NULL};
 static const char *const policies[] = {"pass", "block", NULL};
 static const char *const agent_words[] = {"pass", "refuse", NULL};
 static const char *const targets[] = {"agent", "supervisor", NULL};
+static const char *const maskings[] = {"masked", "full", NULL};
 
 enum { TEXT_MAX = 4096, NAME_MAX_LEN = 64 };
 
@@ -132,6 +133,7 @@ static int read_word(struct conf_reader *r, const struct conf_key *k, const stru
                                : k->type == CONF_PRESET  ? presets
                                : k->type == CONF_POLICY  ? policies
                                : k->type == CONF_AGENT   ? agent_words
+                               : k->type == CONF_MASKING ? maskings
                                                          : targets;
     if (yaml_enum(at, k->name, words, &i, r->errs))
         return -1;
@@ -173,6 +175,7 @@ int conf_value_read(struct conf_reader *r, const struct conf_key *k, const struc
     case CONF_POLICY:
     case CONF_AGENT:
     case CONF_TARGET:
+    case CONF_MASKING:
         return read_word(r, k, at, field);
     case CONF_LISTEN:
     case CONF_CONNECT:
@@ -237,6 +240,7 @@ void conf_value_print(struct buf *out, const struct conf_key *k, const void *bas
     case CONF_BOOL:
     case CONF_AGENT:
     case CONF_TARGET:
+    case CONF_MASKING:
         buf_append_str(out, *(const bool *)field ? "true" : "false");
         return;
     case CONF_LISTEN:

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "gate/capture.h"
 #include "gate/inherit.h"
 #include "gate/limits.h"
 #include "gate/session.h"
@@ -161,8 +162,11 @@ struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_lis
         if (rc < 0)
             err_list_add(errs, "%s: %s", conf_path, e.text);
     }
-    if (rc == 0)
+    if (rc == 0) {
+        g->capture = capture_new(g->node_id, g->n_workers);
+        capture_configure(g->capture, g->snap->conf);
         rc = start_workers(g, errs);
+    }
     if (rc < 0) {
         gate_stop(&g);
         return NULL;
@@ -215,6 +219,7 @@ int gate_reload(struct gate *g, struct err_list *errs)
     log_set_level(now->conf->log_level);
     if (g->track)
         track_reconfigure(g->track, now->conf);
+    capture_configure(g->capture, now->conf);
     g->snap = now;
     g->reloads++;
     g->last_reload_ms = clock_wall_ms();
@@ -280,6 +285,7 @@ void gate_stop(struct gate **gp)
         return;
     for (unsigned i = 0; g->worker && i < g->n_workers; i++)
         worker_free(&g->worker[i]);
+    capture_free(&g->capture);
     if (g->track)
         track_stop(&g->track);
     for (size_t i = 0; g->snap && i < g->snap->n_upstreams; i++)

@@ -27,6 +27,7 @@ struct gate {
     struct worker **worker;
     unsigned n_workers;
     struct node *node;
+    struct capture *capture;
     struct track *track; /* NULL: redis.enabled is false */
     _Atomic int mode;    /* enum mode; read by workers */
     struct timer *mode_timer;

@@ -222,10 +222,8 @@ static void capture(struct session *s, const struct unit *u, const struct rule_i
         item.has_cause = true, item.cause = u->cause;
     else if (!v && j && j->refused)
         item.has_cause = true, item.cause = in->who.agent.n ? CAUSE_UNKNOWN_AGENT : CAUSE_NO_IDENTITY;
-    if (capture_add(w->gate->capture, w->index, &item))
-        w->count.captured++;
-    else
-        w->count.capture_dropped++;
+    bool is_queued = capture_add(w->gate->capture, w->index, &item);
+    counter_add(is_queued ? &w->count.captured : &w->count.capture_dropped, 1);
 }
 
 /* One that the rules were not asked about. */
@@ -350,6 +348,10 @@ void inspect_incoming(struct session *s, const struct unit *u)
             ev.words = u->text[0];
             counter_add(&w->count.in_cases, 1);
         }
+        if (capture_wants(w->gate->capture, u->conv))
+            capture(s, u, &in, v, NULL);
+    } else {
+        capture_unjudged(s, u, DIR_INCOMING, NULL);
     }
     counter_add(&w->count.in_messages, 1);
     s->messages_in++;

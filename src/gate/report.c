@@ -1,6 +1,7 @@
 /* What the operator sees: status as JSON, metrics as Prometheus text, readiness. */
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "gate/capture.h"
 #include "gate/gate.h"
 
 /* Sums the workers' counters. They are written by other threads while we read: each value is whole, the set is not. */
@@ -102,6 +103,18 @@ static void status_tracking(struct gate *g, struct json_out *j)
     json_obj_end(j);
 }
 
+static void status_capture(struct gate *g, struct json_out *j)
+{
+    struct capture_state c = capture_get_state(g->capture);
+    json_key(j, "capture");
+    json_obj(j);
+    json_key(j, "enabled");
+    json_bool(j, c.is_on);
+    kv_int(j, "written", (int64_t)c.written);
+    kv_int(j, "failed", (int64_t)c.failed);
+    json_obj_end(j);
+}
+
 static void status_rules(struct gate *g, struct json_out *j)
 {
     json_key(j, "rules");
@@ -148,6 +161,7 @@ void gate_report_status(struct gate *g, struct json_out *j)
     json_obj_end(j);
     status_upstreams(g, j);
     status_tracking(g, j);
+    status_capture(g, j);
     json_obj_end(j);
 }
 
@@ -221,6 +235,14 @@ static void metrics_tracking(struct gate *g, struct buf *out)
     counter(out, "reminders_delivered_total", "Reminders shown in an agent's chat", (double)t.reminders_delivered);
 }
 
+static void metrics_capture(struct gate *g, struct buf *out)
+{
+    struct capture_state c = capture_get_state(g->capture);
+    gauge(out, "capture_enabled", "1 while messages are written to the capture files", c.is_on);
+    counter(out, "capture_written_total", "Messages written to the capture files", (double)c.written);
+    counter(out, "capture_failed_total", "Messages that could not be written to the capture files", (double)c.failed);
+}
+
 void gate_report_metrics(struct gate *g, struct buf *out)
 {
     static struct counters sum; /* control thread only */
@@ -246,4 +268,5 @@ void gate_report_metrics(struct gate *g, struct buf *out)
     metrics_counters(&sum, out);
     metrics_upstreams(g, out);
     metrics_tracking(g, out);
+    metrics_capture(g, out);
 }
