@@ -11,7 +11,16 @@ cd "$1"
 if [ -f installed.json ] && cmp -s "$here/package.json" installed.json; then
     exit 0
 fi
-rm -f installed.json
+rm -rf installed.json node_modules
 cp "$here/package.json" package.json
 npm install --no-package-lock --no-audit --no-fund --ignore-scripts
+# These two name packages of type declarations that nothing needs at run time and whose own dependencies npm cannot resolve, so they
+# are unpacked without dependencies; what they do need stands in package.json. (npm's overrides would do, but fail in npm 9.2 of Debian 12.)
+for package in $(node -p 'require("./package.json").unpacked.join(" ")'); do
+    folder=node_modules/${package%@*}
+    mkdir -p "$folder"
+    tarball=$(npm pack --silent "$package")
+    tar -xzf "$tarball" -C "$folder" --strip-components=1
+    rm -f "$tarball"
+done
 cp package.json installed.json
