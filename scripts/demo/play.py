@@ -70,15 +70,15 @@ async def play(o, conv):
     async with Client(o.agent_url, "xiaomei", "agent") as agent, \
             Client(o.customer_url, f"customer-{conv}", "customer", conversationId=conv, agent="xiaomei") as customer:
 
-        async def exchange(sender, receiver, text):
+        async def exchange(sender, receiver, text, typing_s=0.3):
+            await asyncio.sleep(typing_s)  # as people do; what is written in the same millisecond counts as answered by it
             await sender.say(conv, text)
             m = await receiver.until("the message", lambda m: m["type"] == "message" and m["conversationId"] == conv)
             return m["text"]
 
         print("\n1. A question and its answer")
         await exchange(customer, agent, "你好，这件衣服有货吗？")
-        await asyncio.sleep(1.2)  # the time that the agent takes to type; the reply time below shows it
-        await exchange(agent, customer, "您好亲，有货的，今天付款今天发货。")
+        await exchange(agent, customer, "您好亲，有货的，今天付款今天发货。", typing_s=1.2)  # the reply time below shows it
 
         print("\n2. Blocked: contact outside of the platform, in disguise as well. The customer sees nothing of it")
         await agent.say(conv, "加我微信聊，给您便宜点", is_refused=True)
