@@ -1,6 +1,7 @@
 #include "gate/gate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "gate/inherit.h"
 #include "gate/limits.h"
 #include "gate/session.h"
+#include "gate/xmpp_key.h"
 
 enum { DRAIN_POLL_MS = 50, PUMP_GRACE_MS = 5000 };
 
@@ -27,23 +29,33 @@ const char *mode_name(enum mode m)
 
 /* --- start --- */
 
-/* A session takes two descriptors; the rest is for listeners, Redis, files. */
-static void report_capacity(const struct conf *c)
+/* A session takes two descriptors; what is open now stays open, and some are kept for Redis, health checks, the
+ * operator, and the sessions that several workers accept in the same moment. */
+static void measure_capacity(struct gate *g)
 {
+    const struct conf *c = g->snap->conf;
     struct rlimit r;
+    g->descriptor_sessions = UINT32_MAX;
     if (getrlimit(RLIMIT_NOFILE, &r) < 0)
         return;
     if (r.rlim_cur < r.rlim_max) {
         r.rlim_cur = r.rlim_max;
         setrlimit(RLIMIT_NOFILE, &r);
     }
-    int64_t sessions = ((int64_t)r.rlim_cur - 100) / 2;
+    int lowest_free = dup(STDERR_FILENO);
+    if (lowest_free >= 0)
+        close(lowest_free);
+    int64_t kept = lowest_free + 24 + 2 * (int64_t)g->n_workers;
+    for (size_t i = 0; i < c->n_upstreams; i++)
+        kept += (int64_t)c->upstream[i].n_servers;
+    int64_t sessions = MAX_OF(((int64_t)r.rlim_cur - kept) / 2, 1);
+    g->descriptor_sessions = (unsigned)MIN_OF(sessions, (int64_t)UINT32_MAX);
     log_event(LOG_INFO, "capacity", "descriptors=%lld sessions=%lld configured=%lld", (long long)r.rlim_cur,
               (long long)sessions, (long long)c->limits.connections);
     if (c->limits.connections > sessions)
         log_event(LOG_WARN, "capacity_low",
                   "limits.connections=%lld needs=%lld descriptors=%lld hint=\"raise LimitNOFILE or lower the limit\"",
-                  (long long)c->limits.connections, (long long)(c->limits.connections * 2 + 100),
+                  (long long)c->limits.connections, (long long)(c->limits.connections * 2 + kept),
                   (long long)r.rlim_cur);
 }
 
@@ -101,7 +113,11 @@ static int listen_entry(struct gate *g, size_t i, struct err_list *errs)
         return -1;
     }
     for (unsigned w = 0; w < g->n_workers; w++) {
-        int fd = is_shared && w ? dup(first) : inherited >= 0 ? inherited : listen_socket(&a, true, &e);
+        int fd = is_shared && w   ? fcntl(first, F_DUPFD_CLOEXEC, 0)
+                 : inherited >= 0 ? inherited
+                                  : listen_socket(&a, true, &e);
+        if (fd < 0 && is_shared && w)
+            err_sys(&e, "dup");
         if (fd < 0) {
             err_list_add(errs, "listener %s: %s: %s", l->name, l->addr.text, e.text);
             return -1;
@@ -128,9 +144,13 @@ static int start_workers(struct gate *g, struct err_list *errs)
     g->worker = xcalloc(g->n_workers, sizeof(struct worker *));
     for (unsigned i = 0; i < g->n_workers; i++)
         g->worker[i] = worker_new(g, i, g->snap, g->track ? track_ring(g->track, i) : NULL);
+    int rc = 0;
     for (size_t i = 0; i < g->snap->conf->n_listeners; i++)
         if (listen_entry(g, i, errs) < 0)
-            return -1;
+            rc = -1; /* all that are in the way are told */
+    if (rc < 0)
+        return -1;
+    measure_capacity(g);
     for (unsigned i = 0; i < g->n_workers; i++)
         worker_start(g->worker[i]);
     return 0;
@@ -140,6 +160,16 @@ static void start_checks(struct gate *g)
 {
     for (size_t i = 0; i < g->snap->n_upstreams; i++)
         upstream_start_checks(g->snap->upstream[i], g->loop);
+}
+
+static void load_xmpp_key(struct gate *g)
+{
+    struct err e;
+    bool is_xmpp = false;
+    for (size_t i = 0; i < g->snap->conf->n_listeners; i++)
+        is_xmpp = is_xmpp || profile_xmpp(g->snap->entry[i].profile);
+    if (is_xmpp && xmpp_key_load(g->snap->conf->ring.dir, g->xmpp_key, &e) < 0)
+        log_event(LOG_WARN, "xmpp_key", "why=\"%s\" effect=\"refusals under way are lost at a restart\"", e.text);
 }
 
 struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_list *errs)
@@ -156,8 +186,8 @@ struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_lis
         g->node_id = xstrdup(g->snap->conf->node);
         g->n_workers = worker_count(g->snap->conf);
         log_set_level(g->snap->conf->log_level);
-        report_capacity(g->snap->conf);
         start_checks(g);
+        load_xmpp_key(g);
         rc = start_tracking(g, &e);
         if (rc < 0)
             err_list_add(errs, "%s: %s", conf_path, e.text);

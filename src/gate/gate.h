@@ -6,6 +6,7 @@
 
 #include "base/json_out.h"
 #include "gate/worker.h"
+#include "proto/xmpp_token.h"
 #include "track/track.h"
 
 #define MODES(X)                                                                                                       \
@@ -28,11 +29,13 @@ struct gate {
     unsigned n_workers;
     struct node *node;
     struct capture *capture;
+    uint8_t xmpp_key[XMPP_KEY_BYTES];
     struct track *track; /* NULL: redis.enabled is false */
     _Atomic int mode;    /* enum mode; read by workers */
     struct timer *mode_timer;
     int64_t mode_until_ms; /* wall time, 0: until changed */
     atomic_uint connections;
+    unsigned descriptor_sessions; /* how many sessions the descriptor limit allows */
     struct addr_limit *addr_limit;
     bool is_draining;
     struct timer *drain_timer;
@@ -55,9 +58,14 @@ const char *mode_name(enum mode m);
 /* Ends whatever is left and frees everything. */
 void gate_stop(struct gate **g);
 
-/* Any thread: counts a connection from this address against the limits. False: refuse it. */
-bool gate_admit(struct gate *g, const struct conf *conf, const struct addr *peer);
-void gate_leave(struct gate *g, const struct addr *peer);
+/* Any thread: counts a connection against limits.connections. False: refuse it. */
+bool gate_admit(struct gate *g, const struct conf *conf);
+void gate_leave(struct gate *g);
+/* Whether descriptors are left for one more session. */
+bool gate_has_room(struct gate *g);
+/* The same by the client's address, which behind a balancer is known later (PROXY header). */
+bool gate_admit_address(struct gate *g, const struct conf *conf, const struct addr *peer);
+void gate_leave_address(struct gate *g, const struct addr *peer);
 
 /* report.c: for the admin room. */
 void gate_report_status(struct gate *g, struct json_out *j);

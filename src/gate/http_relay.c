@@ -7,7 +7,7 @@
 #include "gate/gate.h"
 #include "gate/session.h"
 
-enum { LINGER_MS = 2000 };
+enum { BODY_BYTES_PER_S_MIN = 100 };
 
 void exchange_free(struct session *s)
 {
@@ -35,8 +35,9 @@ static void write_answer(struct session *s, int status, const char *why, bool ke
     /* without this a browser shows a network error instead of the refusal, and tries again */
     http_write_answer(b, status, "application/json", span_str("Access-Control-Allow-Origin: *\r\n"), buf_span(&body),
                       keep);
+    size_t n = s->x && s->x->is_head ? b->len - body.len : b->len;
     buf_fini(&body);
-    session_to_client(s, b->data + b->start, b->len);
+    session_to_client(s, b->data + b->start, n);
 }
 
 void http_answer(struct session *s, int status, const char *why)
@@ -45,21 +46,17 @@ void http_answer(struct session *s, int status, const char *why)
         session_end(s, END_BACKEND_ERROR);
         return;
     }
-    s->end_why = status < 500 ? END_PROTOCOL : END_BACKEND_ERROR;
-    session_set_state(s, SS_LINGER);
-    session_set_deadline(s, LINGER_MS);
-    conn_close(&s->backend);
-    conn_set_reading(&s->client, true);
+    session_drop_backend(s);
     write_answer(s, status, why, false);
-    if (s->state == SS_LINGER && !conn_queued(&s->client))
-        conn_shutdown(&s->client);
+    if (s->state != SS_DEAD)
+        session_linger(s, status < 500 ? END_PROTOCOL : END_BACKEND_ERROR);
 }
 
 /* --- request --- */
 
-static const char *const drop_always[] = {"X-Forwarded-For", "X-Real-IP", "Forwarded", NULL};
-static const char *const drop_websocket[] = {"X-Forwarded-For", "X-Real-IP", "Forwarded", "Sec-WebSocket-Extensions",
-                                             NULL};
+static const char *const drop_always[] = {"X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", NULL};
+static const char *const drop_websocket[] = {
+    "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Sec-WebSocket-Extensions", NULL};
 static const char *const drop_extensions[] = {"Sec-WebSocket-Extensions", NULL};
 static const char *const drop_nothing[] = {NULL};
 
@@ -91,18 +88,18 @@ static bool route_request(struct session *s, const struct http_head *h)
         snprintf(method, sizeof(method), "%.*s", (int)MIN_OF(override->value.n, 31u), (const char *) override->value.p);
     struct route r = profile_route(s->entry->profile, h->method, h->target, override ? method : NULL);
     if (r.kind == ROUTE_BAD) {
-        s->w->count.http_bad++;
+        counter_add(&s->w->count.http_bad, 1);
         http_answer(s, 400, "the request target can be read in more than one way");
         return false;
     }
     if (r.kind == ROUTE_DENY) {
-        s->w->count.http_denied++;
+        counter_add(&s->w->count.http_denied, 1);
         http_answer(s, 403, "this route can carry messages that are not inspected; the gateway refuses it");
         return false;
     }
     x->is_websocket = r.kind == ROUTE_WEBSOCKET && h->wants_websocket;
     if (h->wants_upgrade && !x->is_websocket) {
-        s->w->count.http_denied++;
+        counter_add(&s->w->count.http_denied, 1);
         http_answer(s, 403, "an upgrade is only possible to a WebSocket on a chat route of the profile");
         return false;
     }
@@ -111,17 +108,24 @@ static bool route_request(struct session *s, const struct http_head *h)
     return true;
 }
 
+static bool is_safe(struct span method)
+{
+    return span_is(method, "GET") || span_is(method, "HEAD") || span_is(method, "OPTIONS");
+}
+
 static void begin_exchange(struct session *s, const struct http_head *h, struct span raw)
 {
     struct exchange *x = s->x = xcalloc(1, sizeof(*x));
     s->requests++;
-    s->w->count.http_requests++;
-    x->keep_client = h->keep_alive && !s->w->is_draining;
+    counter_add(&s->w->count.http_requests, 1);
+    x->is_old = h->minor == 0; /* its keep-alive would need an answer in its own words */
+    x->keep_client = h->keep_alive && !x->is_old && !s->w->is_draining;
     x->is_head = span_is(h->method, "HEAD");
     if (!route_request(s, h))
         return;
     http_body_init(&x->req, h);
-    x->req_done = h->framing == HTTP_NO_BODY;
+    x->req_done = h->framing == HTTP_NO_BODY || (h->framing == HTTP_BODY_LENGTH && !h->content_length);
+    x->body_until_ms = s->w->now_ms + s->w->snap->conf->timeouts.request_ms;
     if (x->is_websocket) {
         const uint8_t *q = memchr(h->target.p, '?', h->target.n);
         if (q)
@@ -129,11 +133,12 @@ static void begin_exchange(struct session *s, const struct http_head *h, struct 
     }
     write_request_head(s, h, raw);
     if (s->backend.state == CONN_OPEN) {
+        x->may_retry = x->req_done && is_safe(h->method);
         session_set_state(s, SS_RELAY);
         session_set_deadline(s, s->w->snap->conf->timeouts.request_ms);
         session_to_backend(s, x->pending.data + x->pending.start, x->pending.len);
-        if (s->state != SS_DEAD && s->x)
-            buf_fini(&s->x->pending);
+        if (!x->may_retry && s->state == SS_RELAY)
+            buf_fini(&x->pending);
     } else {
         session_set_state(s, SS_CONNECT);
         session_connect_backend(s);
@@ -157,7 +162,7 @@ static size_t read_request_head(struct session *s, struct span in)
     case PARSE_BAD:
         break;
     }
-    s->w->count.http_bad++;
+    counter_add(&s->w->count.http_bad, 1);
     log_event(LOG_INFO, "bad_request", "session=%llx status=%d why=\"%s\"", (unsigned long long)s->id, status, e.text);
     http_answer(s, status, e.text);
     return in.n;
@@ -173,12 +178,17 @@ size_t http_from_client(struct session *s, struct span in)
     size_t used = 0;
     enum parse p = http_body_feed(&x->req, in, &used);
     if (p == PARSE_BAD) {
-        s->w->count.http_bad++;
+        counter_add(&s->w->count.http_bad, 1);
         http_answer(s, 400, "the body's chunks are broken");
         return in.n;
     }
     x->req_done = p == PARSE_DONE;
-    session_set_deadline(s, s->w->snap->conf->timeouts.request_ms);
+    /* every piece extends the time, but a trickle runs into body_until_ms */
+    x->body_until_ms += (int64_t)used * 1000 / BODY_BYTES_PER_S_MIN;
+    int64_t more_ms = s->w->snap->conf->timeouts.request_ms;
+    if (!x->req_done)
+        more_ms = MAX_OF(MIN_OF(more_ms, x->body_until_ms - s->w->now_ms), 1);
+    session_set_deadline(s, more_ms);
     session_to_backend(s, in.p, used);
     return used;
 }
@@ -191,7 +201,7 @@ void http_backend_open(struct session *s)
     session_set_state(s, SS_RELAY);
     session_set_deadline(s, s->w->snap->conf->timeouts.request_ms);
     session_to_backend(s, x->pending.data + x->pending.start, x->pending.len);
-    if (s->state == SS_DEAD)
+    if (s->state != SS_RELAY)
         return;
     buf_fini(&x->pending);
     session_feed_client(s);
@@ -214,15 +224,8 @@ static void finish_exchange(struct session *s)
         session_feed_client(s);
         return;
     }
-    s->end_why = END_DONE;
-    session_set_state(s, SS_LINGER);
-    session_set_deadline(s, LINGER_MS);
-    conn_close(&s->backend);
-    conn_set_reading(&s->client, true);
-    if (s->client_eof)
-        session_end(s, END_DONE);
-    else if (!conn_queued(&s->client))
-        conn_shutdown(&s->client);
+    session_drop_backend(s);
+    session_linger(s, END_DONE);
 }
 
 static void become_websocket(struct session *s, const struct http_head *h, struct span raw)
@@ -251,8 +254,11 @@ static void relay_response_head(struct session *s, const struct http_head *h, st
 {
     struct exchange *x = s->x;
     bool interim = h->status < 200;
+    x->may_retry = false;
+    if (interim && x->is_old)
+        return; /* RFC 9110 15.2 */
     if (!interim) {
-        x->res_head_done = true;
+        x->res_head_done = x->has_answer_begun = true;
         http_body_init(&x->res, h);
         x->res_done = h->framing == HTTP_NO_BODY;
         x->keep_backend = h->keep_alive && h->framing != HTTP_BODY_TO_CLOSE;
@@ -260,7 +266,6 @@ static void relay_response_head(struct session *s, const struct http_head *h, st
             x->keep_client = false;
         session_set_deadline(s, s->w->snap->conf->timeouts.idle_ms);
     }
-    x->has_answer_begun = true;
     struct http_edit edit = {.drop = drop_nothing};
     if (!interim && !x->keep_client)
         edit.add = span_str("Connection: close\r\n");
@@ -281,7 +286,7 @@ static size_t read_response_head(struct session *s, struct span in)
     case PARSE_BAD:
         log_event(LOG_WARN, "bad_response", "session=%llx upstream=%s why=\"%s\"", (unsigned long long)s->id,
                   upstream_name(s->entry->upstream), e.text);
-        s->w->count.backend_failures++;
+        counter_add(&s->w->count.backend_failures, 1);
         http_answer(s, 502, "the backend's answer is not valid HTTP");
         return in.n;
     case PARSE_DONE:
@@ -291,8 +296,10 @@ static size_t read_response_head(struct session *s, struct span in)
         become_websocket(s, &h, span_of(in.p, h.head_bytes));
     else
         relay_response_head(s, &h, span_of(in.p, h.head_bytes));
-    if (s->state == SS_RELAY && s->x->res_done)
+    if (s->state == SS_RELAY && s->x->res_done) {
+        s->x->keep_backend = s->x->keep_backend && in.n == h.head_bytes;
         finish_exchange(s);
+    }
     return h.head_bytes;
 }
 
@@ -312,8 +319,11 @@ size_t http_from_backend(struct session *s, struct span in)
         return used;
     session_set_deadline(s, s->w->snap->conf->timeouts.idle_ms);
     x->res_done = p == PARSE_DONE;
-    if (x->res_done)
+    if (x->res_done) {
+        if (in.n > used)
+            x->keep_backend = false; /* bytes that nobody asked for: never taken for the next answer */
         finish_exchange(s);
+    }
     return used;
 }
 
@@ -322,11 +332,18 @@ void http_backend_ended(struct session *s)
     struct exchange *x = s->x;
     if (s->state == SS_DEAD)
         return;
-    if (s->state != SS_RELAY) { /* idle between exchanges: the next one connects anew */
-        conn_close(&s->backend);
+    bool is_idle = s->state != SS_RELAY; /* between exchanges: the next one connects anew */
+    bool is_race = !is_idle && x->may_retry && !s->bin.len;
+    if (is_idle || is_race) {
+        session_drop_backend(s);
         if (s->server >= 0)
             upstream_done(s->entry->upstream, s->server);
         s->server = -1;
+        if (is_race) { /* it closed the used connection just when the request came: RFC 9112 9.3.1 */
+            x->may_retry = false;
+            session_set_state(s, SS_CONNECT);
+            session_connect_backend(s);
+        }
         return;
     }
     if (x->res_head_done && x->res.framing == HTTP_BODY_TO_CLOSE) {
@@ -334,6 +351,6 @@ void http_backend_ended(struct session *s)
         finish_exchange(s);
         return;
     }
-    s->w->count.backend_failures++;
+    counter_add(&s->w->count.backend_failures, 1);
     http_answer(s, 502, "the backend closed the connection without an answer");
 }

@@ -26,27 +26,40 @@ void addr_limit_free(struct addr_limit **a)
     *a = NULL;
 }
 
-bool gate_admit(struct gate *g, const struct conf *conf, const struct addr *peer)
+bool gate_admit(struct gate *g, const struct conf *conf)
 {
-    if (atomic_fetch_add(&g->connections, 1) >= (unsigned)conf->limits.connections) {
-        atomic_fetch_sub(&g->connections, 1);
-        return false;
-    }
-    uint8_t key[16];
-    addr_bytes(peer, key);
-    struct addr_limit *a = g->addr_limit;
-    pthread_mutex_lock(&a->lock);
-    uintptr_t n = (uintptr_t)map_get(&a->count, span_of(key, 16));
-    bool ok = !conf->limits.connections_per_address || n < (uintptr_t)conf->limits.connections_per_address;
-    if (ok)
-        map_put(&a->count, span_of(key, 16), (void *)(n + 1));
-    pthread_mutex_unlock(&a->lock);
+    bool ok = atomic_fetch_add(&g->connections, 1) < (unsigned)conf->limits.connections;
     if (!ok)
         atomic_fetch_sub(&g->connections, 1);
     return ok;
 }
 
-void gate_leave(struct gate *g, const struct addr *peer)
+bool gate_has_room(struct gate *g)
+{
+    return atomic_load_explicit(&g->connections, memory_order_relaxed) < g->descriptor_sessions;
+}
+
+void gate_leave(struct gate *g)
+{
+    atomic_fetch_sub(&g->connections, 1);
+}
+
+bool gate_admit_address(struct gate *g, const struct conf *conf, const struct addr *peer)
+{
+    uint8_t key[16];
+    addr_bytes(peer, key);
+    struct addr_limit *a = g->addr_limit;
+    pthread_mutex_lock(&a->lock);
+    uintptr_t n = (uintptr_t)map_get(&a->count, span_of(key, 16));
+    bool is_free = !conf->limits.connections_per_address || peer->any.sa.sa_family == AF_UNIX; /* no address to count */
+    bool ok = is_free || n < (uintptr_t)conf->limits.connections_per_address;
+    if (ok)
+        map_put(&a->count, span_of(key, 16), (void *)(n + 1));
+    pthread_mutex_unlock(&a->lock);
+    return ok;
+}
+
+void gate_leave_address(struct gate *g, const struct addr *peer)
 {
     uint8_t key[16];
     addr_bytes(peer, key);
@@ -58,5 +71,4 @@ void gate_leave(struct gate *g, const struct addr *peer)
     else
         map_del(&a->count, span_of(key, 16));
     pthread_mutex_unlock(&a->lock);
-    atomic_fetch_sub(&g->connections, 1);
 }

@@ -161,6 +161,9 @@ void ws_start(struct session *s, struct span query);
 void ws_free(struct ws **ws);
 size_t ws_from_client(struct session *s, struct span in);
 size_t ws_from_backend(struct session *s, struct span in);
+/* The idle time begins anew; after a close frame of either side it is short and not extended. */
+void ws_set_deadline(struct session *s);
+void ws_set_deadline_closing(struct session *s);
 /* A close frame to the client (and one to the backend), then the end. */
 void ws_close(struct session *s, int code, const char *reason, enum end_reason why);
 /* A whole frame for the client, as soon as no message of the backend is under way. */
@@ -168,6 +171,8 @@ void ws_inject(struct session *s, uint8_t opcode, struct span payload);
 /* Whole messages as profile_refuse and profile_notice make them. */
 void ws_inject_all(struct session *s, const struct buf *payloads, const size_t *len, size_t n);
 void ws_backend_ended(struct session *s);
+/* So much waits for a gap in the backend's messages that the client has to wait. */
+bool ws_is_inject_full(const struct session *s);
 bool ws_notice(struct session *s, struct span conv, struct span text);
 
 /* unsent.c: messages that were recorded as delivered but may never leave our queue. */
@@ -176,5 +181,8 @@ bool ws_notice(struct session *s, struct span conv, struct span text);
 void unsent_begin(struct session *s);
 void unsent_note(struct session *s, const struct track_event *ev, uint64_t end);
 void unsent_settle(struct session *s);
+/* Corrects where the messages noted since unsent_mark end, when not the bytes that came were sent. */
+size_t unsent_mark(const struct session *s);
+void unsent_move(struct session *s, size_t mark, uint64_t end);
 /* The backend's connection is gone: their rounds are opened again. */
 void unsent_give_back(struct session *s);

@@ -56,6 +56,9 @@ static void load_entry(struct snapshot *s, size_t i, struct err_list *errs)
     struct err e;
     if (l->tls.is_on && !(n->tls = tls_server_new(l->tls.certificate, l->tls.key, &e)))
         err_list_add(errs, "%s: listener %s: %s", s->conf->file, l->name, e.text);
+    const struct profile_xmpp *x = n->profile ? profile_xmpp(n->profile) : NULL;
+    if (x && !x->is_websocket && n->tls)
+        tls_server_set_alpn(n->tls, "xmpp-client");
 }
 
 static void load_rules(struct snapshot *s, struct err_list *errs)

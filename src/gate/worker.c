@@ -7,6 +7,7 @@
 #include "gate/gate.h"
 #include "gate/inspect.h"
 #include "gate/session.h"
+#include "gate/xmpp.h"
 
 enum { SWEEP_MS = 1000, DRAIN_SWEEP_MS = 50 };
 
@@ -17,6 +18,7 @@ static void free_dead(struct worker *w)
         w->dead = s->next;
         exchange_free(s);
         ws_free(&s->ws);
+        xmpp_free(&s->xmpp);
         buf_fini(&s->unsent);
         buf_fini(&s->cin);
         buf_fini(&s->bin);
@@ -38,10 +40,8 @@ static void drain_some(struct worker *w)
     uint64_t share = (uint64_t)n * DRAIN_SWEEP_MS / (uint64_t)left_ms + 1;
     for (struct session *s = w->first, *next; s && share; s = next) {
         next = s->next;
-        if (s->state != SS_LINGER) {
-            session_drain(s);
+        if (session_drain(s))
             share--;
-        }
     }
 }
 
@@ -89,11 +89,18 @@ static void on_accept(void *ctx, int fd, const struct addr *peer)
     session_accept(l->w, l->entry, fd, peer);
 }
 
+static bool has_room(void *ctx)
+{
+    const struct listen_ctx *l = ctx;
+    return gate_has_room(l->w->gate);
+}
+
 void worker_listen(struct worker *w, size_t entry, int fd)
 {
     struct listen_ctx *ctx = arena_alloc(&w->lasting, sizeof(*ctx));
     *ctx = (struct listen_ctx){w, entry};
     w->listener[entry] = listener_new(w->loop, fd, on_accept, ctx);
+    listener_set_room(w->listener[entry], has_room);
 }
 
 static void *run(void *arg)
@@ -117,6 +124,7 @@ void worker_free(struct worker **wp)
     if (w->thread) {
         loop_stop(w->loop);
         pthread_join(w->thread, NULL);
+        loop_run_posted(w->loop);
     }
     for (size_t i = 0; i < w->n_listeners; i++)
         listener_free(&w->listener[i]);
@@ -130,6 +138,7 @@ void worker_free(struct worker **wp)
     profile_scratch_free(&w->pscratch);
     rule_scratch_free(&w->rscratch);
     buf_fini(&w->plain), buf_fini(&w->wire), buf_fini(&w->words), buf_fini(&w->emitted), buf_fini(&w->notes);
+    xmpp_pool_fini(&w->xmpp_pool);
     arena_fini(&w->arena);
     arena_fini(&w->lasting);
     free(w->judged);

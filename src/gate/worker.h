@@ -10,6 +10,7 @@
 #include "gate/snapshot.h"
 #include "net/listen.h"
 #include "net/loop.h"
+#include "proto/xmpp_stream.h"
 #include "track/ring.h"
 
 struct gate;
@@ -49,6 +50,7 @@ struct worker {
     struct buf notes;   /* unsent.c: messages of this turn, of session notes_of */
     struct session *notes_of;
     struct profile_scratch *pscratch;
+    struct xmpp_pool xmpp_pool;
     struct rule_scratch *rscratch;
     struct verdict verdict;
     struct window window;

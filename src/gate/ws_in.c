@@ -5,7 +5,21 @@
 #include "gate/gate.h"
 #include "gate/inspect.h"
 
-enum { CLOSE_LINGER_MS = 3000, INJECT_BYTES_MAX = 256 * 1024 };
+/* Refusals stop the client at INJECT_BYTES_MARK; up to INJECT_BYTES_MAX what it caused until then finds room. */
+enum { CLOSING_MS = 10000, INJECT_BYTES_MARK = 64 * 1024, INJECT_BYTES_MAX = 256 * 1024 };
+
+/* Once a close frame was seen, the connections have to end soon, whatever still comes. */
+void ws_set_deadline(struct session *s)
+{
+    if (!s->ws->client_closed && !s->ws->backend_closed)
+        session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
+}
+
+void ws_set_deadline_closing(struct session *s)
+{
+    if (!s->ws->client_closed && !s->ws->backend_closed)
+        session_set_deadline(s, CLOSING_MS);
+}
 
 /* --- frames of our own --- */
 
@@ -25,12 +39,17 @@ static void flush_injected(struct session *s)
     buf_fini(&b);
 }
 
+bool ws_is_inject_full(const struct session *s)
+{
+    return s->ws && s->ws->inject.len > INJECT_BYTES_MARK;
+}
+
 static void queue_frame(struct session *s, uint8_t opcode, struct span payload)
 {
     uint8_t head[WS_HEAD_MAX];
     size_t n = ws_write_head(head, true, opcode, payload.n, NULL);
-    if (s->state != SS_WS || s->ws->inject.len + n + payload.n > INJECT_BYTES_MAX)
-        return; /* a client that reads nothing gets no more notices */
+    if (s->state != SS_WS || s->ws->backend_closed || s->ws->inject.len + n + payload.n > INJECT_BYTES_MAX)
+        return;
     buf_append(&s->ws->inject, head, n);
     buf_append_span(&s->ws->inject, payload);
 }
@@ -56,10 +75,12 @@ bool ws_notice(struct session *s, struct span conv, struct span text)
 {
     struct buf b = {0};
     size_t len[4];
-    size_t n = s->state == SS_WS ? profile_notice(&s->ws->pc, conv, text, clock_wall_ms(), &b, len) : 0;
+    bool has_room = s->state == SS_WS && !ws_is_inject_full(s) &&
+                    conn_queued(&s->client) <= 2 * (size_t)s->w->snap->conf->limits.buffer_bytes;
+    size_t n = has_room ? profile_notice(&s->ws->pc, conv, text, clock_wall_ms(), &b, len) : 0;
     if (n) {
         ws_inject_all(s, &b, len, n);
-        s->w->count.notices++;
+        counter_add(&s->w->count.notices, 1);
     }
     buf_fini(&b);
     return n > 0;
@@ -86,22 +107,6 @@ static void send_close(struct session *s, bool to_backend, int code, const char 
         session_to_client(s, frame, head + n + 2);
 }
 
-/* The rest goes out to the client, then its end is awaited for a moment. */
-static void linger(struct session *s, enum end_reason why)
-{
-    if (s->state != SS_WS)
-        return;
-    s->end_why = (uint8_t)why;
-    unsent_give_back(s);
-    buf_fini(&s->unsent);
-    session_set_state(s, SS_LINGER);
-    session_set_deadline(s, CLOSE_LINGER_MS);
-    conn_close(&s->backend);
-    conn_set_reading(&s->client, true);
-    if (!conn_queued(&s->client))
-        conn_shutdown(&s->client);
-}
-
 void ws_close(struct session *s, int code, const char *reason, enum end_reason why)
 {
     struct ws *ws = s->ws;
@@ -110,27 +115,25 @@ void ws_close(struct session *s, int code, const char *reason, enum end_reason w
         send_close(s, true, WS_CLOSE_GOING_AWAY, "");
     if (s->state != SS_WS)
         return;
-    if (!clean) {
-        session_end(s, why);
-        return;
+    if (clean) { /* else only the missing rest of the backend's frame tells */
+        flush_injected(s);
+        if (s->state == SS_WS && !ws->backend_closed)
+            send_close(s, false, code, reason);
     }
-    flush_injected(s);
-    if (s->state == SS_WS && !ws->backend_closed)
-        send_close(s, false, code, reason);
-    linger(s, why);
+    if (s->state == SS_WS)
+        session_linger(s, why);
 }
 
 void ws_backend_ended(struct session *s)
 {
     if (s->state != SS_WS)
         return;
+    session_drop_backend(s);
     if (s->ws->backend_closed || s->ws->client_closed) {
-        linger(s, END_BACKEND_CLOSED);
+        session_linger(s, END_BACKEND_CLOSED);
         return;
     }
-    s->w->count.backend_failures++;
-    conn_set_reading(&s->backend, false);
-    s->ws->client_closed = true; /* no close frame to a backend that is gone */
+    counter_add(&s->w->count.backend_failures, 1);
     ws_close(s, WS_CLOSE_TRY_LATER, "the server is gone", END_BACKEND_ERROR);
 }
 
@@ -150,10 +153,10 @@ static void observe(struct session *s, struct span payload)
         else if (units[i].kind == UNIT_INCOMING && units[i].role == ROLE_CUSTOMER)
             inspect_incoming(s, &units[i]);
         else if (units[i].has_cause)
-            w->count.observe_skipped++;
+            counter_add(&w->count.observe_skipped, 1);
     }
     if (!n)
-        w->count.units_other++;
+        counter_add(&w->count.units_other, 1);
 }
 
 /* A frame begins whose payload did not come whole, or which is a fragment: its message is copied while it passes. */
@@ -171,7 +174,7 @@ static void begin_frame(struct session *s, const struct ws_head *h)
     ws->in_open = !h->fin;
     if (ws->in_copy.len + h->len > (uint64_t)s->w->snap->conf->limits.message_bytes && ws->in_watch) {
         ws->in_watch = false;
-        s->w->count.observe_skipped++;
+        counter_add(&s->w->count.observe_skipped, 1);
         buf_fini(&ws->in_copy);
     }
 }
@@ -201,7 +204,7 @@ static size_t take_payload(struct session *s, struct span in)
 
 static void backend_error(struct session *s)
 {
-    s->w->count.backend_failures++;
+    counter_add(&s->w->count.backend_failures, 1);
     log_event(LOG_WARN, "bad_frame", "session=%llx upstream=%s", (unsigned long long)s->id,
               upstream_name(s->entry->upstream));
     ws_close(s, WS_CLOSE_INTERNAL, "the server sent a broken frame", END_BACKEND_ERROR);
@@ -220,8 +223,10 @@ static size_t take_head(struct session *s, struct span in, bool *is_broken)
         *is_broken = true;
         return 0;
     }
-    if (h.opcode == WS_CLOSE)
+    if (h.opcode == WS_CLOSE && !ws->backend_closed) {
+        ws_set_deadline_closing(s);
         ws->backend_closed = true;
+    }
     bool is_whole = h.fin && !is_control && !ws->in_open && in.n >= h.head_len + h.len;
     if (is_whole) { /* the usual case: looked at in place */
         if (h.opcode == ws->opcode)
@@ -239,7 +244,7 @@ size_t ws_from_backend(struct session *s, struct span in)
     struct ws *ws = s->ws;
     size_t at = 0, run = 0;
     bool is_broken = false;
-    session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
+    ws_set_deadline(s);
     ws->is_walking_in = true;
     while (at < in.n && s->state == SS_WS) {
         if (ws->inject.len && is_gap(ws)) {
@@ -255,8 +260,11 @@ size_t ws_from_backend(struct session *s, struct span in)
     }
     ws->is_walking_in = false;
     session_to_client(s, in.p + run, at - run);
+    bool was_full = ws_is_inject_full(s);
     flush_injected(s);
     if (is_broken && s->state == SS_WS)
         backend_error(s);
+    if (was_full && s->state == SS_WS)
+        session_feed_client(s);
     return s->state == SS_WS ? at : in.n;
 }

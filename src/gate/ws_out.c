@@ -7,11 +7,14 @@
 #include "gate/inspect.h"
 #include "gate/policy.h"
 
+enum { FRAGMENT_HEADS_MAX = 64 * 1024 };
+
 /* What becomes of a whole message. */
 enum fate {
     FATE_AS_IS,   /* the bytes that came */
     FATE_NOTHING, /* refused: nothing of it */
     FATE_EDITED,  /* one frame with the payload in the worker's `emitted` */
+    FATE_BAD,     /* the session ends: not UTF-8 */
 };
 
 void ws_start(struct session *s, struct span query)
@@ -19,7 +22,7 @@ void ws_start(struct session *s, struct span query)
     struct ws *ws = s->ws = xcalloc(1, sizeof(*ws));
     profile_conn_init(&ws->pc, s->entry->profile, s->x->ws, query);
     ws->opcode = s->x->ws_opcode;
-    s->w->count.websockets++;
+    counter_add(&s->w->count.websockets, 1);
     session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
     if (ws->pc.uid.len) /* some backends name the agent in the handshake */
         session_seat(s);
@@ -145,18 +148,15 @@ static enum fate handle_binary(struct session *s)
 static enum fate handle_message(struct session *s, uint8_t opcode, struct span payload, uint64_t end)
 {
     struct worker *w = s->w;
-    if (opcode == WS_TEXT && !utf8_is_valid(payload)) {
-        w->count.protocol_errors++;
-        ws_close(s, WS_CLOSE_BAD_UTF8, "not UTF-8", END_PROTOCOL);
-        return FATE_NOTHING;
-    }
+    if (opcode == WS_TEXT && !utf8_is_valid(payload))
+        return FATE_BAD;
     if (opcode != s->ws->opcode)
         return handle_binary(s);
     struct unit units[UNITS_MAX];
     size_t n = profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units);
     if (n)
         return handle_units(s, payload, units, n, end);
-    w->count.units_other++;
+    counter_add(&w->count.units_other, 1);
     return FATE_AS_IS;
 }
 
@@ -170,7 +170,8 @@ struct walk {
 
 static void flush(struct session *s, struct walk *k)
 {
-    session_to_backend(s, k->in.p + k->run, k->at - k->run);
+    if (s->backend.state == CONN_OPEN) /* lingering too: what passed goes out */
+        session_to_backend(s, k->in.p + k->run, k->at - k->run);
     k->run = k->at;
 }
 
@@ -180,8 +181,15 @@ static void stop_with(struct session *s, struct walk *k, int code, const char *w
     k->at = k->run = k->in.n;
     if (s->state != SS_WS)
         return;
-    s->w->count.protocol_errors++;
+    counter_add(&s->w->count.protocol_errors, 1);
     ws_close(s, code, why, END_PROTOCOL);
+}
+
+static void send_edited(struct session *s, uint8_t opcode, size_t mark)
+{
+    send_frame(s, opcode, buf_span(&s->w->emitted));
+    if (s->state == SS_WS)
+        unsent_move(s, mark, s->sent_bytes);
 }
 
 /* A frame of a fragmented message (header and payload): kept until the last one. */
@@ -201,11 +209,14 @@ static void take_fragment(struct session *s, struct walk *k, const struct ws_hea
     buf_commit(&ws->frag_plain, h->len);
     if (!h->fin)
         return;
+    size_t mark = unsent_mark(s);
     enum fate fate = handle_message(s, ws->frag_opcode, buf_span(&ws->frag_plain), s->sent_bytes + ws->frag_wire.len);
     if (fate == FATE_AS_IS)
         session_to_backend(s, ws->frag_wire.data, ws->frag_wire.len);
     else if (fate == FATE_EDITED)
-        send_frame(s, ws->frag_opcode, buf_span(&s->w->emitted));
+        send_edited(s, ws->frag_opcode, mark);
+    else if (fate == FATE_BAD)
+        stop_with(s, k, WS_CLOSE_BAD_UTF8, "not UTF-8");
     buf_fini(&ws->frag_wire);
     buf_fini(&ws->frag_plain);
 }
@@ -216,14 +227,19 @@ static void take_message(struct session *s, struct walk *k, const struct ws_head
     buf_reset(plain);
     ws_mask(buf_reserve(plain, h->len), k->in.p + k->at + h->head_len, h->len, h->mask, 0);
     buf_commit(plain, h->len);
+    size_t mark = unsent_mark(s);
     enum fate fate = handle_message(s, h->opcode, buf_span(plain), s->sent_bytes + (k->at - k->run) + total);
     if (fate == FATE_AS_IS) {
         k->at += total;
         return;
     }
+    if (fate == FATE_BAD) {
+        stop_with(s, k, WS_CLOSE_BAD_UTF8, "not UTF-8");
+        return;
+    }
     flush(s, k); /* what passed before goes first */
     if (fate == FATE_EDITED && s->state == SS_WS)
-        send_frame(s, h->opcode, buf_span(&s->w->emitted));
+        send_edited(s, h->opcode, mark);
     k->run = k->at += total;
 }
 
@@ -236,9 +252,18 @@ static void take_control(struct session *s, struct walk *k, const struct ws_head
             stop_with(s, k, WS_CLOSE_PROTOCOL, "bad close frame");
             return;
         }
+        ws_set_deadline_closing(s);
         s->ws->client_closed = true;
     }
     k->at += total;
+}
+
+/* Fragments count with their headers too: endless empty ones are a big message as well. */
+static bool is_too_big(const struct session *s, const struct ws_head *h)
+{
+    const uint64_t max = (uint64_t)s->w->snap->conf->limits.message_bytes;
+    return h->len > max || s->ws->frag_plain.len + h->len > max ||
+           s->ws->frag_wire.len + h->len > 2 * max + FRAGMENT_HEADS_MAX;
 }
 
 /* One frame; false: the rest of it (or the next second) is awaited. */
@@ -255,7 +280,7 @@ static bool take_frame(struct session *s, struct walk *k)
         stop_with(s, k, WS_CLOSE_PROTOCOL, "protocol error");
         return true;
     }
-    if (!is_control && ws->frag_plain.len + h.len > (uint64_t)s->w->snap->conf->limits.message_bytes) {
+    if (!is_control && is_too_big(s, &h)) {
         stop_with(s, k, WS_CLOSE_TOO_BIG, "message too big");
         return true;
     }
@@ -274,14 +299,13 @@ static bool take_frame(struct session *s, struct walk *k)
 size_t ws_from_client(struct session *s, struct span in)
 {
     struct walk k = {.in = in};
-    session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
+    ws_set_deadline(s);
     if (s->ws->client_closed)
         return in.n; /* RFC 6455 5.5.1: nothing counts after a close frame */
     unsent_begin(s);
-    while (k.at < in.n && s->state == SS_WS && !s->ws->client_closed && !s->is_throttled && take_frame(s, &k))
+    while (k.at < in.n && s->state == SS_WS && !s->ws->client_closed && session_client_may_send(s) && take_frame(s, &k))
         continue;
-    if (s->state == SS_WS)
-        flush(s, &k);
+    flush(s, &k);
     unsent_settle(s);
     return k.at;
 }

@@ -259,7 +259,7 @@ void xmpp_stream_restart(struct xmpp_stream *s)
 
 void xmpp_stream_rest(struct xmpp_stream *s)
 {
-    if (s->dom && !s->seen && !s->is_long)
+    if (s->dom && !s->seen && !s->scanned && !s->is_long)
         give_dom(s);
 }
 

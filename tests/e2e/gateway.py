@@ -107,7 +107,8 @@ class Gateway(Process):
     """chatgated with a configuration written from a template; `port`s are read from its log."""
 
     def __init__(self, folder, upstream_port, profile="plain-ws-json", redis=None, extra="", listener_extra="",
-                 rules=None, limits="", program=None, workers=2, args=(), upstream_extra="", servers=None, redis_extra="", ring_size="4M"):
+                 rules=None, limits="", program=None, workers=2, args=(), upstream_extra="", servers=None, redis_extra="", ring_size="4M",
+                 profiles_dir=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.program = program or BUILD / "src" / "chatgated"
@@ -120,7 +121,7 @@ class Gateway(Process):
         self.write_config(f"""
 node: test-node
 workers: {workers}
-profiles_dir: {SOURCE / 'conf' / 'profiles'}
+profiles_dir: {profiles_dir or SOURCE / 'conf' / 'profiles'}
 listeners:
   - name: agents
     address: 127.0.0.1:0

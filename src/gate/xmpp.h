@@ -1,0 +1,79 @@
+/* An XMPP session: two streams, over TCP or inside WebSocket messages (RFC 7395).
+ *
+ *   client ── out: elements inspected ──▶ server      what is not edited goes on in the very bytes that came
+ *   client ◀── in: features, identity, messages ── server
+ *
+ * Over TCP: SS_XMPP_OPEN (the gateway's own STARTTLS, if the listener has a certificate) ─ SS_CONNECT ─ SS_XMPP. */
+#pragma once
+
+#include "gate/session.h"
+#include "proto/xmpp_stream.h"
+#include "proto/xmpp_write.h"
+
+struct xmpp {
+    struct xmpp_stream *out, *in;
+    bool is_framed;   /* over WebSocket */
+    bool has_greeted; /* the client has a stream header */
+    bool waits;       /* the server must answer first: SASL goes step by step */
+    bool counts;      /* stream management was asked for: stanzas may be swapped, not added or dropped */
+    bool is_long_in;  /* in the middle of an element that is passed in parts */
+    bool wants_restart;
+    bool client_ended; /* it has ended its stream */
+    uint8_t upstream;           /* enum xmpp_upstream */
+    struct buf jid;             /* full address, once bound */
+    struct buf agent;           /* bare address, lower case */
+    struct buf domain;          /* that the client wants to talk to */
+    struct buf mechanism, user; /* of the login under way */
+    struct buf bind_id;         /* of the bind request under way */
+    struct buf inject;          /* stanzas that wait for the end of a long element */
+    struct buf hello;           /* the client's header, for STARTTLS towards the server */
+    uint64_t tried;             /* servers that did not answer, bits */
+    uint64_t notices;           /* numbers their ids */
+};
+
+/* Of the connection to the server. */
+enum xmpp_upstream {
+    XMPP_UP_OPEN,     /* relayed */
+    XMPP_UP_HEADER,   /* the server's header is awaited before STARTTLS */
+    XMPP_UP_FEATURES, /* its features */
+    XMPP_UP_PROCEED,  /* its <proceed/> */
+    XMPP_UP_TLS,      /* the TLS handshake */
+};
+
+/* What becomes of an element. */
+enum xmpp_fate {
+    XMPP_AS_IS,    /* the bytes that came */
+    XMPP_NOTHING,  /* nothing of it */
+    XMPP_REPLACED, /* the bytes in the worker's `emitted` */
+};
+
+/* xmpp_session.c: over TCP */
+void xmpp_begin(struct session *s);
+/* The client's first byte begins TLS: the handshake was started, or nothing can be read yet. */
+bool xmpp_takes_tls(struct session *s);
+size_t xmpp_from_client(struct session *s, struct span in);
+size_t xmpp_from_backend(struct session *s, struct span in);
+void xmpp_backend_open(struct session *s);
+void xmpp_backend_ended(struct session *s);
+void xmpp_no_backend(struct session *s);
+void xmpp_drain(struct session *s);
+void xmpp_free(struct xmpp **x);
+struct xmpp *xmpp_new(struct session *s, bool is_framed);
+/* A stream error for the client and the end. */
+void xmpp_fail(struct session *s, const char *condition, enum end_reason why);
+
+/* xmpp_out.c */
+enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, uint64_t end);
+
+/* xmpp_in.c */
+enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item);
+
+/* xmpp_refuse.c */
+/* What takes the place of a refused stanza. */
+enum xmpp_fate xmpp_refuse(struct session *s, const struct xmpp_bounce *b, bool wants_answer);
+/* The server's answer to a swapped stanza becomes the refusal. */
+enum xmpp_fate xmpp_answer(struct session *s, const struct xmpp_dom *d);
+/* A stanza of the gateway's own for the client, between two of the server's. */
+void xmpp_inject(struct session *s, struct span stanza);
+void xmpp_flush_injected(struct session *s);
+bool xmpp_notice(struct session *s, struct span conv, struct span text);

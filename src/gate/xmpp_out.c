@@ -1,0 +1,180 @@
+/* Client to server: logins are followed, messages are inspected. */
+#include "base/log.h"
+#include "gate/gate.h"
+#include "gate/inspect.h"
+#include "gate/policy.h"
+#include "gate/xmpp.h"
+#include "proto/xmpp_jid.h"
+#include "proto/xmpp_message.h"
+#include "proto/xmpp_token.h"
+
+#define NS_SASL  "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SASL2 "urn:xmpp:sasl:2"
+
+enum { ID_MAX = 1024 };
+
+/* --- login --- */
+
+static void take_first(struct session *s, struct span base64)
+{
+    struct xmpp *x = s->xmpp;
+    struct buf first = {0};
+    if (base64.n > 4 * ID_MAX || !xmpp_base64_decode(span_trim(base64), &first) ||
+        !xmpp_sasl_user(buf_span(&x->mechanism), buf_span(&first), &x->user))
+        buf_fini(&x->user);
+    if (first.len) /* it may hold a password */
+        memset(first.data, 0, first.cap);
+    buf_fini(&first);
+}
+
+static void take_mechanism(struct session *s, struct span mechanism, struct span first)
+{
+    struct xmpp *x = s->xmpp;
+    buf_fini(&x->user);
+    buf_reset(&x->mechanism);
+    buf_append_span(&x->mechanism, span_of(mechanism.p, MIN_OF(mechanism.n, 64u)));
+    if (first.n)
+        take_first(s, first);
+}
+
+static bool is_counting(const struct xmpp_dom *d, uint32_t i)
+{
+    return span_starts(xmpp_ns(d, i), span_str("urn:xmpp:sm:")) &&
+           (span_is(xmpp_name(d, i), "enable") || span_is(xmpp_name(d, i), "resume"));
+}
+
+static void take_sasl(struct session *s, const struct xmpp_dom *d)
+{
+    struct xmpp *x = s->xmpp;
+    if (xmpp_is(d, 0, NS_SASL, "auth"))
+        take_mechanism(s, xmpp_attr(d, 0, "mechanism"), xmpp_text(d, 0));
+    else if (xmpp_is(d, 0, NS_SASL, "response") && !x->user.len && xmpp_text(d, 0).n)
+        take_first(s, xmpp_text(d, 0));
+    x->waits = !x->is_framed; /* over WebSocket nothing is parsed anew */
+}
+
+static void take_sasl2(struct session *s, const struct xmpp_dom *d)
+{
+    if (!xmpp_is(d, 0, NS_SASL2, "authenticate"))
+        return;
+    uint32_t first = xmpp_child(d, 0, NS_SASL2, "initial-response");
+    take_mechanism(s, xmpp_attr(d, 0, "mechanism"), first ? xmpp_text(d, first) : span_of("", 0));
+    for (uint32_t i = 1; i < d->node[0].end; i++)
+        s->xmpp->counts = s->xmpp->counts || is_counting(d, i);
+}
+
+/* --- messages --- */
+
+static struct span lower_bare(struct worker *w, struct span jid)
+{
+    struct buf b = {0};
+    xmpp_append_bare(&b, jid);
+    struct span kept = span_of(arena_strdup(&w->arena, buf_span(&b)), b.len);
+    buf_fini(&b);
+    return kept;
+}
+
+static void fill_unit(struct session *s, const struct xmpp_message *m, struct unit *u)
+{
+    struct span to = m->to.n ? m->to : buf_span(&s->xmpp->agent);
+    u->kind = m->is_opaque ? UNIT_OPAQUE : m->is_correction ? UNIT_EDIT : UNIT_SEND;
+    u->has_cause = m->is_too_much;
+    u->cause = CAUSE_TOO_COMPLEX;
+    u->n_texts = m->n_said;
+    for (size_t i = 0; i < m->n_said; i++)
+        u->text[i] = m->said[i].text;
+    u->conv = u->customer = lower_bare(s->w, to);
+    u->mid = m->id;
+    u->sender = buf_span(&s->xmpp->agent);
+}
+
+/* The edited element in `emitted`; false: it cannot be made. */
+static bool edit(struct session *s, const struct xmpp_item *item, const struct xmpp_message *m, const struct judged *j)
+{
+    struct xmpp_cuts cuts = {.n = 0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < j->n_edits; i++) {
+        const struct text_edit *e = &j->edit[i];
+        const struct xmpp_said *at = &m->said[e->text];
+        if (at->kind == XMPP_TEXT_ELEMENT)
+            ok = xmpp_cut_text(&cuts, item->dom, item->raw, at->node, e->from, e->to, e->with);
+        else
+            ok = at->kind == XMPP_TEXT_RICH; /* goes with the companions */
+    }
+    buf_reset(&s->w->emitted);
+    ok = ok && xmpp_cut_companions(&cuts, item->dom) && xmpp_splice(&cuts, item->raw, &s->w->emitted);
+    xmpp_cuts_fini(&cuts);
+    return ok;
+}
+
+static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *item, uint64_t end)
+{
+    struct worker *w = s->w;
+    struct xmpp_message m;
+    struct unit u = {.kind = UNIT_NONE};
+    struct judged *j = &w->judged[0];
+    xmpp_message_read(item->dom, 0, &m);
+    if (!m.n_said && !m.is_opaque && !m.is_too_much) {
+        w->count.units_other++;
+        return XMPP_AS_IS;
+    }
+    inspect_reset(w);
+    fill_unit(s, &m, &u);
+    inspect_outgoing(s, &u, j);
+    bool is_edited = !j->refused && j->n_edits;
+    if (is_edited && !edit(s, item, &m, j)) {
+        j->n_edits = 0;
+        j->action = ACTION_PASS;
+        inspect_fail(s, j, CAUSE_REWRITE_FAILED);
+        is_edited = false;
+    }
+    if (!inspect_record(s, j) || j->refused) {
+        struct xmpp_bounce b = {
+            .id = m.id, .to = m.to, .self = buf_span(&s->xmpp->jid), .reason = j->reason, .rule = j->rule};
+        return xmpp_refuse(s, &b, !m.is_error);
+    }
+    unsent_note(s, &j->event, end);
+    if (j->reason.n)
+        xmpp_notice(s, u.conv, j->reason);
+    return is_edited ? XMPP_REPLACED : XMPP_AS_IS;
+}
+
+/* --- everything --- */
+
+static void take_iq(struct session *s, const struct xmpp_dom *d)
+{
+    struct span id = xmpp_attr(d, 0, "id");
+    if (xmpp_child(d, 0, "urn:ietf:params:xml:ns:xmpp-bind", "bind") && id.n <= ID_MAX) {
+        buf_reset(&s->xmpp->bind_id);
+        buf_append_span(&s->xmpp->bind_id, id);
+    }
+}
+
+/* STARTTLS and compression were not offered: their bytes could not be read. */
+static enum xmpp_fate refuse_layer(struct session *s, const char *failure)
+{
+    s->w->count.protocol_errors++;
+    xmpp_inject(s, span_str(failure));
+    return XMPP_NOTHING;
+}
+
+enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, uint64_t end)
+{
+    const struct xmpp_dom *d = item->dom;
+    struct span ns = xmpp_ns(d, 0);
+    if (xmpp_is(d, 0, XMPP_NS_CLIENT, "message"))
+        return take_message(s, item, end);
+    if (xmpp_is(d, 0, XMPP_NS_CLIENT, "iq"))
+        take_iq(s, d);
+    else if (span_is(ns, NS_SASL))
+        take_sasl(s, d);
+    else if (span_is(ns, NS_SASL2))
+        take_sasl2(s, d);
+    else if (is_counting(d, 0))
+        s->xmpp->counts = true;
+    else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-tls", "starttls"))
+        return refuse_layer(s, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    else if (xmpp_is(d, 0, "http://jabber.org/protocol/compress", "compress"))
+        return refuse_layer(s, "<failure xmlns='http://jabber.org/protocol/compress'><setup-failed/></failure>");
+    return XMPP_AS_IS;
+}

@@ -1,0 +1,144 @@
+"""XMPP over TCP through the gateway to Debian's Prosody, with slixmpp clients."""
+
+import asyncio
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from gateway import SOURCE, Gateway
+from xmpp_client import Client, Raw
+from xmpp_servers import Prosody
+
+RULES = SOURCE / "tests" / "e2e" / "rules"
+ACCOUNTS = {"amy": "secret-a", "bob": "secret-b", "cus": "secret-c"}
+
+
+def run(coro):
+    return asyncio.run(asyncio.wait_for(coro, 200))
+
+
+def gateway(folder, port, certificates=None, **kw):
+    d = certificates
+    tls = f"    tls: {{certificate: {d / 'server.pem'}, key: {d / 'server.key'}}}" if d else ""
+    return Gateway(folder, port, profile="xmpp", rules=RULES, listener_extra=tls, **kw)
+
+
+@pytest.fixture
+def prosody(folder):
+    p = Prosody(folder / "prosody", ACCOUNTS)
+    yield p
+    p.stop()
+
+
+@pytest.mark.parametrize("way", ["starttls", "direct", "plain"])
+def test_login_and_roster(folder, prosody, certificates, way):
+    async def go():
+        secure = way != "plain"
+        g = gateway(folder, prosody.c2s, certificates if secure else None)
+        async with Client("amy", "secret-a", g.port, ca=certificates / "ca.pem", direct=way == "direct",
+                          tls=secure) as amy:
+            assert amy.boundjid.full == "amy@localhost/r1"
+            await amy.get_roster()
+            answer = await amy.update_roster("cus@localhost", name="客户")
+            assert answer["type"] == "result"
+            await amy.get_roster()
+            assert amy.client_roster["cus@localhost"]["name"] == "客户"
+        g.wait_line(r"session_end .* agent=amy@localhost ")
+        g.stop()
+    run(go())
+
+
+def test_messages(folder, prosody):
+    """One-to-one: pass, block, rewrite, warn, an encrypted body; the customer is connected to the server directly."""
+    async def go():
+        g = gateway(folder, prosody.c2s)
+        async with Client("cus", "secret-c", prosody.c2s, tls=False) as cus, \
+                Client("amy", "secret-a", g.port, tls=False) as amy:
+            amy.say("cus@localhost", "您好 <&> \"'", "m1")
+            m = await cus.next()
+            assert (m["id"], m["body"], m["from"].full) == ("m1", "您好 <&> \"'", "amy@localhost/r1")
+            cus.say("amy@localhost", "我要投诉你们", "c1")
+            assert (await amy.next())["body"] == "我要投诉你们"
+
+            amy.say("cus@localhost", "加我微信", "m2")
+            e = await amy.next_failed()
+            assert (e["id"], e["from"], e["to"].full) == ("m2", "cus@localhost", "amy@localhost/r1")
+            assert e["error"]["type"] == "modify" and e["error"]["text"] == "请在平台内沟通。"
+            assert e.xml.find("{jabber:client}error/{urn:ietf:params:xml:ns:xmpp-stanzas}policy-violation") is not None
+            blocked = e.xml.find("{jabber:client}error/{urn:chatgate:0}blocked")
+            assert blocked.get("rule") == "e2e.contact"
+
+            amy.say("cus@localhost/r1", "这是最好的<面料>&最好的价格", "m3")
+            m = await cus.next()
+            assert (m["id"], m["body"]) == ("m3", "这是很好的<面料>&很好的价格")
+
+            amy.say("cus@localhost", "大概吧", "m4")
+            assert (await cus.next())["id"] == "m4"
+            notice = await amy.next()
+            assert notice["from"].full == "localhost" and notice["body"] == "请给出明确的答复。"
+
+            m = amy.make_message(mto="cus@localhost", mbody="[OMEMO]", mtype="chat")
+            m["id"] = "m5"
+            m.append(ET.fromstring("<encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/>"
+                                   "<payload>AAAA</payload></encrypted>"))
+            m.send()
+            e = await amy.next_failed()
+            assert e["id"] == "m5" and "加密" in e["error"]["text"]
+
+            amy.say("cus@localhost", "最后一句", "m6")
+            assert (await cus.next())["id"] == "m6", "nothing refused may come through, nothing may be lost"
+        m = g.metrics()
+        assert m["chatgate_messages_blocked_total"] == 2 and m["chatgate_messages_rewritten_total"] == 1
+        assert m["chatgate_messages_warned_total"] == 1 and m["chatgate_messages_passed_total"] == 2
+        assert m["chatgate_messages_incoming_total"] == 1 and m["chatgate_cases_opened_by_rule_total"] == 1
+        text = g.text()
+        for word in ("微信", "面料", "secret-a", "投诉"):
+            assert word not in text, "chat text or a password in the log"
+        g.stop()
+    run(go())
+
+
+def test_bytes_that_are_not_edited_pass_untouched(folder, prosody):
+    """Odd but legal spelling, on a raw socket: what the server gets is told by what it echoes to the same account."""
+    async def go():
+        g = gateway(folder, prosody.c2s)
+        c = await Raw.login(g.port, "amy", "secret-a")
+        body = "<body\n  xml:lang = 'zh'  >&#x4f60;&#22909;<![CDATA[ <最好的> & ]]>A&amp;B &apos;最&#x597D;的</body>"
+        await c.send("\n <message  to=\"amy@localhost/raw\" id='x1' type=\"chat\"\t>" + body + "</message >\n")
+        m = await c.until("x1")
+        assert ET.fromstring(m).findtext("{jabber:client}body") == "你好 <很好的> & A&B '很好的"
+        await c.send("<message to='amy@localhost/raw' id='x2' type='chat'><body>ok</body></message>")
+        await c.until("x2")
+        await c.close()
+        g.stop()
+    run(go())
+
+
+def test_what_is_no_legal_stream_is_ended(folder, prosody, certificates):
+    async def go():
+        g = gateway(folder, prosody.c2s)
+        for bad, condition in ((b"<!-- x -->", "restricted-xml"), (b"<?php x?>", "restricted-xml"),
+                               (b"<message><body>&x;</body></message>", "restricted-xml"),
+                               (b"<message><body></message>", "not-well-formed"), (b"text<a/>", "not-well-formed"),
+                               (b"<message><body>" + b"x" * 300000 + b"</body></message>", "policy-violation"),
+                               (b"<a>" * 80, "policy-violation")):
+            c = await Raw.login(g.port, "amy", "secret-a")
+            await c.send_bytes(bad)
+            rest = await c.rest()
+            assert f"<{condition} " in rest and rest.endswith("</stream:stream>"), (bad[:40], rest)
+        c = await Raw.login(g.port, "amy", "secret-a")
+        await c.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        await c.until("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        await c.close()
+        assert g.metrics()["chatgate_protocol_errors_total"] >= 7
+        g.stop()
+        g = gateway(folder / "tls", prosody.c2s, certificates)
+        c = await Raw.open(g.port)
+        assert "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>" in c.features
+        await c.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><auth xmlns='x'/>")
+        assert "proceed" not in await c.rest(), "what is pipelined in the clear must never be taken for TLS's"
+        c = await Raw.open(g.port)
+        await c.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGEAYg==</auth>")
+        assert "policy-violation" in await c.rest()
+        g.stop()
+    run(go())

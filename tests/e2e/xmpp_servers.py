@@ -1,0 +1,75 @@
+"""Debian's Prosody and ejabberd, each in a folder of its own, on ports that the kernel draws, on the loopback interface."""
+
+import os
+import re
+import shutil
+import socket
+from pathlib import Path
+
+from gateway import Process, free_port, wait_for
+
+DOMAIN = "localhost"
+
+
+def is_open(port):
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Prosody(Process):
+    """Accounts are data files with their passwords; nothing is registered over the wire."""
+
+    def __init__(self, folder, accounts, certificates=None, extra="", host_extra=""):
+        self.folder = Path(folder)
+        data = self.folder / "data"
+        (data / DOMAIN / "accounts").mkdir(parents=True, exist_ok=True)
+        for name, password in accounts.items():
+            (data / DOMAIN / "accounts" / f"{name}.dat").write_text(f'return {{ ["password"] = "{password}"; }};\n')
+        self.c2s, self.http = free_port(), free_port()
+        self.tls_c2s = free_port() if certificates else 0
+        tls = ""
+        if certificates:
+            tls = f"""
+ssl = {{ certificate = "{certificates / 'server.pem'}"; key = "{certificates / 'server.key'}" }}
+c2s_direct_tls_ports = {{ {self.tls_c2s} }}
+c2s_direct_tls_ssl = {{ certificate = "{certificates / 'server.pem'}"; key = "{certificates / 'server.key'}" }}
+"""
+        config = self.folder / "prosody.cfg.lua"
+        config.write_text(f"""
+data_path = "{data}"
+pidfile = "{self.folder / 'prosody.pid'}"
+daemonize = false
+run_as_root = true
+interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ {self.c2s} }}
+s2s_ports = {{}}
+http_ports = {{ {self.http} }}
+https_ports = {{}}
+consider_websocket_secure = true
+c2s_require_encryption = false
+allow_unencrypted_plain_auth = true
+authentication = "internal_plain"
+archive_expires_after = "1d"
+max_archive_query_results = 50
+smacks_hibernation_time = 60
+{tls}
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "smacks", "carbons", "mam",
+                     "offline", "pep", "vcard4", "vcard_legacy", "blocklist", "posix", "websocket", "http" }}
+modules_disabled = {{ "s2s" }}
+log = {{ debug = "*console" }}
+{extra}
+VirtualHost "{DOMAIN}"
+{host_extra}
+Component "rooms.{DOMAIN}" "muc"
+  modules_enabled = {{ "muc_mam" }}
+""")
+        env = dict(os.environ, HOME=str(self.folder))
+        super().__init__(["prosody", "--config", config, "-F"], self.folder / "prosody.log", env=env,
+                         cwd=str(self.folder))
+        for port in (self.c2s, self.http, self.tls_c2s):
+            if port:
+                wait_for(f"prosody listens on {port}: {self.log}", lambda p=port: is_open(p))
+
+    def stop(self, **kw):
+        return super().stop(**kw)
