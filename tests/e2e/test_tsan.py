@@ -1,0 +1,76 @@
+"""The daemon built with the thread sanitizer under everything that several threads touch at once: rings and pump, swapped
+rules, the node table, counters that are read while they are written, the operator's mode, drain."""
+
+import asyncio
+import contextlib
+import shutil
+
+import websockets
+
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis
+from raw import rest, run, upgraded
+
+PROGRAM = BUILD / "tsan" / "src" / "chatgated"
+TEXTS = ["您好，请问有什么可以帮您", "加我微信 wx12345", "这是最好的产品", "可能大概明天发货", "稍等", "好评返现五元"]
+
+
+def test_no_data_race(folder, monkeypatch):
+    monkeypatch.setenv("TSAN_OPTIONS", f"suppressions={SOURCE / 'tests' / 'e2e' / 'tsan.supp'}")
+
+    async def go():
+        redis = Redis(folder / "redis")
+        rules = folder / "rules"
+        shutil.copytree(SOURCE / "rules", rules)
+        over = asyncio.Event()
+
+        async def customer_answers(agent, ws, m):
+            if int(m["id"].split("-")[1]) % 3 == 0:
+                await b.say(agent, m["conversationId"], "我要投诉，什么时候发货？", "in" + m["id"])
+
+        async def agent(i):
+            n = 0
+            while not over.is_set():
+                with contextlib.suppress(websockets.ConnectionClosed, websockets.InvalidHandshake, OSError,
+                                         asyncio.IncompleteReadError):
+                    # one agent on several workers: the node table is shared
+                    async with Agent(g.url, f"agent{i % 3}", open_timeout=60) as a:
+                        reader = asyncio.create_task(swallow(a.ws))
+                        for _ in range(25):
+                            n += 1
+                            await a.send(f"c{n % 4}", TEXTS[n % len(TEXTS)], f"{i}-{n}")
+                            await asyncio.sleep(0.01)
+                        reader.cancel()
+
+        async def swallow(ws):
+            with contextlib.suppress(websockets.ConnectionClosed):
+                async for _ in ws:
+                    pass
+
+        async def operator():
+            for k in range(6):
+                for command in ("mode observe", "reload", "mode bypass", "status", "mode enforce"):
+                    assert (await asyncio.to_thread(g.ask, command))["ok"], command
+                await asyncio.to_thread(g.metrics)
+                await asyncio.sleep(0.2)
+
+        async def rude():
+            while not over.is_set():
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError, AssertionError):
+                    reader, writer = await upgraded(g.port)
+                    writer.write(b"\xff\xff\xff")
+                    await rest(reader)
+                await asyncio.sleep(0.05)
+
+        async with Backend() as b:
+            b.on_message = customer_answers
+            g = Gateway(folder / "gate", b.port, redis=redis, rules=[rules], workers=3, program=PROGRAM,
+                        extra="timeouts: {drain: 2s}", redis_extra="  keep: 1s")
+            tasks = [asyncio.create_task(agent(i)) for i in range(6)] + [asyncio.create_task(rude())]
+            await operator()
+            over.set()
+            await asyncio.to_thread(g.stop, 15, 60)  # SIGTERM with all of them at work
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert "ThreadSanitizer" not in g.text(), g.text()[g.text().index("ThreadSanitizer") - 100:][:6000]
+            assert len(b.messages) > 50
+        redis.stop()
+    run(go(), 280)
