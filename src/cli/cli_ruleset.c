@@ -43,8 +43,12 @@ struct ruleset *cli_ruleset_load(struct cli_ruleset *o)
         else
             free(local);
     }
-    struct ruleset_options options = {
-        .pack_paths = o->path, .n_pack_paths = o->n_paths, .local_path = o->local, .preset = o->preset};
+    struct ruleset_options options = {.pack_paths = o->path,
+                                      .n_pack_paths = o->n_paths,
+                                      .local_path = o->local,
+                                      .preset = o->preset,
+                                      .allow_domains = o->allow_domains,
+                                      .n_allow_domains = o->n_allow_domains};
     struct err_list errs = {0};
     struct ruleset *set = NULL;
     if (ruleset_load(&options, &set, &errs) != 0)

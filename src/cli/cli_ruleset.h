@@ -10,6 +10,8 @@ struct cli_ruleset {
     size_t n_paths;
     const char *preset; /* NULL: standard */
     char *local;        /* `local/` beside the packs, or NULL */
+    const char *const *allow_domains;
+    size_t n_allow_domains;
 };
 
 /* Takes --rules PATH and --preset NAME at argv[*i]; 1 when it did (*i stands on the last argument taken), 0 when it is
