@@ -55,8 +55,8 @@ void http_answer(struct session *s, int status, const char *why)
 /* --- request --- */
 
 static const char *const drop_always[] = {"X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", NULL};
-static const char *const drop_websocket[] = {
-    "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Sec-WebSocket-Extensions", NULL};
+static const char *const drop_websocket[] = {"X-Forwarded-For", "X-Forwarded-Proto",        "X-Real-IP",
+                                             "Forwarded",       "Sec-WebSocket-Extensions", NULL};
 static const char *const drop_extensions[] = {"Sec-WebSocket-Extensions", NULL};
 static const char *const drop_nothing[] = {NULL};
 

@@ -53,8 +53,8 @@ struct exchange {
     struct http_body req, res;
     bool req_done, res_head_done, res_done;
     bool keep_client, keep_backend;
-    bool may_retry; /* sent over a used connection, safe to send again: `pending` is kept until the answer begins */
-    bool is_old;    /* HTTP/1.0: no interim answers */
+    bool may_retry;    /* sent over a used connection, safe to send again: `pending` is kept until the answer begins */
+    bool is_old;       /* HTTP/1.0: no interim answers */
     bool is_head;      /* HEAD: the answer has no body */
     bool is_websocket; /* asks for an upgrade on a chat socket */
     bool has_answer_begun;
@@ -99,7 +99,7 @@ struct session {
     struct addr peer;     /* the client's address (by PROXY header where there is one) */
     struct addr admitted; /* the address that the limits counted */
     struct buf cin, bin;
-    size_t stuck_bytes; /* queued on both sides when the deadline was set: fewer at the deadline is progress */
+    size_t stuck_bytes;  /* queued on both sides when the deadline was set: fewer at the deadline is progress */
     struct exchange *x;  /* HTTP phase */
     struct ws *ws;       /* WebSocket phase */
     struct xmpp *xmpp;   /* XMPP, over TCP or WebSocket (xmpp.h) */
@@ -133,8 +133,8 @@ void session_connect_backend(struct session *s);
 void session_set_deadline(struct session *s, int64_t ms);
 /* Called by the worker's sweep. */
 void session_check_deadline(struct session *s, int64_t now_ms);
-/* Ends politely: HTTP between exchanges at once, WebSocket with a close frame. False: it goes on for now (an exchange is
- * under way). */
+/* Ends politely: HTTP between exchanges at once, WebSocket with a close frame. False: it goes on for now (an exchange
+ * is under way). */
 bool session_drain(struct session *s);
 /* Closes the backend connection; messages that never left our queue are given back. */
 void session_drop_backend(struct session *s);

@@ -18,7 +18,7 @@ struct xmpp {
     bool counts;      /* stream management was asked for: stanzas may be swapped, not added or dropped */
     bool is_long_in;  /* in the middle of an element that is passed in parts */
     bool wants_restart;
-    bool client_ended; /* it has ended its stream */
+    bool client_ended;          /* it has ended its stream */
     uint8_t upstream;           /* enum xmpp_upstream */
     struct buf jid;             /* full address, once bound */
     struct buf agent;           /* bare address, lower case */

@@ -115,7 +115,7 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
     struct judged *j = &w->judged[0];
     xmpp_message_read(item->dom, 0, &m);
     if (!m.n_said && !m.is_opaque && !m.is_too_much) {
-        w->count.units_other++;
+        counter_add(&w->count.units_other, 1);
         return XMPP_AS_IS;
     }
     inspect_reset(w);
@@ -153,7 +153,7 @@ static void take_iq(struct session *s, const struct xmpp_dom *d)
 /* STARTTLS and compression were not offered: their bytes could not be read. */
 static enum xmpp_fate refuse_layer(struct session *s, const char *failure)
 {
-    s->w->count.protocol_errors++;
+    counter_add(&s->w->count.protocol_errors, 1);
     xmpp_inject(s, span_str(failure));
     return XMPP_NOTHING;
 }

@@ -81,6 +81,6 @@ bool xmpp_notice(struct session *s, struct span conv, struct span text)
     xmpp_write_notice(&out, xmpp_domain(buf_span(&x->jid)), buf_span(&x->jid), span_str(id), text);
     xmpp_inject(s, buf_span(&out));
     buf_fini(&out);
-    s->w->count.notices++;
+    counter_add(&s->w->count.notices, 1);
     return true;
 }

@@ -154,7 +154,7 @@ static void start_tls(struct session *s, bool has_more)
     struct xmpp *x = s->xmpp;
     struct err e = {{0}};
     if (has_more) { /* what comes in the clear behind it could be somebody else's */
-        s->w->count.protocol_errors++;
+        counter_add(&s->w->count.protocol_errors, 1);
         session_end(s, END_PROTOCOL);
         return;
     }
@@ -207,7 +207,7 @@ static size_t open_stream(struct session *s, struct span in)
         return in.n;
     case XMPP_PART:
     case XMPP_BAD:
-        s->w->count.protocol_errors++;
+        counter_add(&s->w->count.protocol_errors, 1);
         xmpp_fail(s, xmpp_fault_condition(item.fault), END_PROTOCOL);
         return in.n;
     }
@@ -284,7 +284,7 @@ static bool take_from_client(struct session *s, struct walk *k)
     }
     flush(s, k);
     k->at = k->run = k->in.n;
-    s->w->count.protocol_errors++;
+    counter_add(&s->w->count.protocol_errors, 1);
     xmpp_fail(s, xmpp_fault_condition(item.fault), END_PROTOCOL);
     return false;
 }
@@ -350,7 +350,7 @@ static bool take_from_backend(struct session *s, struct walk *k)
     case XMPP_BAD:
         flush(s, k);
         k->at = k->run = k->in.n;
-        s->w->count.backend_failures++;
+        counter_add(&s->w->count.backend_failures, 1);
         log_event(LOG_WARN, "bad_xml", "session=%llx upstream=%s condition=%s", (unsigned long long)s->id,
                   upstream_name(s->entry->upstream), xmpp_fault_condition(item.fault));
         linger(s, END_BACKEND_ERROR);
