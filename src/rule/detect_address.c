@@ -198,19 +198,30 @@ static void find_coded(struct lines *x, size_t from, size_t code, uint32_t open)
     detect_add(x->out, d);
 }
 
+/* Brackets hold names of products, too; they are codes where the text says what to do with them. */
+static bool has_code_word(struct span line)
+{
+    static const char *const words[] = {"复制", "打开", "口令", "粘贴", "淘", NULL};
+    for (size_t i = 0; words[i]; i++)
+        if (memmem(line.p, line.n, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
 /* On the text as typed: folding would take the marks away. */
 static void find_share_codes(struct lines *x)
 {
     static const uint32_t marks[] = {0xa5,   0xffe5, '$',  0x20ac, 0xa3,   0x20b3,
                                      0x20b4, 0x20b0, 0xa2, 0x20a4, 0x300a, '('};
     struct span t = x->t->text;
+    bool says_so = has_code_word(x->line);
     for (size_t i = 0; i < t.n;) {
         uint32_t cp = 0;
         unsigned n = utf8_decode(t.p + i, t.n - i, &cp);
         if (!n)
             break;
         for (size_t m = 0; m < ARRAY_LEN(marks); m++)
-            if (cp == marks[m])
+            if (cp == marks[m] && (says_so || (cp != '(' && cp != 0x300a)))
                 find_coded(x, i, i + n, cp);
         if (cp == 't' && line_has(t, i, "tk=") && (i == 0 || !is_alnum(t.p[i - 1])))
             find_coded(x, i, i + 3, 0);

@@ -95,6 +95,18 @@ static bool is_glued(const struct view *v, uint32_t at)
     return true;
 }
 
+/* Letters right behind that name no channel: 24276689a, 2G. */
+static bool is_glued_behind(const struct view *v, uint32_t at)
+{
+    uint32_t to = at;
+    while (to < v->n && to - at < 10 && is_latin(v->cp[to]) && v->gap[to] == 0)
+        to++;
+    for (size_t w = 0; glued_words[w]; w++)
+        if (strlen(glued_words[w]) == to - at && units_are(v, at, to, glued_words[w]))
+            return false;
+    return to > at;
+}
+
 static void add(struct numbers *x, enum detector kind, uint32_t from, uint32_t to)
 {
     const struct view *plain = &x->t->f->view[VIEW_PLAIN];
@@ -196,6 +208,8 @@ static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, s
     int kind = kind_of(d, n);
     if (kind < 0 || is_order_number(v, from) || is_glued(v, from) || has_unit_behind(v, to))
         return false;
+    if (b > a && is_glued_behind(v, to)) /* the last piece belongs to something else: 2G */
+        return false;
     add(x, (enum detector)kind, from, to);
     return true;
 }
@@ -212,7 +226,7 @@ static void judge_token(struct numbers *x, uint32_t from, uint32_t to, const cha
         return;
     bool is_date = n == 8 && (strncmp(d, "20", 2) == 0 || strncmp(d, "19", 2) == 0) && number_of(d + 4, 2) <= 12 &&
                    number_of(d + 6, 2) <= 31;
-    if (n <= 11 && d[0] != '0' && !is_date && !is_glued(v, from))
+    if (n <= 11 && d[0] != '0' && !is_date && !is_glued(v, from) && !is_glued_behind(v, to))
         add(x, DETECT_QQ, from, to);
     if ((n == 7 || n == 8) && d[0] >= '2' && !is_date && last_of(v, from > 4 ? from - 4 : 0, from, lines) >= 0)
         add(x, DETECT_LANDLINE, from, to);

@@ -76,18 +76,10 @@ static void collect_pieces(struct eval *e, const struct rule *r)
     e->n_pieces = 0;
     for (uint32_t i = 0; i < s->n_occ; i++) {
         const struct occurrence *o = &s->occ[i];
-        size_t lo = 0, hi = r->n_use;
-        while (lo < hi) {
-            size_t mid = lo + (hi - lo) / 2;
-            if (r->use[mid].term < o->term)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
-        for (; lo < r->n_use && r->use[lo].term == o->term; lo++)
-            if (takes(r, &r->use[lo], o))
-                add_piece(e, &(struct piece){o->from, o->to, o->bfrom, o->bto, r->use[lo].role, r->use[lo].index,
-                                             r->use[lo].key, (int32_t)i, -1});
+        for (size_t u = rule_first_use(r, o->term); u < r->n_use && r->use[u].term == o->term; u++)
+            if (takes(r, &r->use[u], o))
+                add_piece(e, &(struct piece){o->from, o->to, o->bfrom, o->bto, r->use[u].role, r->use[u].index,
+                                             r->use[u].key, (int32_t)i, -1});
     }
 }
 

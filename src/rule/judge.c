@@ -2,45 +2,11 @@
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
-#include "rule/eval.h"
-#include "rule/sort.h"
+#include "rule/judge_pass.h"
 
 enum {
-    RAW_EDITS_MAX = 256,
-    WITH_BYTES_MAX = 16 * 1024, /* masks of one verdict */
     TAIL_BYTES_MAX = 1024,      /* of an earlier text of a window */
     HEAD_BYTES_MAX = 16 * 1024, /* of the text behind them */
-};
-
-struct raw_edit {
-    struct edit e;
-    uint32_t with_at; /* masks: place in the buffer of masks */
-    bool is_mask;
-};
-
-struct rule_scratch {
-    struct sheet sheet;
-    struct eval eval;
-    struct raw_edit raw[RAW_EDITS_MAX];
-    size_t n_raw;
-    struct buf masks, edited, joined;
-    uint32_t edited_at[INPUT_TEXTS_MAX + 1];
-    struct rule_input again;
-    struct verdict second;
-    rule_trace_fn trace;
-    void *trace_arg;
-};
-
-/* One look at all texts of a message. */
-struct pass {
-    const struct ruleset *set;
-    struct rule_scratch *scratch;
-    const struct rule_input *in;
-    struct verdict *out;
-    const struct rule *only;
-    uint16_t text;
-    bool in_window, is_again;
-    bool has_ack, has_unread; /* this text was hit by an acknowledging rule; some text was not */
 };
 
 struct rule_scratch *rule_scratch_new(void)
@@ -68,85 +34,22 @@ void rule_scratch_trace(struct rule_scratch *s, rule_trace_fn fn, void *arg)
     s->trace_arg = arg;
 }
 
-static void set_cause(struct verdict *v, enum cause c)
+void judge_set_cause(struct verdict *v, enum cause c)
 {
     if (!v->has_cause)
         v->has_cause = true, v->cause = c;
 }
 
-/* ---- edits ---- */
-
-static struct raw_edit *add_edit(struct pass *p, const struct rule *r, uint32_t from, uint32_t to)
+/* Not the arrays: their counts say what of them is valid, and they are some KB. */
+static void reset_verdict(struct verdict *v)
 {
-    struct rule_scratch *s = p->scratch;
-    if (s->n_raw == RAW_EDITS_MAX) {
-        set_cause(p->out, CAUSE_TOO_COMPLEX);
-        return NULL;
-    }
-    struct raw_edit *x = &s->raw[s->n_raw++];
-    *x = (struct raw_edit){.e = {.text = p->text, .from = from, .to = to, .rule = r}};
-    return x;
-}
-
-static void add_mask(struct pass *p, const struct rule *r, uint32_t bfrom, uint32_t bto)
-{
-    const struct sheet *s = &p->scratch->sheet;
-    const struct view *v = &s->plain.view[VIEW_PLAIN];
-    uint32_t from = detect_unit_at(v, bfrom), to = detect_unit_at(v, bto), n = to - from;
-    uint32_t first = r->keep_first, last = r->keep_last;
-    if (n <= first + last)
-        first = MIN_OF(first, 1u), last = 0;
-    if (p->scratch->masks.len + (size_t)n * 8 > WITH_BYTES_MAX) {
-        set_cause(p->out, CAUSE_TOO_COMPLEX);
-        return;
-    }
-    struct raw_edit *x = add_edit(p, r, bfrom, bto);
-    if (!x)
-        return;
-    x->is_mask = true;
-    x->with_at = p->scratch->masks.len;
-    for (uint32_t u = from; u < to; u++) {
-        if (u - from < first || to - u <= last)
-            buf_append(&p->scratch->masks, s->text.p + v->from[u], v->to[u] - v->from[u]);
-        else
-            buf_append_str(&p->scratch->masks, r->rewrite_text);
-    }
-    x->e.with.n = p->scratch->masks.len - x->with_at;
-}
-
-static void add_map_edits(struct pass *p, const struct rule *r, uint32_t bfrom, uint32_t bto)
-{
-    const struct eval *e = &p->scratch->eval;
-    for (uint32_t i = 0; i < e->n_pieces; i++) {
-        const struct piece *k = &e->piece[i];
-        if (k->role != ROLE_KEY || k->bfrom < bfrom || k->bto > bto)
-            continue;
-        struct raw_edit *x = add_edit(p, r, k->bfrom, k->bto);
-        if (x)
-            x->e.with = span_str(r->replacement.name[k->key]);
-    }
-}
-
-static void add_edits(struct pass *p, const struct rule *r, const struct found *f)
-{
-    uint32_t from = f->bfrom, to = f->bto;
-    if (r->rewrite == REWRITE_MAP) {
-        add_map_edits(p, r, from, to);
-        return;
-    }
-    if (f->n_pieces == 0)
-        from = f->edit_bfrom, to = f->edit_bto;
-    else if (r->rewrite_of >= 1 && r->rewrite_of <= f->n_pieces)
-        from = f->piece[r->rewrite_of - 1].bfrom, to = f->piece[r->rewrite_of - 1].bto;
-    if (from >= to)
-        return;
-    if (r->rewrite == REWRITE_MASK) {
-        add_mask(p, r, from, to);
-    } else if (r->rewrite == REWRITE_TEXT) {
-        struct raw_edit *x = add_edit(p, r, from, to);
-        if (x)
-            x->e.with = span_str(r->rewrite_text);
-    }
+    v->action = ACTION_PASS;
+    v->has_cause = v->is_ack_only = false;
+    v->cause = (enum cause)0;
+    v->n_hits = v->hits_dropped = v->n_edits = v->n_commits = 0;
+    v->opens_case = v->confirms = NULL;
+    v->case_kind = NULL;
+    v->severity = 0;
 }
 
 /* ---- what a hit means ---- */
@@ -253,7 +156,7 @@ static void on_hit(void *arg, const struct rule *r, const struct found *f)
         return;
     if (!r->is_shadow && h.action == ACTION_REWRITE && !p->is_again) {
         size_t before = p->scratch->n_raw;
-        add_edits(p, r, f);
+        judge_add_edits(p, r, f);
         if (p->scratch->n_raw == before)
             h.action = ACTION_BLOCK; /* nothing to edit; judged again once all edits are known */
     }
@@ -310,15 +213,15 @@ static void judge_sheet(struct pass *p)
         if (wants(p, side->rule[side->always[i]]))
             eval_rule(e, side->rule[side->always[i]]);
     if (e->met_limit)
-        set_cause(p->out, CAUSE_REGEX_LIMIT);
+        judge_set_cause(p->out, CAUSE_REGEX_LIMIT);
     if (e->met_cut || s->sheet.is_cut)
-        set_cause(p->out, CAUSE_TOO_COMPLEX);
+        judge_set_cause(p->out, CAUSE_TOO_COMPLEX);
 }
 
 static void judge_text(struct pass *p, struct span text)
 {
     if (text.n > FOLD_TEXT_MAX) {
-        set_cause(p->out, CAUSE_TOO_COMPLEX);
+        judge_set_cause(p->out, CAUSE_TOO_COMPLEX);
         return;
     }
     p->has_ack = false;
@@ -387,96 +290,17 @@ static void judge_all(struct pass *p)
         judge_window(p, p->in->text[0]);
 }
 
-/* ---- merging edits ---- */
-
-static int by_length(const void *a, const void *b)
-{
-    const struct raw_edit *x = a, *y = b;
-    uint32_t nx = x->e.to - x->e.from, ny = y->e.to - y->e.from;
-    if (nx != ny)
-        return nx > ny ? -1 : 1;
-    if (x->e.text != y->e.text)
-        return x->e.text < y->e.text ? -1 : 1;
-    return x->e.from < y->e.from ? -1 : x->e.from > y->e.from;
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct edit *x = a, *y = b;
-    if (x->text != y->text)
-        return x->text < y->text ? -1 : 1;
-    return x->from < y->from ? -1 : x->from > y->from;
-}
-
-static bool is_edited(const struct verdict *v, uint16_t text, uint32_t from, uint32_t to)
-{
-    for (size_t i = 0; i < v->n_edits; i++)
-        if (v->edit[i].text == text && v->edit[i].from < to && from < v->edit[i].to)
-            return true;
-    return false;
-}
-
-static void merge_edits(struct pass *p)
-{
-    struct rule_scratch *s = p->scratch;
-    struct verdict *v = p->out;
-    sort_in_place(s->raw, s->n_raw, sizeof(*s->raw), by_length);
-    for (size_t i = 0; i < s->n_raw; i++) {
-        struct edit e = s->raw[i].e;
-        if (is_edited(v, e.text, e.from, e.to))
-            continue;
-        if (v->n_edits == VERDICT_EDITS_MAX) {
-            set_cause(v, CAUSE_TOO_COMPLEX);
-            v->action = MAX_OF(v->action, ACTION_BLOCK);
-            return;
-        }
-        if (s->raw[i].is_mask)
-            e.with.p = s->masks.data + s->masks.start + s->raw[i].with_at;
-        v->edit[v->n_edits++] = e;
-    }
-    sort_in_place(v->edit, v->n_edits, sizeof(*v->edit), by_start);
-    for (size_t i = 0; i < v->n_hits; i++) { /* rewrites that found nothing of their own to edit */
-        struct hit *h = &v->hit[i];
-        if (h->rule->is_shadow || !h->rule->has_action || h->rule->action != ACTION_REWRITE ||
-            h->action != ACTION_BLOCK || h->in_window)
-            continue;
-        if (is_edited(v, h->text, h->from, h->to))
-            h->action = ACTION_REWRITE;
-        v->action = MAX_OF(v->action, h->action);
-    }
-}
-
 /* ---- the second look ---- */
-
-static void apply_edits(struct pass *p)
-{
-    struct rule_scratch *s = p->scratch;
-    const struct verdict *v = p->out;
-    buf_reset(&s->edited);
-    size_t k = 0;
-    for (size_t t = 0; t < p->in->n_texts; t++) {
-        struct span text = p->in->text[t];
-        size_t at = 0;
-        s->edited_at[t] = s->edited.len;
-        for (; k < v->n_edits && v->edit[k].text == t; k++) {
-            buf_append(&s->edited, text.p + at, v->edit[k].from - at);
-            buf_append_span(&s->edited, v->edit[k].with);
-            at = v->edit[k].to;
-        }
-        buf_append(&s->edited, text.p + at, text.n - at);
-        s->edited_at[t + 1] = s->edited.len;
-    }
-}
 
 static void look_again(struct pass *p)
 {
     struct rule_scratch *s = p->scratch;
-    apply_edits(p);
+    judge_apply_edits(p);
     s->again = *p->in;
     for (size_t t = 0; t < p->in->n_texts; t++)
         s->again.text[t] =
             span_of(s->edited.data + s->edited.start + s->edited_at[t], s->edited_at[t + 1] - s->edited_at[t]);
-    memset(&s->second, 0, sizeof(s->second));
+    reset_verdict(&s->second);
     struct pass second = {
         .set = p->set, .scratch = s, .in = &s->again, .out = &s->second, .only = p->only, .is_again = true};
     judge_all(&second);
@@ -485,20 +309,20 @@ static void look_again(struct pass *p)
         is_clean &= s->second.hit[i].rule->is_shadow || s->second.hit[i].action <= ACTION_WARN;
     if (is_clean)
         return;
-    set_cause(p->out, CAUSE_REWRITE_FAILED);
+    judge_set_cause(p->out, CAUSE_REWRITE_FAILED);
     p->out->action = ACTION_BLOCK;
 }
 
 static void judge(const struct ruleset *set, const struct rule *only, struct rule_scratch *s,
                   const struct rule_input *in, struct verdict *out)
 {
-    memset(out, 0, sizeof(*out));
+    reset_verdict(out);
     s->n_raw = 0;
     buf_reset(&s->masks);
     struct pass p = {.set = set, .scratch = s, .in = in, .out = out, .only = only};
     judge_all(&p);
     out->is_ack_only = in->dir == DIR_OUTGOING && in->n_texts > 0 && !p.has_unread;
-    merge_edits(&p);
+    judge_merge_edits(&p);
     if (out->action == ACTION_REWRITE)
         look_again(&p);
     if (out->action != ACTION_REWRITE)

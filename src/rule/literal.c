@@ -115,6 +115,16 @@ static void set_one(struct part *out, uint32_t cp)
     out->set.cp[0][0] = cp;
 }
 
+/* Behind \p or \P: a property, {Han} or one letter. False when it does not end. */
+static bool skip_property(struct reader *r)
+{
+    const uint8_t *close = r->p < r->end && *r->p == '{' ? memchr(r->p, '}', (size_t)(r->end - r->p)) : r->p;
+    if (!close || close >= r->end)
+        return false;
+    r->p = close + 1;
+    return true;
+}
+
 static void read_escape(struct reader *r, struct part *out)
 {
     uint32_t c = next_cp(r);
@@ -122,8 +132,10 @@ static void read_escape(struct reader *r, struct part *out)
         set_empty(out);
     else if (c && c < 128 && strchr("dDwWsSvVhHRNX", (int)c))
         set_none(out);
+    else if ((c == 'p' || c == 'P') && skip_property(r))
+        set_none(out);
     else if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-        r->is_unknown = true; /* back references, \x, \p, \Q and the like */
+        r->is_unknown = true; /* back references, \x, \Q and the like */
     else
         set_one(out, c);
 }
@@ -148,7 +160,8 @@ static void read_class(struct reader *r, struct part *out)
         } else if (c == '\\') {
             c = next_cp(r);
             if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-                if (!strchr("dDwWsSvVhHbnrt", (int)c)) {
+                bool is_property = c == 'p' || c == 'P';
+                if (is_property ? !skip_property(r) : !strchr("dDwWsSvVhHbnrt", (int)c)) {
                     r->is_unknown = true;
                     return;
                 }

@@ -107,6 +107,8 @@ struct rule {
     bool has_action, is_shadow, is_off;
     struct use *use; /* sorted by term */
     size_t n_use;
+    uint32_t *use_slot; /* open addressing by term: number + 1 of its first use, 0: free */
+    uint32_t use_slot_mask;
     size_t n_words;
     struct near near[NEARS_MAX];
     uint8_t n_near, n_groups;
@@ -138,6 +140,20 @@ struct rule {
     size_t n_examples;
     bool is_always; /* looked at for every message: no word can tell that it does not apply */
 };
+
+/* The first use of a term, or n_use. */
+static inline size_t rule_first_use(const struct rule *r, uint32_t term)
+{
+    if (!r->n_use)
+        return 0;
+    for (uint32_t k = term * 0x9e3779b1u;; k++) {
+        uint32_t use = r->use_slot[k & r->use_slot_mask];
+        if (!use)
+            return r->n_use;
+        if (r->use[use - 1].term == term)
+            return use - 1;
+    }
+}
 
 /* One term: a folded word, in one of three forms. */
 enum term_form { TERM_PLAIN, TERM_READING, TERM_LINE };

@@ -52,6 +52,7 @@ static void rule_free(struct rule *r)
 {
     for (unsigned i = 0; i < r->n_regex; i++)
         regex_free(&r->regex[i].re);
+    free(r->use_slot);
     free(r->use); /* the rule itself lies in the arena */
 }
 

@@ -104,7 +104,8 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
     s->n_occ = s->n_woken = s->detected = 0;
     s->found.n = 0;
     s->found.is_cut = false;
-    fold_text(s->fold, text, 1u << VIEW_PLAIN | (s->side->reading ? 1u << VIEW_READING : 0), &s->plain);
+    fold_text(s->fold, text, 1u << VIEW_PLAIN | 1u << VIEW_DIGIT | (s->side->reading ? 1u << VIEW_READING : 0),
+              &s->plain);
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     reserve(s, v->n, s->side->n_rules);
     if (++s->epoch == 0) { /* wrapped */
@@ -118,17 +119,17 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
 const struct folded *sheet_more(struct sheet *s)
 {
     if (!s->has_more)
-        fold_text(s->fold_more, s->text, 1u << VIEW_PLAIN | 1u << VIEW_DIGIT | FOLD_WANT_LINE, &s->more);
+        fold_text(s->fold_more, s->text, 1u << VIEW_PLAIN | FOLD_WANT_LINE, &s->more);
     s->has_more = true;
     return &s->more;
 }
 
 /* Digits in any form; the digit view knows them. */
-static bool may_have_numbers(struct sheet *s)
+static bool may_have_numbers(const struct sheet *s)
 {
     if (s->has_digits)
         return true;
-    const struct view *v = &sheet_more(s)->view[VIEW_DIGIT];
+    const struct view *v = &s->plain.view[VIEW_DIGIT];
     for (uint32_t i = 0; i < v->n; i++)
         if (is_digit(v->cp[i]) || v->cp[i] == 0x51e0 || v->cp[i] == 0x5341)
             return true;
@@ -146,10 +147,8 @@ void sheet_detect(struct sheet *s, uint32_t kinds)
         s->detected |= DETECT_IS_TIME;
     }
     if (kinds & DETECT_IS_NUMBER) {
-        if (may_have_numbers(s)) {
-            t.f = sheet_more(s);
+        if (may_have_numbers(s))
             detect_numbers(&t, &s->found);
-        }
         s->detected |= DETECT_IS_NUMBER;
     }
     if (kinds & DETECT_IS_ADDRESS) {

@@ -62,7 +62,7 @@ void sheet_init(struct sheet *s);
 void sheet_fini(struct sheet *s);
 /* Folds the text (at most FOLD_TEXT_MAX bytes) and finds all words of that direction. */
 void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms);
-/* The line and the digit view. */
+/* The line. */
 const struct folded *sheet_more(struct sheet *s);
 /* The detections of these kinds (bits) are in s->found afterwards. */
 void sheet_detect(struct sheet *s, uint32_t kinds);

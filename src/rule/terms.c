@@ -260,6 +260,26 @@ static int by_term(const void *a, const void *b)
     return x->term < y->term ? -1 : x->term > y->term;
 }
 
+static void index_uses(struct rule *r)
+{
+    uint32_t cap = 4;
+    if (!r->n_use)
+        return;
+    qsort(r->use, r->n_use, sizeof(*r->use), by_term);
+    while (cap < r->n_use * 2)
+        cap *= 2;
+    r->use_slot = xcalloc(cap, sizeof(*r->use_slot));
+    r->use_slot_mask = cap - 1;
+    for (size_t i = 0; i < r->n_use; i++) {
+        uint32_t k = r->use[i].term * 0x9e3779b1u;
+        if (i > 0 && r->use[i - 1].term == r->use[i].term)
+            continue;
+        while (r->use_slot[k & r->use_slot_mask])
+            k++;
+        r->use_slot[k & r->use_slot_mask] = (uint32_t)i + 1;
+    }
+}
+
 static void build_matchers(struct side *s)
 {
     struct match_word *plain = xcalloc(s->n_terms + 1, sizeof(*plain)),
@@ -308,8 +328,7 @@ void words_compile(struct loader *l)
             struct rule *r = s->rule[i];
             for (unsigned k = 0; k < r->n_regex; k++)
                 r->regex[k].has_literal = wake_by_literals(l, r, k);
-            if (r->n_use)
-                qsort(r->use, r->n_use, sizeof(*r->use), by_term);
+            index_uses(r);
             r->is_always = needs_always(r);
             if (r->is_always)
                 s->always[s->n_always++] = (uint32_t)i;

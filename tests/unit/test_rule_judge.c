@@ -73,7 +73,7 @@ static void near_orders_distances_and_contexts(void **state)
     expect(s, "请勿加微信", ACTION_PASS);
     expect(s, "不要一二三四五加微信", ACTION_BLOCK);
     expect(s, "不要，加微信", ACTION_BLOCK); /* another clause */
-    expect(s, "您这智商低", ACTION_WARN);
+    expect(s, "您这智商低", ACTION_WARN);    /* a longer piece hides no shorter one */
     expect(s, "低智商您", ACTION_PASS);
     expect(s, "您智商，低", ACTION_PASS);
     expect(s, "打给 138-0013-8000", ACTION_HOLD);
@@ -278,6 +278,9 @@ static void detectors_tell_numbers_apart(void **state)
         {"url", "shop99.com", "价格5.5元"},
         {"url", "shop99点com", "下午5点"},
         {"share_code", "￥AbCdEfGh12￥", "￥100￥"},
+        {"share_code", "复制 (KG3FA7EC)", "耳机 (KG3FA7EC)"},
+        {"phone", "139 1234 5678 vx同号", "i5-13912345 678G"},
+        {"qq", "10001234qq", "91350211M000100Y43"},
         {"wechat_id", "abc_1234", "abcdefgh"},
         {"money", "返5元", "5楼"},
         {"qq", "10001234", "20240101"},

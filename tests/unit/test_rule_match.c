@@ -117,6 +117,8 @@ static void literals_are_read_from_patterns(void **state)
     assert_string_equal(literals_of("(?i)ab"), "");
     assert_string_equal(literals_of("(a)\\1bc"), "");
     assert_string_equal(literals_of("ab{0,3}"), "a");
+    assert_string_equal(literals_of("\\p{Han}第一\\PL[\\p{Lu}x]"), "第一");
+    assert_string_equal(literals_of("ab\\p{Han"), "");
     assert_string_equal(literals_of("[^a]b"), "b");
 }
 
