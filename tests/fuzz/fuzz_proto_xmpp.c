@@ -1,0 +1,90 @@
+/* A stream of any bytes: at two cuts alike with the whole, offsets inside the element, every edit of every text reads
+ * back as the edited text. */
+#undef NDEBUG /* the checks stay in every build */
+#include <assert.h>
+
+#include "base/xalloc.h"
+#include "proto/xmpp_jid.h"
+#include "proto/xmpp_message.h"
+#include "proto/xmpp_stream.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_edit(const struct xmpp_item *item, const struct xmpp_said *said)
+{
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_cuts cuts = {.n = 0};
+    struct buf out = {0};
+    uint32_t n = (uint32_t)said->text.n;
+    if (said->kind == XMPP_TEXT_ELEMENT &&
+        xmpp_cut_text(&cuts, item->dom, item->raw, said->node, 0, n, span_str("<&")) &&
+        xmpp_splice(&cuts, item->raw, &out))
+        assert(out.len >=
+               item->raw.n - (item->dom->node[said->node].raw_content_end - item->dom->node[said->node].raw_content));
+    xmpp_cuts_fini(&cuts);
+    buf_fini(&out);
+    xmpp_pool_fini(&pool);
+}
+
+static void check_element(const struct xmpp_item *item)
+{
+    const struct xmpp_dom *d = item->dom;
+    struct xmpp_message m;
+    assert(d->n && d->node[0].raw_from == 0 && d->node[0].raw_to == item->raw.n);
+    for (uint32_t i = 0; i < d->n; i++) {
+        const struct xmpp_node *n = &d->node[i];
+        assert(n->raw_from < n->raw_content && n->raw_content <= n->raw_content_end && n->raw_content_end <= n->raw_to);
+        assert(n->raw_to <= item->raw.n && item->raw.p[n->raw_from] == '<' && item->raw.p[n->raw_to - 1] == '>');
+        assert(n->parent <= i && n->end > i && n->end <= d->n && n->text_to >= n->text_from);
+    }
+    xmpp_message_read(d, 0, &m);
+    for (size_t i = 0; i < m.n_said; i++)
+        check_edit(item, &m.said[i]);
+}
+
+/* Reads all, given in pieces of `step`; returns a hash of kinds and lengths. */
+static uint64_t read_all(const uint8_t *data, size_t size, size_t step, bool passes_long)
+{
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_stream_options o = {.max_bytes = 2000, .passes_long = passes_long};
+    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+    size_t at = 0;
+    uint64_t sum = 0;
+    bool is_over = false;
+    for (size_t have = MIN_OF(step, size); !is_over; have = MIN_OF(have + step, size)) {
+        for (;;) {
+            struct xmpp_item item;
+            char *copy = xmemdup0(data + at, have - at);
+            enum xmpp_got got = xmpp_next(s, span_of(copy, have - at), &item);
+            if (got == XMPP_ELEMENT)
+                check_element(&item);
+            at += got == XMPP_BAD ? 0 : item.raw.n;
+            is_over = is_over || got == XMPP_BAD;
+            free(copy);
+            if (got != XMPP_SPACE && got != XMPP_PART && got != XMPP_MORE) /* these may come in pieces */
+                sum = sum * 31 + (uint64_t)got * 4099 + at;
+            if (got == XMPP_MORE || is_over)
+                break;
+        }
+        xmpp_stream_rest(s);
+        is_over = is_over || have == size;
+    }
+    xmpp_stream_free(&s);
+    xmpp_pool_fini(&pool);
+    return sum;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint64_t whole = read_all(data, size, size + 1, false);
+    assert(read_all(data, size, 1, false) == whole);
+    assert(read_all(data, size, 7, false) == whole);
+    read_all(data, size, 13, true);
+    struct buf out = {0};
+    (void)!xmpp_sasl_user(span_str("PLAIN"), span_of(data, size), &out);
+    (void)!xmpp_sasl_user(span_str("SCRAM-SHA-1"), span_of(data, size), &out);
+    buf_reset(&out);
+    (void)!xmpp_base64_decode(span_of(data, size), &out);
+    buf_fini(&out);
+    return 0;
+}

@@ -1,0 +1,312 @@
+/* The stream reader: whole, byte by byte, at every split alike; what is refused; bounded memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/xalloc.h"
+#include "proto/xmpp_stream.h"
+
+#define HEADER                                                                                                         \
+    "<?xml version='1.0'?><stream:stream to='a.example' xmlns='jabber:client' "                                        \
+    "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
+
+static const char *const got_names[] = {"more", "space", "header", "element", "part", "end", "bad"};
+
+/* One line per item: kind, bytes, tree. */
+static void tell(struct buf *out, enum xmpp_got got, const struct xmpp_item *item)
+{
+    if (got == XMPP_SPACE) { /* comes in as many pieces as it was given */
+        buf_append_span(out, item->raw);
+        return;
+    }
+    buf_printf(out, "%s:", got_names[got]);
+    if (got == XMPP_BAD)
+        buf_append_str(out, xmpp_fault_condition(item->fault));
+    buf_append_span(out, item->raw);
+    for (uint32_t i = 0; got == XMPP_ELEMENT && i < item->dom->n; i++) {
+        const struct xmpp_node *n = &item->dom->node[i];
+        buf_printf(out, " (%u>%u %u %u %u %u ", n->parent, n->end, n->raw_from, n->raw_content, n->raw_content_end,
+                   n->raw_to);
+        buf_append_span(out, xmpp_ns(item->dom, i));
+        buf_append_str(out, "|");
+        buf_append_span(out, xmpp_name(item->dom, i));
+        buf_append_str(out, "|");
+        buf_append_span(out, xmpp_text(item->dom, i));
+        buf_append_str(out, "|");
+        buf_append_span(out, xmpp_attr(item->dom, i, "id"));
+        buf_append_str(out, ")");
+    }
+    buf_append_str(out, "\n");
+}
+
+/* Feeds `text` in pieces as a session does: what is not used yet is given again with more behind it, in fresh memory.
+ */
+static void run(const char *text, size_t n, const size_t *cuts, size_t n_cuts, size_t max, struct buf *out)
+{
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_stream_options o = {.max_bytes = max};
+    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+    struct buf hold = {0};
+    bool is_over = false;
+    for (size_t c = 0, at = 0; c <= n_cuts && !is_over; c++) {
+        size_t to = c < n_cuts ? cuts[c] : n;
+        buf_append(&hold, text + at, to - at);
+        at = to;
+        while (!is_over) {
+            char *copy = xmemdup0(buf_span(&hold).p, hold.len);
+            struct xmpp_item item;
+            enum xmpp_got got = xmpp_next(s, span_of(copy, hold.len), &item);
+            if (got != XMPP_MORE)
+                tell(out, got, &item);
+            is_over = got == XMPP_BAD;
+            size_t used = item.raw.n;
+            free(copy);
+            if (got == XMPP_MORE)
+                break;
+            buf_consume(&hold, used);
+        }
+        xmpp_stream_rest(s);
+    }
+    buf_fini(&hold);
+    xmpp_stream_free(&s);
+    xmpp_pool_fini(&pool);
+}
+
+static struct buf whole(const char *text, size_t max)
+{
+    struct buf out = {0};
+    run(text, strlen(text), NULL, 0, max, &out);
+    return out;
+}
+
+static void check_splits(const char *text, size_t max)
+{
+    size_t n = strlen(text), all[4096];
+    struct buf want = whole(text, max);
+    assert_in_range(n, 1, 4095);
+    for (size_t i = 0; i < n; i++)
+        all[i] = i + 1;
+    struct buf got = {0};
+    run(text, n, all, n, max, &got);
+    assert_string_equal(buf_cstr(&got), buf_cstr(&want));
+    for (size_t a = 1; a < n; a++) {
+        buf_reset(&got);
+        run(text, n, &a, 1, max, &got);
+        assert_string_equal(buf_cstr(&got), buf_cstr(&want));
+    }
+    buf_fini(&got);
+    buf_fini(&want);
+}
+
+static const char stream[] =
+    HEADER "\n<message to='c@a.example' id='1'><body xml:lang=\"zh\">a &amp; b &#x4f60;<![CDATA[<>]]></body>"
+           "<x xmlns='u:x'><y a='>'/></x></message> <presence/><iq type='get' id='i&gt;'><q xmlns='u:q'></q></iq >"
+           "<p:m xmlns:p='jabber:client' id='p'>\xe4\xbd\xa0\xf0\x9f\x98\x80</p:m>\r\n</stream:stream>";
+
+static void test_items(void **state)
+{
+    (void)state;
+    struct buf out = whole(stream, 4096);
+    const char *text = buf_cstr(&out);
+    assert_non_null(strstr(text, "|body|a & b \xe4\xbd\xa0<>|)"));
+    assert_non_null(strstr(text, "(0>4 0 33 "));
+    assert_non_null(strstr(text, "jabber:client|presence||)"));
+    assert_non_null(strstr(text, "u:q|q||)"));
+    assert_non_null(strstr(text, "|iq||i>)"));
+    assert_non_null(strstr(text, "jabber:client|m|\xe4\xbd\xa0\xf0\x9f\x98\x80|p)"));
+    assert_non_null(strstr(text, "end:</stream:stream>\n"));
+    assert_null(strstr(text, "bad:"));
+    buf_fini(&out);
+}
+
+static void test_every_split(void **state)
+{
+    (void)state;
+    check_splits(stream, 4096);
+    check_splits(HEADER "<a><!-- x --></a>", 4096);
+    check_splits(HEADER "<a/>text<b/>", 4096);
+    check_splits(HEADER "<a b='1' b='2'/>", 4096);
+}
+
+static void check_bad(const char *text, const char *condition)
+{
+    struct buf out = whole(text, 300);
+    char want[64];
+    snprintf(want, sizeof(want), "bad:%s", condition);
+    if (!strstr(buf_cstr(&out), want))
+        fail_msg("%s: %s", text, buf_cstr(&out));
+    buf_fini(&out);
+    check_splits(text, 300);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    check_bad("GET / HTTP/1.1\r\n", "not-well-formed");
+    check_bad("<!DOCTYPE s [<!ENTITY a 'b'>]><s>", "restricted-xml");
+    check_bad("<?xml version='1.0'?><!DOCTYPE s><s>", "restricted-xml");
+    check_bad("<?php 1?><s>", "restricted-xml");
+    check_bad("<s/>", "not-well-formed");
+    check_bad("<s><!-- -->", "restricted-xml");
+    check_bad("<s><a><!-- --></a>", "restricted-xml");
+    check_bad("<s><?x y?>", "restricted-xml");
+    check_bad("<s><a>&x;</a>", "restricted-xml");
+    check_bad("<s><a b='&x;'/>", "restricted-xml");
+    check_bad("<s><a></b>", "not-well-formed");
+    check_bad("<s>x<a/>", "not-well-formed");
+    check_bad("<s>&#65;<a/>", "not-well-formed");
+    check_bad("<s><![CDATA[x]]><a/>", "not-well-formed");
+    check_bad("<s><p:a/>", "not-well-formed");
+    check_bad("<s><a>\xff</a>", "not-well-formed");
+    check_bad("<s><a>&#0;</a>", "not-well-formed");
+    check_bad("<s><a>&#xd800;</a>", "not-well-formed");
+    check_bad("<s><a/><?xml version='1.0'?><s>", "not-well-formed");
+    check_bad(
+        "<s><a><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/>"
+        "<b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/>"
+        "<b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/><b/>"
+        "</a>",
+        "policy-violation");
+    struct buf deep = {0};
+    buf_append_str(&deep, HEADER);
+    for (int i = 0; i < XMPP_DEPTH_MAX; i++)
+        buf_append_str(&deep, "<a>");
+    struct buf out = whole(buf_cstr(&deep), 4096);
+    assert_string_equal(strstr(buf_cstr(&out), "bad:"), "bad:policy-violation\n");
+    buf_fini(&out);
+    buf_fini(&deep);
+}
+
+/* A long token that trickles in is scanned again and again: only so often. */
+static void test_trickled_token(void **state)
+{
+    (void)state;
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_stream_options o = {.max_bytes = 1 << 20};
+    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+    struct xmpp_item item;
+    struct buf in = {0};
+    assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
+    buf_append_str(&in, "<a b='");
+    enum xmpp_got got = XMPP_MORE;
+    while (got == XMPP_MORE && in.len < 1 << 19) {
+        buf_append_str(&in, ">>>>>>>>");
+        got = xmpp_next(s, buf_span(&in), &item);
+    }
+    assert_int_equal(got, XMPP_BAD);
+    assert_in_range(in.len, 4096, 8192);
+    buf_fini(&in);
+    xmpp_stream_free(&s);
+    xmpp_pool_fini(&pool);
+}
+
+/* From the server a longer element is handed on in parts, and the next one is read as ever. */
+static void test_parts(void **state)
+{
+    (void)state;
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_stream_options o = {.max_bytes = 1000, .passes_long = true};
+    struct buf text = {0}, hold = {0}, passed = {0};
+    buf_append_str(&text, HEADER "<iq id='x'><a>");
+    for (int i = 0; i < 400; i++)
+        buf_append_str(&text, i % 3 ? "0123456789" : "<b c='>'/>");
+    buf_append_str(&text, "</a></iq>\n<message id='m'><body>b</body></message></stream:stream>");
+    for (size_t step = 1; step < 2000; step = step * 2 + 1) {
+        struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+        bool saw_last = false, saw_message = false;
+        for (size_t at = 0; at < text.len; at += step) {
+            buf_append(&hold, buf_span(&text).p + at, MIN_OF(step, text.len - at));
+            struct xmpp_item item;
+            for (;;) {
+                enum xmpp_got got = xmpp_next(s, buf_span(&hold), &item);
+                assert_int_not_equal(got, XMPP_BAD);
+                if (got == XMPP_MORE)
+                    break;
+                saw_last = saw_last || (got == XMPP_PART && item.is_last);
+                saw_message = saw_message || (got == XMPP_ELEMENT && xmpp_is(item.dom, 0, "jabber:client", "message"));
+                buf_append_span(&passed, item.raw);
+                buf_consume(&hold, item.raw.n);
+            }
+            xmpp_stream_rest(s);
+            assert_in_range(hold.len, 0, 1000 + step);
+        }
+        assert_true(saw_message && (saw_last || step > 4000));
+        assert_true(span_eq(buf_span(&passed), buf_span(&text)));
+        buf_reset(&passed);
+        buf_fini(&hold);
+        xmpp_stream_free(&s);
+    }
+    buf_fini(&passed);
+    buf_fini(&text);
+    xmpp_pool_fini(&pool);
+}
+
+/* RFC 7395: every message is one element. */
+static void test_messages(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",     " <a/>",    "<a/> ",           "<a/><b/>",
+                                      "<a>",  "x<a/>",    "<a></b>",         "<?xml version='1.0'?><a/>",
+                                      "</s>", "<a/></s>", "<a><!-- --></a>", "&#65;"};
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_stream_options o = {.max_bytes = 1000, .is_framed = true};
+    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+    struct xmpp_item item;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(xmpp_message(s, span_str(bad[i]), &item), XMPP_BAD);
+        const char *open = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='a'/>";
+        assert_int_equal(xmpp_message(s, span_str(open), &item), XMPP_ELEMENT);
+        assert_true(xmpp_is(item.dom, 0, "urn:ietf:params:xml:ns:xmpp-framing", "open"));
+        assert_true(span_is(xmpp_attr(item.dom, 0, "to"), "a"));
+    }
+    xmpp_stream_free(&s);
+    xmpp_pool_fini(&pool);
+}
+
+size_t __sanitizer_get_current_allocated_bytes(void);
+#pragma weak __sanitizer_get_current_allocated_bytes
+
+static size_t allocated_bytes(void)
+{
+    if (__sanitizer_get_current_allocated_bytes)
+        return __sanitizer_get_current_allocated_bytes();
+    return mallinfo2().uordblks;
+}
+
+/* A million elements with new names: expat never forgets one, so it must be made anew. Without that the growth is above
+ * 100 MB. */
+static void test_bounded_memory(void **state)
+{
+    (void)state;
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_stream_options o = {.max_bytes = 1000};
+    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+    struct xmpp_item item;
+    char text[200];
+    size_t most = 0;
+    assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
+    for (unsigned i = 0; i < 1000000; i++) {
+        int n = snprintf(text, sizeof(text), "<e%x xmlns='urn:n%x' a%x='1'/>", i, i, i);
+        assert_int_equal(xmpp_next(s, span_of(text, (size_t)n), &item), XMPP_ELEMENT);
+        if (i % 1000 == 0)
+            most = MAX_OF(most, allocated_bytes());
+    }
+    assert_in_range(most, 1, 2 << 20);
+    xmpp_stream_free(&s);
+    xmpp_pool_fini(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_items),          cmocka_unit_test(test_every_split), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_trickled_token), cmocka_unit_test(test_parts),       cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_bounded_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
