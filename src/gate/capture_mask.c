@@ -160,8 +160,9 @@ static bool is_domain(struct span s, size_t from, size_t to)
 static bool is_account(struct span s, size_t from, size_t to)
 {
     bool has_letter = false, has_mark = false;
+    bool has_x = s.p[to - 1] == 'x' || s.p[to - 1] == 'X'; /* 17 digits and X are a resident id: a number */
     for (size_t i = from; i < to; i++) {
-        has_letter = has_letter || is_lower(s.p[i]) || is_upper(s.p[i]);
+        has_letter = has_letter || ((is_lower(s.p[i]) || is_upper(s.p[i])) && !(has_x && i + 1 == to));
         has_mark = has_mark || is_ascii_digit(s.p[i]) || s.p[i] == '_';
     }
     if (to < s.n && s.p[to] == '@')
