@@ -278,6 +278,12 @@ struct bufferevent *tls_stream_new(struct event_base *base, struct tls_client *c
     return ssl ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, options) : NULL;
 }
 
+struct bufferevent *tls_stream_accept(struct event_base *base, struct tls_server *s, int options)
+{
+    SSL *ssl = SSL_new(s->ctx);
+    return ssl ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, options) : NULL;
+}
+
 const char *tls_stream_error(struct bufferevent *bev, int socket_errno)
 {
     static _Thread_local char text[256];

@@ -42,4 +42,6 @@ const char *tls_describe(const struct tls *t, char out[64]);
 
 /* stream.c's: a bufferevent that connects with TLS, and the text of its last error. */
 struct bufferevent *tls_stream_new(struct event_base *base, struct tls_client *c, const char *server_name, int options);
+/* The accepting side, for an HTTP server: takes its socket later (bufferevent_setfd). */
+struct bufferevent *tls_stream_accept(struct event_base *base, struct tls_server *s, int options);
 const char *tls_stream_error(struct bufferevent *bev, int socket_errno);

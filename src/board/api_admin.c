@@ -1,0 +1,230 @@
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "board/job.h"
+#include "board/view.h"
+
+enum { REMINDERS_MOST = 300 };
+
+/* --- reminders --- */
+
+/* A row is {stream id, field, value…}. */
+static struct span field_of(const struct redis_reply *row, const char *name)
+{
+    for (size_t i = 1; i + 1 < row->n; i += 2)
+        if (span_is(row_text(row, i), name))
+            return row_text(row, i + 1);
+    return (struct span){(const uint8_t *)"", 0};
+}
+
+static int64_t number_of(const struct redis_reply *row, const char *name)
+{
+    uint64_t v = 0;
+    return span_u64(field_of(row, name), &v) ? (int64_t)v : 0;
+}
+
+static int newest_first(const void *pa, const void *pb)
+{
+    const struct redis_reply *a = *(const struct redis_reply *const *)pa, *b = *(const struct redis_reply *const *)pb;
+    int64_t diff = number_of(b, "at") - number_of(a, "at");
+    return (diff > 0) - (diff < 0);
+}
+
+static void put_reminder(struct json_out *j, const struct redis_reply *row)
+{
+    static const char *const texts[][2] = {{"what", "what"},         {"kind", "kind"},      {"to", "to"},
+                                           {"agent", "agent"},       {"team", "team"},      {"shop", "shop"},
+                                           {"conversation", "conv"}, {"customer", "cust"},  {"ref", "ref"},
+                                           {"node", "node"},         {"channel", "channel"}};
+    static const char *const numbers[][2] = {{"at_ms", "at"}, {"since_ms", "since"}, {"step", "step"}};
+    json_obj(j);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        json_key(j, numbers[i][0]);
+        json_int(j, number_of(row, numbers[i][1]));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        json_key(j, texts[i][0]);
+        json_span(j, field_of(row, texts[i][1]));
+    }
+    json_obj_end(j);
+}
+
+static void on_reminders(void *ctx, const struct gather *g)
+{
+    struct job *job = ctx;
+    size_t n = 0, all = 0;
+    if (g->error) {
+        job_no_redis(job);
+        return;
+    }
+    const struct user *u = job_user(job);
+    if (!u)
+        return;
+    for (unsigned s = 0; s < g->n; s++)
+        all += g->reply[s]->n;
+    const struct redis_reply **row = xcalloc(all + 1, sizeof(const struct redis_reply *));
+    for (unsigned s = 0; s < g->n; s++) {
+        for (size_t i = 1; i < g->reply[s]->n; i++) {
+            const struct redis_reply *one = redis_item(g->reply[s], i);
+            if (user_sees(u, field_of(one, "team"), field_of(one, "shop")))
+                row[n++] = one;
+        }
+    }
+    qsort(row, n, sizeof(const struct redis_reply *), newest_first);
+    struct buf out = {0};
+    struct json_out j = {&out, false};
+    json_obj(&j);
+    json_key(&j, "reminders");
+    json_arr(&j);
+    for (size_t i = 0; i < MIN_OF(n, REMINDERS_MOST); i++)
+        put_reminder(&j, row[i]);
+    json_arr_end(&j);
+    json_obj_end(&j);
+    free(row);
+    web_json(job->http, 200, &out);
+    job_free(job);
+}
+
+void api_reminders(struct request *r)
+{
+    struct job *j = job_new(r);
+    model_want(r->board->model);
+    if (!model_ask(r->board->model, on_reminders, j, "reminders", "300", NULL))
+        job_no_redis(j);
+}
+
+/* --- health --- */
+
+static void put_nodes(struct json_out *j, const struct model *m)
+{
+    struct map nodes = {0};
+    struct span key;
+    void *value;
+    for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
+        const struct agent *a = value;
+        if (!agent_is_online(a) || !*a->node)
+            continue;
+        size_t *n = map_get(&nodes, span_str(a->node));
+        if (!n)
+            map_put(&nodes, span_str(a->node), n = xcalloc(1, sizeof(*n)));
+        ++*n;
+    }
+    json_key(j, "nodes");
+    json_arr(j);
+    for (size_t pos = 0; map_next(&nodes, &pos, &key, &value);) {
+        json_obj(j);
+        json_key(j, "node");
+        json_span(j, key);
+        json_key(j, "agents_online");
+        json_int(j, (int64_t) * (size_t *)value);
+        json_obj_end(j);
+        free(value);
+    }
+    json_arr_end(j);
+    map_fini(&nodes);
+}
+
+static void put_totals(struct json_out *j, const struct gather *g)
+{
+    static const char *const names[] = {"events", "lost", "late", "dup", "bad", "forgotten"};
+    int64_t sum[ARRAY_LEN(names)] = {0};
+    for (unsigned s = 0; s < g->n; s++)
+        for (size_t i = 1; i < g->reply[s]->n; i++)
+            for (size_t k = 0; k < ARRAY_LEN(names); k++)
+                if (span_is(row_text(redis_item(g->reply[s], i), 0), names[k]))
+                    sum[k] += row_int(redis_item(g->reply[s], i), 1);
+    json_key(j, "totals");
+    json_obj(j);
+    for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+        json_key(j, names[k]);
+        json_int(j, sum[k]);
+    }
+    json_obj_end(j);
+}
+
+static void on_info(void *ctx, const struct gather *g)
+{
+    struct job *job = ctx;
+    if (g->error) {
+        job_no_redis(job);
+        return;
+    }
+    const struct board *b = job->board;
+    struct buf out = {0};
+    struct json_out j = {&out, false};
+    json_obj(&j);
+    json_key(&j, "now_ms");
+    json_int(&j, row_int(g->reply[0], 0));
+    json_key(&j, "shards");
+    json_int(&j, g->n);
+    json_key(&j, "redis_connects");
+    json_int(&j, (int64_t)redis_connects(b->redis));
+    json_key(&j, "redis_last_error");
+    json_str(&j, redis_last_error(b->redis));
+    json_key(&j, "pages");
+    json_int(&j, b->live.n);
+    json_key(&j, "logins");
+    json_int(&j, (int64_t)b->logins.by_token.len);
+    put_totals(&j, g);
+    put_nodes(&j, b->model);
+    json_obj_end(&j);
+    web_json(job->http, 200, &out);
+    job_free(job);
+}
+
+void api_health(struct request *r)
+{
+    struct job *j = job_new(r);
+    model_want(r->board->model);
+    if (!model_ask(r->board->model, on_info, j, "info", NULL))
+        job_no_redis(j);
+}
+
+/* --- the audit trail --- */
+
+static void put_audit(struct json_out *j, const struct redis_reply *entry)
+{
+    const struct redis_reply *f = redis_item(entry, 1);
+    json_obj(j);
+    for (size_t i = 0; f->kind == REDIS_ARRAY && i + 1 < f->n; i += 2) {
+        struct span name = row_text(f, i), value = row_text(f, i + 1);
+        uint64_t at = 0;
+        char key[32];
+        if (name.n >= sizeof(key))
+            continue;
+        memcpy(key, name.p, name.n);
+        key[name.n] = '\0';
+        bool is_at = strcmp(key, "at") == 0 && span_u64(value, &at);
+        json_key(j, is_at ? "at_ms" : key);
+        if (is_at)
+            json_int(j, (int64_t)at);
+        else
+            json_span(j, value);
+    }
+    json_obj_end(j);
+}
+
+static void on_audit(void *ctx, const struct redis_reply *reply)
+{
+    struct job *job = ctx;
+    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+        job_no_redis(job);
+        return;
+    }
+    struct buf out = {0};
+    struct json_out j = {&out, false};
+    json_obj(&j);
+    json_key(&j, "entries");
+    json_arr(&j);
+    for (size_t i = 0; i < reply->n; i++)
+        put_audit(&j, redis_item(reply, i));
+    json_arr_end(&j);
+    json_obj_end(&j);
+    web_json(job->http, 200, &out);
+    job_free(job);
+}
+
+void api_audit(struct request *r)
+{
+    redis_command_str(r->board->redis, on_audit, job_new(r), "XREVRANGE", "cg:audit", "+", "-", "COUNT", "300", NULL);
+}

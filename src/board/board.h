@@ -1,0 +1,35 @@
+/* chatgate-board: what its parts share. */
+#pragma once
+
+#include "board/live.h"
+#include "board/logins.h"
+#include "board/model.h"
+#include "board/password.h"
+#include "board/settings.h"
+#include "board/users.h"
+
+struct evhttp;
+
+struct board {
+    struct loop *loop;
+    struct settings *set;
+    struct users *users;
+    int64_t users_mark; /* of the users file as it was read: it is read again when this changes */
+    struct logins logins;
+    struct password_checker *checker;
+    struct redis *redis;
+    struct model *model;
+    struct live live;
+    struct evhttp *http;
+    struct tls_server *tls;
+    struct timer *timer;
+    unsigned port;
+};
+
+/* What was done: one log line, and one entry of the stream `cg:audit` (bounded, without Redis the log line stands
+ * alone). Texts of people are escaped in the log. `target` and `why` may be empty. */
+struct audit {
+    const char *who, *role, *from, *action, *result;
+    struct span target, why;
+};
+void board_audit(struct board *b, const struct audit *a);

@@ -1,0 +1,125 @@
+/* What the pages show, read from Redis once a second for all of them together, while anybody looks. */
+#pragma once
+
+#include "base/hist.h"
+#include "base/map.h"
+#include "board/settings.h"
+#include "track/redis.h"
+
+enum { DAY_HOURS_MAX = 25, AGENTS_MAX = 5000, WAITING_MOST = 2000, LIMITS = 5 };
+
+/* X(id, name): what a message became, or a promise; the names are those of the schema. */
+#define COUNTS(X)                                                                                                      \
+    X(COUNT_IN, "in")                                                                                                  \
+    X(COUNT_PASS, "pass")                                                                                              \
+    X(COUNT_WARN, "warn")                                                                                              \
+    X(COUNT_REWRITE, "rewrite")                                                                                        \
+    X(COUNT_HOLD, "hold")                                                                                              \
+    X(COUNT_BLOCK, "block")                                                                                            \
+    X(COUNT_REFUSED, "refused")                                                                                        \
+    X(COUNT_KEPT, "promise_kept")                                                                                      \
+    X(COUNT_BROKEN, "promise_broken")                                                                                  \
+    X(COUNT_EXTENDED, "promise_extended")
+
+enum count {
+#define X(id, name) id,
+    COUNTS(X)
+#undef X
+        COUNT_KINDS
+};
+const char *count_name(enum count c);
+
+struct replies {
+    int64_t n, sum_ms, within[LIMITS]; /* 3, 30, 60, 180, 300 s */
+};
+
+struct figures {
+    struct replies first, next;
+    int64_t count[COUNT_KINDS];
+};
+void figures_add(struct figures *to, const struct figures *more);
+
+struct agent {
+    char *id, *team, *shop, *node;
+    int64_t on_ms, off_ms; /* last begin and end of a session; 0: none seen */
+    int64_t open;          /* conversations */
+    unsigned n_waiting;
+    int64_t longest_ms; /* the customer who waits longest waits since; 0: nobody */
+    struct figures hour[DAY_HOURS_MAX], day;
+    uint32_t *bucket;      /* HIST_BUCKETS counts of today's replies, or NULL: none yet */
+    uint64_t shown_hash;   /* of what the Now page shows */
+    uint64_t changed_tick; /* when that changed */
+};
+
+struct waiting {
+    char *key; /* "shard:conversation", unique */
+    char *conv, *cust, *agent, *team, *shop;
+    int64_t since_ms, n;
+    unsigned shard;
+    uint64_t changed_tick, seen_tick;
+};
+
+/* No longer waiting, or shown anew, in this tick. */
+struct left {
+    char *key, *team, *shop;
+};
+
+struct shard_reply {
+    struct redis_reply *hour[DAY_HOURS_MAX], *open; /* what is counted in, so that it can be taken out again */
+};
+
+struct model {
+    struct loop *loop;
+    struct redis *redis;
+    const struct settings *set;
+    struct redis_script *read, *extra, *move;
+    struct timer *timer;
+    loop_fn publish; /* after every tick whose answers are all here */
+    void *ctx;
+
+    int64_t n_shards; /* 0: not known yet */
+    uint64_t tick;
+    unsigned pending;
+    bool is_fresh, was_complete; /* was_complete: the last tick had no error */
+    bool had_agents;             /* figures are asked by agent, so agents come first */
+    int64_t wanted_ms;           /* monotonic: somebody looked last */
+    int64_t complete_ms;         /* Redis time of the last complete tick, 0: never */
+    int64_t day_start_ms, redis_now_ms;
+    unsigned sweep; /* next closed hour and shard to read again */
+    bool is_swept;  /* all hours of today were read */
+    bool is_cut;    /* a shard has more waiting customers than are read */
+
+    struct map agents, waiting;
+    struct left *left;
+    size_t n_left, cap_left;
+    struct shard_reply *shard;
+    struct log_limit limit;
+};
+
+struct model *model_new(struct loop *l, struct redis *r, const struct settings *set, loop_fn publish, void *ctx);
+/* Before the link is freed it must be told to end: call redis_free first. */
+void model_free(struct model **m);
+/* Somebody looks: reading goes on for the next 15 s, and begins at once if it was not going on. */
+void model_want(struct model *m);
+/* As above, from within the publishing: nothing begins. */
+void model_keep(struct model *m);
+/* A tick now, if none is running. */
+void model_poke(struct model *m);
+/* The number of today's hour at that time, or -1. */
+int model_hour(const struct model *m, int64_t at_ms);
+unsigned model_hours_today(const struct model *m);
+
+/* Asks one question of the script `read` at every shard; fn gets the answers in shard order. */
+struct gather {
+    unsigned n, pending;
+    const char *error; /* NULL: all shards answered */
+    struct redis_reply **reply;
+    void (*fn)(void *ctx, const struct gather *g);
+    void *ctx;
+};
+/* False, and no call: Redis is not there. Arguments end with NULL. */
+bool model_ask(struct model *m, void (*fn)(void *, const struct gather *), void *ctx, ...)
+    __attribute__((sentinel)) MUST_CHECK;
+/* Item `at` of a row as a number; 0 when it is none. */
+int64_t row_int(const struct redis_reply *row, size_t at);
+struct span row_text(const struct redis_reply *row, size_t at);

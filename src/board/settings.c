@@ -1,0 +1,149 @@
+#include "board/settings.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "conf/conf_read.h"
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, NAME_MAX_BYTES = 100 };
+#define DAY ((int64_t)24 * HOUR)
+
+#define AT(member) .offset = offsetof(struct settings, member)
+
+/* clang-format off */
+static const struct conf_key keys[] = {
+    {"log_level", CONF_LOG_LEVEL, AT(log_level), .def = "info", .help = "least important lines that are logged"},
+    {"listen", CONF_LISTEN, AT(listen), .def = "127.0.0.1:8090", .help = "where browsers connect"},
+    {"tls.certificate", CONF_PATH, AT(tls.certificate), .help = "PEM file with the certificate and its chain; turns TLS on"},
+    {"tls.key", CONF_PATH, AT(tls.key), .help = "PEM file with the private key"},
+    {"cookie_secure", CONF_BOOL, AT(cookie_secure), .def = "true",
+     .help = "the session's cookie travels over TLS only (the board's own, or that of a proxy in front of it); false: trials without TLS"},
+    {"users", CONF_PATH, AT(users), .def = "/etc/chatgate/board.users", .help = "who may log in; written by `chatgate-board passwd`"},
+    {"timezone", CONF_TEXT, AT(timezone), .help = "where a day begins, for example Asia/Shanghai; default: the system's"},
+    {"redis.address", CONF_CONNECT, AT(redis.addr), .def = "127.0.0.1:6379", .help = "the Redis of the gateways"},
+    {"redis.username", CONF_TEXT, AT(redis.username), .help = "ACL user"},
+    {"redis.password_file", CONF_PATH, AT(redis.password_file), .help = "file with the password in its first line"},
+    {"redis.tls.enabled", CONF_BOOL, AT(redis.tls.is_on), .def = "false", .help = "speak TLS to Redis"},
+    {"redis.tls.ca", CONF_PATH, AT(redis.tls.ca), .help = "PEM file of trusted authorities; default: the system's"},
+    {"redis.tls.verify", CONF_BOOL, AT(redis.tls.verify), .def = "true", .help = "verify the certificate and name of Redis"},
+    {"redis.tls.server_name", CONF_TEXT, AT(redis.tls.server_name), .help = "name to verify; default: the host of the address"},
+    {"redis.timeout", CONF_DURATION, AT(redis.timeout_ms), .min = 100, .max = 5 * MINUTE, .def = "5s", .help = "to connect, and for any answer"},
+    {"waiting.amber", CONF_DURATION, AT(amber_ms), .min = SECOND, .max = DAY, .def = "30s", .help = "a customer who waits so long is amber"},
+    {"waiting.red", CONF_DURATION, AT(red_ms), .min = SECOND, .max = DAY, .def = "3m", .help = "a customer who waits so long is red"},
+    {"conversation_open", CONF_DURATION, AT(open_ms), .min = MINUTE, .max = DAY, .def = "30m",
+     .help = "a conversation counts as open until so long after its last message"},
+    {"login.idle", CONF_DURATION, AT(idle_ms), .min = MINUTE, .max = 7 * DAY, .def = "12h", .help = "a login that is not used for so long ends"},
+    {"login.life", CONF_DURATION, AT(life_ms), .min = MINUTE, .max = 30 * DAY, .def = "7d", .help = "a login ends after so long in any case"},
+    {"login.tries", CONF_INT, AT(lock_tries), .min = 1, .max = 100, .def = "5", .help = "failed logins of a name until it is locked"},
+    {"login.lock", CONF_DURATION, AT(lock_ms), .min = SECOND, .max = DAY, .def = "15m", .help = "how long a name stays locked"},
+    {"streams", CONF_INT, AT(streams), .min = 1, .max = 2000, .def = "300", .help = "pages with live updates at the same time"},
+};
+/* clang-format on */
+
+static bool is_section(const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (strncmp(keys[i].name, name, n) == 0 && keys[i].name[n] == '.')
+            return true;
+    return false;
+}
+
+static bool is_key(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (strcmp(keys[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void check_names(struct conf_reader *r, const char *prefix, const struct ynode *map)
+{
+    char name[NAME_MAX_BYTES];
+    for (size_t i = 0; i < map->n; i++) {
+        const struct ynode *value = map->value[i];
+        int len = snprintf(name, sizeof(name) - 1, "%s%s", prefix, map->key[i]->text);
+        if (len < (int)sizeof(name) - 1 && !strchr(map->key[i]->text, '.')) {
+            if (is_key(name))
+                continue;
+            if (is_section(name) && value->kind == YNODE_MAP) {
+                name[len] = '.';
+                name[len + 1] = '\0';
+                check_names(r, name, value);
+                continue;
+            }
+        }
+        yaml_bad(r->errs, map->key[i], "%s%.60s: unknown key; `chatgate-board --keys` lists them", prefix,
+                 map->key[i]->text);
+    }
+}
+
+static void read_keys(struct conf_reader *r, const struct ynode *root, struct settings *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct ynode *at = conf_read_find(root, keys[i].name);
+        if (!at && keys[i].def)
+            at = yaml_load_text("default", span_str(keys[i].def), r->scratch, r->errs);
+        if (at && conf_value_read(r, &keys[i], at, s))
+            continue; /* reported */
+    }
+}
+
+static void check_pairs(const struct settings *s, const struct ynode *root, struct err_list *errs)
+{
+    if (s->amber_ms >= s->red_ms)
+        yaml_bad(errs, root, "waiting.red: must be longer than waiting.amber");
+    if (!s->tls.certificate != !s->tls.key)
+        yaml_bad(errs, root, "tls: certificate and key belong together, only one is given");
+}
+
+struct settings *settings_load(const char *path, struct err_list *errs)
+{
+    size_t before = errs->n;
+    struct arena scratch = {0};
+    const struct ynode *root = yaml_load_file(path, &scratch, errs);
+    struct settings *s = xcalloc(1, sizeof(*s));
+    if (root && root->kind == YNODE_MAP) {
+        char *copy = xstrdup(path);
+        struct conf_reader r = {.arena = &s->arena,
+                                .scratch = &scratch,
+                                .dir = arena_strdup(&s->arena, span_str(dirname(copy))),
+                                .data_dir = "",
+                                .errs = errs};
+        free(copy);
+        check_names(&r, "", root);
+        read_keys(&r, root, s);
+        check_pairs(s, root, errs);
+        s->tls.is_on = s->tls.certificate != NULL;
+    } else if (root) {
+        yaml_bad(errs, root, "the file: is %s, must be a map of keys", yaml_describe(root));
+    }
+    arena_fini(&scratch);
+    if (errs->n > before)
+        settings_free(&s);
+    return s;
+}
+
+void settings_free(struct settings **s)
+{
+    if (!*s)
+        return;
+    struct arena a = (*s)->arena;
+    arena_fini(&a);
+    free(*s);
+    *s = NULL;
+}
+
+void settings_print_keys(void)
+{
+    char allowed[100];
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct conf_key *k = &keys[i];
+        printf("%s (%s%s%s, default %s): %s\n", k->name, conf_table_type(k),
+               *conf_table_allowed(k, allowed, sizeof(allowed)) ? ", " : "",
+               conf_table_allowed(k, allowed, sizeof(allowed)), k->def ? k->def : "none", k->help);
+    }
+}

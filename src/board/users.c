@@ -1,0 +1,253 @@
+#include "board/users.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/xalloc.h"
+
+enum { FILE_BYTES_MAX = 4 << 20, FIELDS = 5 };
+
+static const char *const role_names[] = {
+#define X(id, name) [id] = name,
+    ROLES(X)
+#undef X
+};
+
+const char *role_name(enum role role)
+{
+    return role_names[role];
+}
+
+bool role_from_name(struct span name, enum role *out)
+{
+    for (size_t i = ROLE_VIEWER; i < ARRAY_LEN(role_names); i++) {
+        if (span_is(name, role_names[i])) {
+            *out = (enum role)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool user_name_fits(struct span name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = name.p[i];
+        bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                       c == '-' || c == '_' || c == '@';
+        if (!is_fine)
+            return false;
+    }
+    return name.n > 0 && name.n <= USER_NAME_MAX;
+}
+
+/* The whole file with a NUL behind it; a missing file is empty when `is_missing_fine`. */
+static char *read_file(const char *path, bool is_missing_fine, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        if (is_missing_fine && errno == ENOENT)
+            return xstrdup("");
+        err_sys(e, "%s", path);
+        return NULL;
+    }
+    struct buf b = {0};
+    ssize_t got;
+    while ((got = read(fd, buf_reserve(&b, 65536), 65536)) > 0 && b.len < FILE_BYTES_MAX)
+        buf_commit(&b, (size_t)got);
+    if (got < 0)
+        err_sys(e, "%s", path);
+    else if (got > 0)
+        err_set(e, "%s: is longer than %d bytes", path, FILE_BYTES_MAX);
+    close(fd);
+    char *text = got == 0 ? xmemdup0(buf_cstr(&b), b.len) : NULL;
+    buf_fini(&b);
+    return text;
+}
+
+/* Cuts at `mark`; the rest stays in *rest (p NULL: nothing is left). */
+static struct span cut(struct span *rest, char mark)
+{
+    const uint8_t *at = memchr(rest->p, mark, rest->n);
+    struct span part = at ? span_of(rest->p, (size_t)(at - rest->p)) : *rest;
+    *rest = at ? span_from(*rest, part.n + 1) : (struct span){0};
+    return part;
+}
+
+static void read_names(struct arena *a, struct span text, struct name_list *out)
+{
+    *out = (struct name_list){.is_all = span_is(text, "*")};
+    out->name = arena_alloc(a, (text.n / 2 + 1) * sizeof(*out->name));
+    for (struct span rest = text; rest.p && rest.n && !out->is_all;) {
+        struct span name = span_trim(cut(&rest, ','));
+        if (name.n)
+            out->name[out->n++] = span_of(arena_strdup(a, name), name.n);
+    }
+}
+
+/* NULL or what is wrong. */
+static const char *read_line(struct users *u, struct span line)
+{
+    struct span field[FIELDS] = {{0}};
+    size_t n = 0;
+    struct span rest = line;
+    for (; rest.p && n < FIELDS; n++)
+        field[n] = span_trim(cut(&rest, ':'));
+    struct user *user = &u->list[u->n];
+    if (n != FIELDS || rest.p)
+        return "must be name:hash:role:teams:shops";
+    if (!user_name_fits(field[0]))
+        return "the name must be 1 to 64 letters, digits, `.`, `-`, `_`, `@`";
+    if (users_find(u, field[0]))
+        return "this name stands above already";
+    if (field[1].n < 4 || field[1].p[0] != '$')
+        return "the hash is none of crypt(5); use chatgate-board passwd";
+    if (!role_from_name(field[2], &user->role))
+        return "the role must be viewer, supervisor or admin";
+    user->name = arena_strdup(&u->arena, field[0]);
+    user->hash = arena_strdup(&u->arena, field[1]);
+    read_names(&u->arena, field[3], &user->teams);
+    read_names(&u->arena, field[4], &user->shops);
+    u->n++;
+    return NULL;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t n = 1;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+struct users *users_load(const char *path, struct err_list *errs)
+{
+    struct err e;
+    size_t before = errs->n;
+    char *text = read_file(path, false, &e);
+    if (!text) {
+        err_list_add(errs, "%s", e.text);
+        return NULL;
+    }
+    struct users *u = xcalloc(1, sizeof(*u));
+    u->list = xcalloc(MIN_OF(count_lines(text), USERS_MAX), sizeof(*u->list));
+    int number = 0;
+    for (struct span rest = span_str(text); rest.p && rest.n;) {
+        struct span line = span_trim(cut(&rest, '\n'));
+        number++;
+        if (!line.n || line.p[0] == '#')
+            continue;
+        const char *wrong = u->n < USERS_MAX ? read_line(u, line) : "too many users";
+        if (wrong)
+            err_list_add(errs, "%s:%d:1: %s", path, number, wrong);
+    }
+    free(text);
+    if (errs->n > before)
+        users_free(&u);
+    return u;
+}
+
+void users_free(struct users **u)
+{
+    if (!*u)
+        return;
+    arena_fini(&(*u)->arena);
+    free((*u)->list);
+    free(*u);
+    *u = NULL;
+}
+
+const struct user *users_find(const struct users *u, struct span name)
+{
+    for (size_t i = 0; i < u->n; i++)
+        if (span_is(name, u->list[i].name))
+            return &u->list[i];
+    return NULL;
+}
+
+static bool is_listed(const struct name_list *l, struct span name)
+{
+    for (size_t i = 0; i < l->n && !l->is_all; i++)
+        if (span_eq(l->name[i], name))
+            return true;
+    return l->is_all;
+}
+
+bool user_sees(const struct user *u, struct span team, struct span shop)
+{
+    return is_listed(&u->teams, team) && is_listed(&u->shops, shop);
+}
+
+/* --- writing --- */
+
+static struct span pick(const char *given, struct span held, const char *otherwise)
+{
+    return given ? span_str(given) : held.n ? held : span_str(otherwise);
+}
+
+static void append_user(struct buf *out, const struct user_change *c, struct span old)
+{
+    struct span field[FIELDS] = {{0}};
+    for (size_t i = 0; old.p && i < FIELDS; i++)
+        field[i] = span_trim(cut(&old, ':'));
+    struct span hash = pick(c->hash, field[1], ""), role = pick(c->role, field[2], "viewer");
+    struct span teams = pick(c->teams, field[3], "*"), shops = pick(c->shops, field[4], "*");
+    buf_printf(out, "%s:%.*s:%.*s:%.*s:%.*s\n", c->name, (int)hash.n, (const char *)hash.p, (int)role.n,
+               (const char *)role.p, (int)teams.n, (const char *)teams.p, (int)shops.n, (const char *)shops.p);
+}
+
+static int replace_file(const char *path, const struct buf *text, struct err *e)
+{
+    struct stat st;
+    bool is_there = stat(path, &st) == 0;
+    char *next = xasprintf("%s.new", path);
+    int rc = -1, fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        err_sys(e, "%s", next);
+    else if ((is_there && (fchmod(fd, st.st_mode & 0777) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0)) ||
+             write(fd, buf_span(text).p, text->len) != (ssize_t)text->len || fsync(fd) != 0 || rename(next, path) != 0)
+        err_sys(e, "%s", path);
+    else
+        rc = 0;
+    if (fd >= 0)
+        close(fd);
+    free(next);
+    return rc;
+}
+
+int users_write(const char *path, const struct user_change *c, struct err *e)
+{
+    char *text = read_file(path, true, e);
+    if (!text)
+        return -1;
+    struct buf out = {0};
+    bool is_done = false;
+    for (struct span rest = span_str(text); rest.p && rest.n;) {
+        struct span line = cut(&rest, '\n'), name = span_trim(line);
+        if (name.n && name.p[0] != '#' && span_is(cut(&name, ':'), c->name)) {
+            is_done = true;
+            if (!c->is_gone)
+                append_user(&out, c, span_trim(line));
+            continue;
+        }
+        buf_append_span(&out, line);
+        buf_append_str(&out, "\n");
+    }
+    int rc = 0;
+    if (!is_done && c->is_gone)
+        rc = err_set(e, "%s: no user %s", path, c->name);
+    else if (!is_done && !c->hash)
+        rc = err_set(e, "%s: no user %s, and no password was given", path, c->name);
+    else if (!is_done)
+        append_user(&out, c, (struct span){0});
+    if (rc == 0)
+        rc = replace_file(path, &out, e);
+    buf_fini(&out);
+    free(text);
+    return rc;
+}

@@ -1,0 +1,260 @@
+#include "board/view.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/xalloc.h"
+
+enum { WITHIN_30S = 1, WITHIN_180S = 3 };
+
+static void put_text(struct json_out *j, const char *key, const char *text)
+{
+    json_key(j, key);
+    json_str(j, text);
+}
+
+static void put_int(struct json_out *j, const char *key, int64_t v)
+{
+    json_key(j, key);
+    json_int(j, v);
+}
+
+static void put_int_or_null(struct json_out *j, const char *key, int64_t v, bool is_known)
+{
+    json_key(j, key);
+    if (is_known)
+        json_int(j, v);
+    else
+        json_null(j);
+}
+
+static void put_ratio(struct json_out *j, const char *key, int64_t part, int64_t whole)
+{
+    json_key(j, key);
+    if (whole > 0)
+        json_dbl(j, (double)part / (double)whole);
+    else
+        json_null(j);
+}
+
+static bool sees(const struct user *u, const char *team, const char *shop)
+{
+    return user_sees(u, span_str(team), span_str(shop));
+}
+
+bool agent_is_online(const struct agent *a)
+{
+    return a->on_ms > a->off_ms;
+}
+
+/* --- waiting --- */
+
+static void put_waiting(struct json_out *j, const struct waiting *w)
+{
+    json_obj(j);
+    put_text(j, "key", w->key);
+    put_text(j, "conversation", w->conv);
+    put_text(j, "customer", w->cust);
+    put_text(j, "agent", w->agent);
+    put_text(j, "team", w->team);
+    put_text(j, "shop", w->shop);
+    put_int(j, "since_ms", w->since_ms);
+    put_int(j, "messages", w->n);
+    json_obj_end(j);
+}
+
+void view_changes(struct json_out *j, const struct model *m, const struct user *u, bool is_full)
+{
+    struct span key;
+    void *value;
+    json_key(j, "full");
+    json_bool(j, is_full);
+    json_key(j, "del");
+    json_arr(j);
+    for (size_t i = 0; i < m->n_left && !is_full; i++)
+        if (sees(u, m->left[i].team, m->left[i].shop))
+            json_str(j, m->left[i].key);
+    json_arr_end(j);
+    json_key(j, "set");
+    json_arr(j);
+    for (size_t pos = 0; map_next(&m->waiting, &pos, &key, &value);) {
+        const struct waiting *w = value;
+        if ((is_full || w->changed_tick == m->tick) && sees(u, w->team, w->shop))
+            put_waiting(j, w);
+    }
+    json_arr_end(j);
+    json_key(j, "agents");
+    json_arr(j);
+    for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
+        const struct agent *a = value;
+        if ((is_full || a->changed_tick == m->tick) && sees(u, a->team, a->shop))
+            view_agent(j, m, a, false);
+    }
+    json_arr_end(j);
+}
+
+/* --- agents --- */
+
+int64_t view_quantile(const struct agent *a, double q)
+{
+    int64_t n = 0, below = 0;
+    for (unsigned i = 0; a->bucket && i < HIST_BUCKETS; i++)
+        n += a->bucket[i];
+    if (!n)
+        return -1;
+    int64_t rank = (int64_t)(q * (double)n + 0.999999);
+    rank = MAX_OF(MIN_OF(rank, n), 1);
+    unsigned i = 0;
+    while (i < HIST_BUCKETS - 1 && (below += a->bucket[i]) < rank)
+        i++;
+    return (int64_t)hist_upper(i);
+}
+
+static void put_replies(struct json_out *j, const struct replies *r)
+{
+    put_int(j, "replies", r->n);
+    put_int_or_null(j, "mean_ms", r->n ? r->sum_ms / r->n : 0, r->n > 0);
+    put_ratio(j, "within_30s", r->within[WITHIN_30S], r->n);
+    put_ratio(j, "within_180s", r->within[WITHIN_180S], r->n);
+}
+
+static struct replies both(const struct figures *f)
+{
+    struct figures sum = *f;
+    struct figures next = {.first = f->next};
+    figures_add(&sum, &next);
+    return sum.first;
+}
+
+static void put_counts(struct json_out *j, const struct figures *f)
+{
+    put_int(j, "incoming", f->count[COUNT_IN]);
+    put_int(j, "passed", f->count[COUNT_PASS]);
+    put_int(j, "warned", f->count[COUNT_WARN]);
+    put_int(j, "rewritten", f->count[COUNT_REWRITE]);
+    put_int(j, "held", f->count[COUNT_HOLD]);
+    put_int(j, "blocked", f->count[COUNT_BLOCK]);
+    put_int(j, "refused", f->count[COUNT_REFUSED]);
+    put_int(j, "promises_kept", f->count[COUNT_KEPT]);
+    put_int(j, "promises_broken", f->count[COUNT_BROKEN]);
+    put_int(j, "promises_extended", f->count[COUNT_EXTENDED]);
+}
+
+static void put_first_and_next(struct json_out *j, const struct figures *f)
+{
+    json_key(j, "first");
+    json_obj(j);
+    put_replies(j, &f->first);
+    json_obj_end(j);
+    json_key(j, "next");
+    json_obj(j);
+    put_replies(j, &f->next);
+    json_obj_end(j);
+}
+
+static void put_quantile(struct json_out *j, const char *key, const struct agent *a, double q)
+{
+    int64_t ms = view_quantile(a, q);
+    put_int_or_null(j, key, ms, ms >= 0);
+}
+
+void view_agent(struct json_out *j, const struct model *m, const struct agent *a, bool is_long)
+{
+    (void)m;
+    struct replies all = both(&a->day);
+    json_obj(j);
+    put_text(j, "agent", a->id);
+    put_text(j, "team", a->team);
+    put_text(j, "shop", a->shop);
+    put_text(j, "node", a->node);
+    json_key(j, "online");
+    json_bool(j, agent_is_online(a));
+    put_int_or_null(j, "since_ms", agent_is_online(a) ? a->on_ms : a->off_ms, a->on_ms || a->off_ms);
+    put_int(j, "open", a->open);
+    put_int(j, "waiting", a->n_waiting);
+    put_int_or_null(j, "longest_since_ms", a->longest_ms, a->longest_ms > 0);
+    if (is_long) {
+        put_replies(j, &all);
+        put_quantile(j, "p50_ms", a, 0.5);
+        put_quantile(j, "p90_ms", a, 0.9);
+        put_quantile(j, "p99_ms", a, 0.99);
+        put_first_and_next(j, &a->day);
+        put_counts(j, &a->day);
+    }
+    json_obj_end(j);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct agent *const *)a)->id, (*(const struct agent *const *)b)->id);
+}
+
+const struct agent **view_agents(const struct model *m, const struct user *u, size_t *n)
+{
+    struct span key;
+    void *value;
+    const struct agent **list = xcalloc(m->agents.len + 1, sizeof(const struct agent *));
+    *n = 0;
+    for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
+        const struct agent *a = value;
+        if (sees(u, a->team, a->shop))
+            list[(*n)++] = a;
+    }
+    qsort(list, *n, sizeof(const struct agent *), by_name);
+    return list;
+}
+
+/* --- today --- */
+
+static bool is_hour_read(const struct model *m, unsigned hour)
+{
+    for (unsigned s = 0; s < m->n_shards; s++)
+        if (!m->shard[s].hour[hour])
+            return false;
+    return m->n_shards > 0;
+}
+
+static void put_hour(struct json_out *j, const struct model *m, unsigned hour, const struct figures *f)
+{
+    bool is_read = is_hour_read(m, hour);
+    struct replies all = both(f);
+    json_obj(j);
+    put_int(j, "start_ms", m->day_start_ms + (int64_t)hour * 3600000);
+    put_int_or_null(j, "replies", all.n, is_read);
+    put_ratio(j, "within_30s", all.within[WITHIN_30S], all.n);
+    put_ratio(j, "within_180s", all.within[WITHIN_180S], all.n);
+    put_int_or_null(j, "blocked", f->count[COUNT_BLOCK], is_read);
+    put_int_or_null(j, "rewritten", f->count[COUNT_REWRITE], is_read);
+    put_int_or_null(j, "warned", f->count[COUNT_WARN], is_read);
+    json_obj_end(j);
+}
+
+void view_today(struct json_out *j, const struct model *m, const struct user *u)
+{
+    struct figures hour[DAY_HOURS_MAX] = {0}, day = {0};
+    struct span key;
+    void *value;
+    unsigned n = model_hours_today(m);
+    for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
+        const struct agent *a = value;
+        if (!sees(u, a->team, a->shop))
+            continue;
+        figures_add(&day, &a->day);
+        for (unsigned h = 0; h < n; h++)
+            figures_add(&hour[h], &a->hour[h]);
+    }
+    struct replies all = both(&day);
+    json_obj(j);
+    put_int(j, "start_ms", m->day_start_ms);
+    json_key(j, "complete");
+    json_bool(j, m->is_swept);
+    put_replies(j, &all);
+    put_first_and_next(j, &day);
+    put_counts(j, &day);
+    json_key(j, "hours");
+    json_arr(j);
+    for (unsigned h = 0; h < n; h++)
+        put_hour(j, m, h, &hour[h]);
+    json_arr_end(j);
+    json_obj_end(j);
+}

@@ -1,0 +1,18 @@
+/* The model as JSON, cut down to what one user may see. */
+#pragma once
+
+#include "base/json_out.h"
+#include "board/board.h"
+
+/* Members `full`, `set`, `del`, `agents` of an object: with is_full all, else what changed in this tick. */
+void view_changes(struct json_out *j, const struct model *m, const struct user *u, bool is_full);
+/* An object: today's figures of the agents whom the user sees, and by hour. Undefined is null, and so is an hour that
+ * was not read. */
+void view_today(struct json_out *j, const struct model *m, const struct user *u);
+/* One agent's row: the Now page's members, and with `is_long` today's figures. */
+void view_agent(struct json_out *j, const struct model *m, const struct agent *a, bool is_long);
+/* The agents whom the user sees, by name; *n of them, freed by the caller. */
+const struct agent **view_agents(const struct model *m, const struct user *u, size_t *n);
+/* A quantile of today's replies in ms; -1: there are none. */
+int64_t view_quantile(const struct agent *a, double q);
+bool agent_is_online(const struct agent *a);

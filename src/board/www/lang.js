@@ -1,0 +1,115 @@
+// Texts in English and Chinese. The language is the reader's choice, else the browser's.
+const TEXTS = {
+  title: ["Service desk", "客服看板"], now: ["Now", "实时"], cases: ["Cases", "投诉"], agents: ["Agents", "客服"],
+  reminders: ["Reminders", "提醒"], health: ["Health", "运行状态"], audit: ["Audit trail", "审计记录"],
+  user: ["Name", "用户名"], password: ["Password", "密码"], log_in: ["Log in", "登录"], log_out: ["Log out", "退出"],
+  theme: ["Dark or light", "深色或浅色"], language: ["中文", "English"], skip: ["To the content", "跳到正文"],
+  role_viewer: ["viewer", "只读"], role_supervisor: ["supervisor", "主管"], role_admin: ["administrator", "管理员"],
+  e_credentials: ["Name or password is wrong.", "用户名或密码错误。"],
+  e_locked: ["Too many failed logins. Try again later.", "登录失败次数过多，请稍后再试。"],
+  e_busy: ["Many people are logging in. Try again.", "登录人数较多，请重试。"],
+  e_login: ["Your login has ended.", "登录已失效，请重新登录。"],
+  e_role: ["Your role does not allow this.", "你的角色无权执行此操作。"],
+  e_redis: ["Redis cannot be reached. Nothing was changed as far as we know; try again.", "无法连接 Redis，请重试。"],
+  e_illegal_move: ["The case has moved on meanwhile.", "该投诉的状态已经变化。"],
+  e_other_case: ["Another case of this customer is open.", "该顾客另有未结投诉。"],
+  e_case: ["There is no such case.", "没有这个投诉。"], e_why: ["Please give a reason.", "请填写原因。"],
+  e_network: ["The dashboard's server does not answer.", "看板服务器没有响应。"],
+  e_other: ["That did not work.", "操作失败。"],
+  offline: ["No connection to the dashboard's server. What you see is old.", "与看板服务器的连接已断开，当前数据已过期。"],
+  no_redis: ["Redis cannot be reached. What you see is {0} old.", "无法连接 Redis，当前数据已过期 {0}。"],
+  no_redis_yet: ["Redis cannot be reached, or no gateway has written to it yet.", "无法连接 Redis，或尚无网关写入数据。"],
+  loading_day: ["Today's figures are still being read.", "今日数据仍在读取中。"],
+  cut: ["More customers wait than are shown.", "等待的顾客多于此处显示的数量。"],
+  waiting: ["Customers waiting", "等待中的顾客"], longest: ["Longest wait", "最长等待"],
+  within_30: ["Replied within 30 s", "30 秒内回复"], within_180: ["Replied within 3 min", "3 分钟内回复"],
+  online: ["Agents online", "在线客服"], open_convs: ["{0} open conversations", "{0} 个进行中的会话"],
+  blocked: ["Blocked", "已拦截"], rewritten: ["Rewritten", "已改写"], warned: ["Warned", "已警告"],
+  today: ["today", "今日"], replies_today: ["{0} replies today", "今日 {0} 次回复"],
+  who_waits: ["Who waits", "谁在等待"], longest_first: ["longest wait first", "等待最久的在前"],
+  nobody_waits: ["Nobody waits.", "没有顾客在等待。"], more: ["and {0} more", "另有 {0} 位"],
+  messages: ["{0} msgs", "{0} 条"], no_agent: ["no agent", "无客服"],
+  agent: ["Agent", "客服"], team: ["Team", "团队"], shop: ["Shop", "店铺"], open: ["Open", "会话"],
+  waits: ["Waiting", "等待"], replies: ["Replies", "回复数"], first: ["First reply", "首次回复"], mean: ["Mean", "平均"],
+  kept: ["Promises kept", "守约"], broken: ["broken", "失约"], offline_short: ["offline", "离线"],
+  nobody: ["No agent was seen yet.", "尚未见到任何客服。"], none_online: ["No agent is online.", "没有客服在线。"],
+  csv: ["Download CSV", "下载 CSV"], find: ["Find", "查找"], find_case: ["customer, order, words …", "顾客、订单号、内容…"],
+  show: ["Show", "显示"], which_open: ["unfinished", "未结"], which_all: ["all", "全部"],
+  severity: ["Severity", "严重程度"], any: ["any", "不限"], s1: ["minor", "一般"], s2: ["serious", "较重"], s3: ["grave", "严重"],
+  no_cases: ["No case fits.", "没有符合条件的投诉。"], n_cases: ["{0} cases", "{0} 个投诉"],
+  age: ["open for {0}", "已 {0}"], no_news: ["no news for {0}", "{0} 无进展"],
+  customer: ["Customer", "顾客"], orders: ["Orders", "订单号"], opened: ["Opened", "立案"], updated: ["Last change", "最近变化"],
+  news: ["Last news to the customer", "最近答复顾客"], complaints: ["Complaints", "投诉次数"], rule: ["Rule", "规则"],
+  conversation: ["Conversation", "会话"], history: ["History", "经过"], close_detail: ["Back to the list", "返回列表"],
+  state_open: ["open", "待处理"], state_acknowledged: ["acknowledged", "已受理"], state_waiting: ["waiting", "等待中"],
+  state_solved: ["solved", "已解决"], state_closed: ["closed", "已关闭"], state_reopened: ["reopened", "重新打开"],
+  do_acknowledged: ["Acknowledge", "受理"], do_waiting: ["Wait", "等待"], do_solved: ["Solve", "解决"],
+  do_closed: ["Close", "关闭"], do_reopened: ["Reopen", "重新打开"],
+  reason: ["Reason (needed)", "原因（必填）"], done_move: ["Done: {0}", "已完成：{0}"],
+  r_called: ["Called the customer", "已电话联系顾客"], r_refund: ["Refund issued", "已退款"],
+  r_resent: ["Goods sent again", "已补发"], r_wait_courier: ["Waiting for the courier", "等待快递核实"],
+  r_not_justified: ["Not a complaint", "不属于投诉"], look_only: ["Your role may look only.", "你的角色只能查看。"],
+  kind_not_delivered: ["not delivered", "未收到货"], kind_not_as_described: ["not as described", "描述不符"],
+  kind_damaged: ["damaged or lost", "破损丢失"], kind_wrong_item: ["wrong item", "发错货"], kind_refund: ["refund", "退款"],
+  kind_attitude: ["attitude", "服务态度"], kind_fake: ["fake goods", "假货"], kind_invoice: ["invoice", "发票"],
+  kind_promise_broken: ["promise broken", "未守承诺"], kind_promise: ["promise broken", "未守承诺"],
+  kind_regulator: ["will go to the regulator", "将投诉监管部门"], kind_bad_review: ["bad review", "差评"],
+  kind_other: ["other", "其他"], kind_complaint: ["complaint", "投诉"],
+  at: ["When", "时间"], what: ["What", "事项"], to: ["To", "对象"], result: ["Result", "结果"],
+  rem_unanswered: ["unanswered customer", "顾客未获回复"], rem_stale_case: ["case without news", "投诉无进展"],
+  rem_commitment: ["promise due", "承诺到期"], rem_raised: ["raised", "已提醒"], rem_delivered: ["shown in the chat", "已送达聊天窗口"],
+  rem_undelivered: ["not shown", "未送达"], rem_uncertain: ["perhaps shown", "可能已送达"],
+  to_agent: ["agent", "客服"], to_supervisor: ["supervisor", "主管"], since: ["since", "始于"],
+  no_reminders: ["No reminder yet.", "暂无提醒。"],
+  node: ["Gateway", "网关"], agents_online: ["Agents online", "在线客服"], shards: ["Shards", "分片"],
+  h_events: ["Events recorded", "已记录事件"], h_lost: ["Events lost (gaps in the data)", "丢失的事件（数据缺口）"],
+  h_late: ["Events too late to count", "过迟未计入的事件"], h_dup: ["Copies left out", "已忽略的重复"],
+  h_bad: ["Events that could not be read", "无法读取的事件"], h_forgotten: ["Forgotten waiting customers", "因过久而移除的等待"],
+  h_connects: ["Connections to Redis since start", "启动以来的 Redis 连接次数"], h_error: ["Last error of the link", "最近的连接错误"],
+  h_pages: ["Pages with live updates", "实时页面数"], h_logins: ["Logins", "登录数"], no_nodes: ["No gateway has agents.", "没有网关有在线客服。"],
+  who: ["Who", "操作人"], action: ["Action", "操作"], target: ["Target", "目标"], why: ["Reason", "原因"], from: ["From", "来源"],
+  days: ["{0} d {1} h", "{0} 天 {1} 时"], hours: ["{0} h {1} min", "{0} 时 {1} 分"], minutes: ["{0} min {1} s", "{0} 分 {1} 秒"], seconds: ["{0} s", "{0} 秒"],
+  keys: ["Keys: {0} pages · {1} find · {2} theme · {3} language", "快捷键：{0} 切换页面 · {1} 查找 · {2} 主题 · {3} 语言"],
+  by_hour: ["{0} by hour", "{0}（每小时）"],
+};
+const AT = { en: 0, zh: 1 };
+
+export const stored = {
+  get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+  set(key, value) { try { localStorage.setItem(key, value); } catch { /* private window: for this page only */ } },
+};
+
+let lang = stored.get("lang");
+if (!(lang in AT)) {
+  lang = (navigator.languages || [navigator.language]).map((l) => l.slice(0, 2)).find((l) => l in AT) || "en";
+}
+
+export const language = () => lang;
+export function setLanguage(to) {
+  lang = to;
+  stored.set("lang", to);
+}
+export function t(key, ...args) {
+  const pair = TEXTS[key];
+  return pair ? pair[AT[lang]].replace(/\{(\d)\}/g, (_, i) => args[i] ?? "") : key;
+}
+// The text of a word from the data, or the word itself when it is none of ours.
+export const word = (prefix, w) => (TEXTS[prefix + w] ? t(prefix + w) : w);
+
+export function duration(ms) {
+  if (ms == null) return "–";
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return t("seconds", s);
+  if (s < 3600) return t("minutes", Math.floor(s / 60), String(s % 60).padStart(2, "0"));
+  if (s < 86400) return t("hours", Math.floor(s / 3600), String(Math.floor(s / 60) % 60).padStart(2, "0"));
+  return t("days", Math.floor(s / 86400), Math.floor(s / 3600) % 24);
+}
+// 0:07, 12:34, 3:04:05
+export function clock(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000)), pad = (n) => String(n).padStart(2, "0");
+  return s < 3600 ? `${Math.floor(s / 60)}:${pad(s % 60)}` : `${Math.floor(s / 3600)}:${pad(Math.floor(s / 60) % 60)}:${pad(s % 60)}`;
+}
+export const percent = (v) => (v == null ? "–" : new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: v < 1 && v > 0.9 ? 1 : 0 }).format(v));
+export const number = (v) => (v == null ? "–" : new Intl.NumberFormat(lang).format(v));
+export const seconds = (ms) => (ms == null ? "–" : ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms));
+export const when = (ms) => (ms ? new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", { dateStyle: "short", timeStyle: "medium" }).format(ms) : "–");

@@ -1,0 +1,60 @@
+// Agents, Reminders, Health and the audit trail: tables that are read again every few seconds.
+import { call } from "./api.js";
+import { errorText } from "./cases.js";
+import { number, percent, seconds, t, when, word } from "./lang.js";
+import { h, setText } from "./dom.js";
+
+const REFRESH_MS = 5000;
+
+// head: [text, is number]; rows: lists of cells (text or element)
+function table(head, rows) {
+  return h("div", { class: "scroll" }, h("table", {},
+    h("thead", {}, h("tr", {}, head.map(([text, num]) => h("th", { scope: "col", class: num ? "num" : null }, text)))),
+    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((c, i) => h("td", { class: head[i][1] ? "num" : null }, c)))))));
+}
+const panel = (title, extra, ...body) => h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, title), extra), ...body);
+const empty = (text) => h("p", { class: "empty" }, text);
+
+function polled(read, draw) {
+  let timer = 0, ended = false, last = "";
+  const message = h("p", { class: "error", role: "alert", hidden: true }), body = h("div");
+  async function load() {
+    try {
+      const d = await read();
+      if (ended) return;
+      const text = JSON.stringify(d);
+      if (text !== last) body.replaceChildren(...draw(d));
+      last = text;
+      message.hidden = true;
+    } catch (e) {
+      if (ended) return;
+      message.hidden = false;
+      setText(message, errorText(e));
+    }
+    timer = setTimeout(load, REFRESH_MS);
+  }
+  load();
+  return { page: h("div", {}, message, body), end() { ended = true; clearTimeout(timer); } };
+}
+
+export const agentsPage = () => polled(() => call("GET", "/api/v1/agents"), (d) => [
+  panel(`${t("agents")} · ${t("today")}`, h("a", { href: "/api/v1/agents.csv", download: "" }, t("csv")),
+    d.agents.length ? table([[t("agent")], [t("team")], [t("shop")], [t("open"), 1], [t("waits"), 1], [t("replies"), 1], [t("within_30"), 1],
+      [t("within_180"), 1], ["p50", 1], ["p90", 1], ["p99", 1], [t("first"), 1], [t("blocked"), 1], [t("rewritten"), 1], [t("warned"), 1], [t("kept"), 1], [t("broken"), 1]],
+    d.agents.map((a) => [h("span", {}, h("span", { class: a.online ? "dot" : "dot off", role: "img", "aria-label": a.online ? t("online") : t("offline_short") }), a.agent),
+      a.team || "–", a.shop || "–", number(a.open), number(a.waiting), number(a.replies), percent(a.within_30s), percent(a.within_180s), seconds(a.p50_ms),
+      seconds(a.p90_ms), seconds(a.p99_ms), seconds(a.first.mean_ms), number(a.blocked), number(a.rewritten), number(a.warned), number(a.promises_kept),
+      number(a.promises_broken)])) : empty(t("nobody")))]);
+
+export const remindersPage = () => polled(() => call("GET", "/api/v1/reminders"), (d) => [
+  panel(t("reminders"), null, d.reminders.length ? table([[t("at")], [t("what")], [t("result")], [t("to")], [t("agent")], [t("customer")], [t("since")]],
+    d.reminders.map((r) => [when(r.at_ms), word("rem_", r.kind), word("rem_", r.what), r.to ? word("to_", r.to) : "–", r.agent || "–", r.customer || "–", when(r.since_ms)]))
+    : empty(t("no_reminders")))]);
+
+export const healthPage = () => polled(async () => ({ health: await call("GET", "/api/v1/health"), audit: await call("GET", "/api/v1/audit") }),
+  ({ health: d, audit }) => [h("div", { class: "columns" },
+    panel(t("health"), null, table([[t("what")], ["", 1]], [...Object.entries(d.totals).map(([k, v]) => [t("h_" + k), number(v)]),
+      [t("shards"), number(d.shards)], [t("h_connects"), number(d.redis_connects)], [t("h_error"), d.redis_last_error || "–"], [t("h_pages"), number(d.pages)], [t("h_logins"), number(d.logins)]])),
+    panel(t("node"), null, d.nodes.length ? table([[t("node")], [t("agents_online"), 1]], d.nodes.map((n) => [n.node, number(n.agents_online)])) : empty(t("no_nodes")))),
+  h("p"), panel(t("audit"), null, table([[t("at")], [t("who")], [t("action")], [t("target")], [t("why")], [t("result")], [t("from")]],
+    audit.entries.map((e) => [when(e.at_ms), e.who, e.action, e.target || "–", e.why || "–", e.result, e.from])))]);

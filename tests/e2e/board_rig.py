@@ -1,0 +1,210 @@
+"""chatgate-board on a Redis, its users, its API, and its pages in Chromium."""
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+from gateway import BUILD, SOURCE, Process, wait_for
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from track_redis import Shard
+
+PROGRAM = BUILD / "src" / "board" / "chatgate-board"
+PASSWORD = "correct horse 1"
+USERS = {  # name: role, teams, shops
+    "vera": ("viewer", "*", "*"), "sue": ("supervisor", "*", "*"), "adam": ("admin", "*", "*"),
+    "red-view": ("viewer", "red", "*"), "red-sup": ("supervisor", "red", "*"), "shop-sup": ("supervisor", "*", "s2"),
+    "none-sup": ("supervisor", "", ""),
+}
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+ --disable-component-update --disable-sync --disable-dev-shm-usage""".split()
+
+
+def passwd(users, name, *args, password=PASSWORD, check=True):
+    done = subprocess.run([str(PROGRAM), "passwd", name, "--users", str(users), *args], input=password + "\n", text=True,
+                          capture_output=True, timeout=60)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+class Board(Process):
+    def __init__(self, folder, redis_socket, users=USERS, extra="", secure=False):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.users = folder, folder / "users"
+        hash_of = passwd(self.users, "first")  # one hash for all: each takes a while
+        line = self.users.read_text().strip().split(":")[1]
+        assert hash_of.returncode == 0
+        self.users.write_text("".join(f"{n}:{line}:{r}:{t}:{s}\n" for n, (r, t, s) in users.items()))
+        self.config = folder / "board.yaml"
+        self.config.write_text(f"listen: 127.0.0.1:0\nusers: {self.users}\ncookie_secure: {str(secure).lower()}\n"
+                               f"redis: {{address: {redis_socket}, timeout: 2s}}\n{extra}")
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
+        super().__init__([PROGRAM, "--config", self.config], folder / "board.log", env=env)
+        self.port = int(self.wait_line(r" ready .* port=(\d+)").group(1))
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/"
+
+    def stop(self, **kw):
+        code = super().stop(**kw)
+        assert code == 0 and "ERROR: " not in self.text() and "runtime error" not in self.text(), self.text()[-6000:]
+        return code
+
+
+class Client:
+    """One browser's worth of API: cookie and CSRF token."""
+
+    def __init__(self, board, name=None, password=PASSWORD):
+        self.board, self.cookie, self.csrf = board, None, None
+        if name:
+            code, body = self.call("POST", "/api/v1/login", {"user": name, "password": password})
+            assert code == 200, body
+            self.session, self.csrf = body, body["csrf"]
+
+    def raw(self, method, path, body=None, headers=None):
+        c = http.client.HTTPConnection("127.0.0.1", self.board.port, timeout=20)
+        try:
+            c.request(method, path, body, headers or {})
+            answer = c.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            c.close()
+
+    def headers(self):
+        h = {}
+        if self.cookie:
+            h["Cookie"] = self.cookie
+        if self.csrf:
+            h["X-CSRF-Token"] = self.csrf
+        return h
+
+    def call(self, method, path, body=None):
+        h = self.headers()
+        if body is not None:
+            h["Content-Type"] = "application/json"
+        code, got, data = self.raw(method, path, json.dumps(body) if body is not None else None, h)
+        if "Set-Cookie" in got:
+            self.set_cookie = got["Set-Cookie"]
+            self.cookie = got["Set-Cookie"].split(";")[0]
+        self.got = got
+        return code, json.loads(data)
+
+    def get(self, path):
+        code, body = self.call("GET", path)
+        assert code == 200, (code, body)
+        return body
+
+    def now_until(self, what, probe, seconds=20):
+        return wait_for(what, lambda: (lambda d: d if d["data_ms"] and probe(d) else None)(self.get("/api/v1/now")), seconds)
+
+
+class Story:
+    """Events as a gateway would record them, put in by the pump's script."""
+
+    def __init__(self, db, shards=4):
+        self.db = db
+        db.hset("cg:meta", mapping={"shards": shards, "version": 1})
+        self.shard = [Shard(db, i) for i in range(shards)]
+        self.seq = [0] * shards
+        s, us = db.time()
+        self.now = s * 1000 + us // 1000
+
+    def put(self, shard, *events):
+        records = []
+        for e in events:
+            self.seq[shard] += 1
+            records.append((self.seq[shard], {"mid": f"m{shard}.{self.seq[shard]}", **e}))
+        assert self.shard[shard].apply("story", records)[3] == "OK"
+
+    def agent(self, name, team, shop, shard=0):
+        self.put(shard, {"k": "agent_on", "at": self.now - 3600000, "agent": name, "team": team, "shop": shop})
+
+    def says(self, shard, cust, ago_ms, agent, team, shop, **e):
+        self.put(shard, {"k": "in", "at": self.now - ago_ms, "live": True, "sender": cust, "conv": "c-" + cust, "cust": cust,
+                         "agent": agent, "team": team, "shop": shop, **e})
+
+    def answers(self, shard, cust, ago_ms, agent, team, shop, **e):
+        self.put(shard, {"k": "out", "at": self.now - ago_ms, "dlv": True, "human": True, "conv": "c-" + cust, "cust": cust,
+                         "agent": agent, "team": team, "shop": shop, **e})
+
+
+class Page:
+    def __init__(self, url, width=1366, height=900, lang="en-US", scheme="light"):
+        options = webdriver.ChromeOptions()
+        self.profile = tempfile.TemporaryDirectory()
+        for flag in [*FLAGS, f"--user-data-dir={self.profile.name}", f"--lang={lang}"]:
+            options.add_argument(flag)
+        options.add_experimental_option("prefs", {"intl.accept_languages": lang})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(service=webdriver.chrome.service.Service("/usr/bin/chromedriver"), options=options)
+        self.driver.execute_cdp_cmd("Emulation.setLocaleOverride", {"locale": lang})
+        self.size(width, height)
+        self.scheme(scheme)
+        self.driver.get(url)
+
+    def size(self, width, height):
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                                    {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+
+    def scheme(self, scheme):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                                    {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+    def close(self):
+        self.driver.quit()
+        self.profile.cleanup()
+
+    def find(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def js(self, text, *args):
+        return self.driver.execute_script(text, *args)
+
+    def wait(self, selector, seconds=20):
+        return wait_for(selector, lambda: next((e for e in self.find(selector) if e.is_displayed()), None), seconds)
+
+    def text(self, selector):
+        return self.js("return document.querySelector(arguments[0])?.innerText ?? null", selector)
+
+    def wait_text(self, selector, pattern, seconds=20):
+        return wait_for(f"{pattern} in {selector}, which is {self.text(selector)!r}",
+                        lambda: re.search(pattern, self.text(selector) or ""), seconds)
+
+    def log_in(self, name, password=PASSWORD):
+        self.wait("input[name=user]").send_keys(name)
+        self.find("input[name=password]")[0].send_keys(password)
+        self.find("form button.main")[0].click()
+
+    def go(self, page):
+        self.js("location.hash = arguments[0]", page)
+        self.wait(f'nav a[href="#{page}"][aria-current=page]')
+
+    def overflow(self):
+        """How far the page is wider than the window, and what sticks out."""
+        return self.js("""const w = innerWidth, wide = document.documentElement.scrollWidth - w;
+            return wide <= 0 ? [0, []] : [wide, [...document.querySelectorAll("body *")]
+              .filter((e) => e.getBoundingClientRect().right > w + 1).slice(0, 5).map((e) => e.tagName + "." + e.className)]""")
+
+    def errors(self):
+        return [e["message"] for e in self.driver.get_log("browser")]
+
+    def shot(self, path):
+        self.driver.save_screenshot(str(path))
+
+
+def free_of_surprises(page):
+    """No error of the console but the answer to the first question, who is logged in."""
+    return [e for e in page.errors() if "/api/v1/session" not in e]
+
+
+def milliseconds():
+    return time.time() * 1000
+
+
+__all__ = ["Board", "Client", "Page", "Story", "PASSWORD", "SOURCE", "USERS", "passwd", "free_of_surprises", "milliseconds"]
