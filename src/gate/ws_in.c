@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "gate/gate.h"
 #include "gate/inspect.h"
+#include "gate/xmpp.h"
 
 /* Refusals stop the client at INJECT_BYTES_MARK; up to INJECT_BYTES_MAX what it caused until then finds room. */
 enum { CLOSING_MS = 10000, INJECT_BYTES_MARK = 64 * 1024, INJECT_BYTES_MAX = 256 * 1024 };
@@ -142,6 +143,10 @@ void ws_backend_ended(struct session *s)
 static void observe(struct session *s, struct span payload)
 {
     struct worker *w = s->w;
+    if (s->xmpp) { /* too long, or in fragments: no XMPP server does that */
+        counter_add(&w->count.observe_skipped, 1);
+        return;
+    }
     struct unit units[UNITS_MAX];
     size_t n = profile_read(w->pscratch, &s->ws->pc, S2C, payload, clock_wall_ms(), units);
     if (s->ws->pc.uid.len && !s->is_seated)
@@ -239,6 +244,36 @@ static size_t take_head(struct session *s, struct span in, bool *is_broken)
     return h.head_len;
 }
 
+/* XMPP: a whole message may be changed, so it is awaited in full; [*run, *at) passed before and goes first. False: more
+ * bytes are awaited. One that is too long or in fragments is left to take_head. */
+static bool take_stanza(struct session *s, struct span in, size_t *at, size_t *run, bool *is_other)
+{
+    struct ws_head h;
+    struct span rest = span_from(in, *at);
+    enum parse p = ws_parse_head(rest, false, &h);
+    *is_other = p == PARSE_BAD || (p == PARSE_DONE && (h.opcode != WS_TEXT || !h.fin ||
+                                                       h.len > (uint64_t)s->w->snap->conf->limits.message_bytes));
+    if (*is_other)
+        return true;
+    size_t total = p == PARSE_DONE ? h.head_len + (size_t)h.len : SIZE_MAX;
+    if (rest.n < total)
+        return false;
+    enum xmpp_fate fate = xmpp_ws_in(s, span_of(rest.p + h.head_len, (size_t)h.len));
+    if (fate == XMPP_AS_IS) {
+        *at += total;
+        return true;
+    }
+    session_to_client(s, in.p + *run, *at - *run);
+    if (fate == XMPP_REPLACED) {
+        uint8_t head[WS_HEAD_MAX];
+        struct buf *b = &s->w->emitted;
+        session_to_client(s, head, ws_write_head(head, true, WS_TEXT, b->len, NULL));
+        session_to_client(s, b->data + b->start, b->len);
+    }
+    *run = *at += total;
+    return true;
+}
+
 size_t ws_from_backend(struct session *s, struct span in)
 {
     struct ws *ws = s->ws;
@@ -252,6 +287,13 @@ size_t ws_from_backend(struct session *s, struct span in)
             run = at;
             flush_injected(s);
             continue;
+        }
+        if (s->xmpp && is_gap(ws)) {
+            bool is_other;
+            if (!take_stanza(s, in, &at, &run, &is_other))
+                break;
+            if (!is_other)
+                continue;
         }
         size_t used = ws->in_left ? take_payload(s, span_from(in, at)) : take_head(s, span_from(in, at), &is_broken);
         if (!used)

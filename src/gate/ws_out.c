@@ -6,6 +6,7 @@
 #include "gate/gate.h"
 #include "gate/inspect.h"
 #include "gate/policy.h"
+#include "gate/xmpp.h"
 
 enum { FRAGMENT_HEADS_MAX = 64 * 1024 };
 
@@ -24,6 +25,8 @@ void ws_start(struct session *s, struct span query)
     ws->opcode = s->x->ws_opcode;
     counter_add(&s->w->count.websockets, 1);
     session_set_deadline(s, s->w->snap->conf->timeouts.websocket_idle_ms);
+    if (profile_xmpp(s->entry->profile))
+        s->xmpp = xmpp_new(s, true);
     if (ws->pc.uid.len) /* some backends name the agent in the handshake */
         session_seat(s);
 }
@@ -152,6 +155,10 @@ static enum fate handle_message(struct session *s, uint8_t opcode, struct span p
         return FATE_BAD;
     if (opcode != s->ws->opcode)
         return handle_binary(s);
+    if (s->xmpp) {
+        enum xmpp_fate fate = xmpp_ws_out(s, payload, end);
+        return fate == XMPP_AS_IS ? FATE_AS_IS : fate == XMPP_REPLACED ? FATE_EDITED : FATE_NOTHING;
+    }
     struct unit units[UNITS_MAX];
     size_t n = profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units);
     if (n)

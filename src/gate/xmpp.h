@@ -68,6 +68,10 @@ enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, ui
 /* xmpp_in.c */
 enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item);
 
+/* xmpp_ws.c: whole messages of a WebSocket. */
+enum xmpp_fate xmpp_ws_out(struct session *s, struct span payload, uint64_t end);
+enum xmpp_fate xmpp_ws_in(struct session *s, struct span payload);
+
 /* xmpp_refuse.c */
 /* What takes the place of a refused stanza. */
 enum xmpp_fate xmpp_refuse(struct session *s, const struct xmpp_bounce *b, bool wants_answer);

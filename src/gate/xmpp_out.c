@@ -172,7 +172,10 @@ enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, ui
         take_sasl2(s, d);
     else if (is_counting(d, 0))
         s->xmpp->counts = true;
-    else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-tls", "starttls"))
+    else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-framing", "open")) {
+        buf_reset(&s->xmpp->domain);
+        xmpp_append_bare(&s->xmpp->domain, xmpp_attr(d, 0, "to"));
+    } else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-tls", "starttls"))
         return refuse_layer(s, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     else if (xmpp_is(d, 0, "http://jabber.org/protocol/compress", "compress"))
         return refuse_layer(s, "<failure xmlns='http://jabber.org/protocol/compress'><setup-failed/></failure>");

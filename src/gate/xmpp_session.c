@@ -99,7 +99,9 @@ void xmpp_no_backend(struct session *s)
 
 void xmpp_drain(struct session *s)
 {
-    if (s->xmpp->counts) /* a cut, not an end: the server keeps the session until the client resumes it */
+    if (s->xmpp->is_framed) /* without <close/>, so that the session can be resumed */
+        ws_close(s, WS_CLOSE_GOING_AWAY, "the gateway restarts", END_DRAIN);
+    else if (s->xmpp->counts) /* a cut, not an end: the server keeps the session until the client resumes it */
         linger(s, END_DRAIN);
     else
         xmpp_fail(s, "system-shutdown", END_DRAIN);
