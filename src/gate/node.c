@@ -248,7 +248,8 @@ bool node_may_warn(struct node *n, struct span agent, struct span conv, int64_t 
     for (size_t i = 0; i < WARNED_MAX; i++) {
         if (c->warned[i].rule == rule) {
             slot = i;
-            may = now_ms - c->warned[i].at_ms >= WARN_EVERY_MS;
+            /* a clock that was set back must not keep it quiet for the length of the jump */
+            may = now_ms < c->warned[i].at_ms || now_ms - c->warned[i].at_ms >= WARN_EVERY_MS;
             break;
         }
         if (c->warned[i].at_ms < c->warned[slot].at_ms)

@@ -48,14 +48,14 @@ static enum parse parse_v1(struct span in, struct proxy_header *out)
     out->header_bytes = (size_t)(end - in.p) + 2;
     struct span family = next_word(&line), source = next_word(&line);
     next_word(&line); /* destination address */
-    struct span port = next_word(&line);
+    struct span port = next_word(&line), to_port = line;
     if (span_is(family, "UNKNOWN"))
         return PARSE_DONE;
     char text[INET6_ADDRSTRLEN];
-    uint64_t number;
+    uint64_t number, to_number;
     out->is_v6 = span_is(family, "TCP6");
     if ((!out->is_v6 && !span_is(family, "TCP4")) || source.n >= sizeof(text) || !span_u64(port, &number) ||
-        number > 65535)
+        number > 65535 || !span_u64(to_port, &to_number) || to_number > 65535)
         return PARSE_BAD;
     memcpy(text, source.p, source.n);
     text[source.n] = '\0';
