@@ -3,6 +3,9 @@
 #include "rule/mark.h"
 #include "rule/spelling.h"
 
+/* A word of so many syllables needs one character as written less: chance does not speak that long. */
+enum { LONG_READING = 4 };
+
 static void wake_rules(struct sheet *s, const struct term *t)
 {
     for (uint32_t i = 0; i < t->n_wake; i++) {
@@ -140,7 +143,8 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
     }
     if (same == n)
         return 0; /* as written: the plain view has it */
-    o.same = same + letters == n ? 255 : (uint8_t)MIN_OF(same, 254u);
+    bool is_long = n >= LONG_READING && s->side->term[id].n_written == n;
+    o.same = same + letters == n ? 255 : (uint8_t)MIN_OF(same + is_long, 254u);
     o.has_border = is_reading_border(l->f, from) && is_reading_border(l->f, from + n);
     return measure(s, t, &o) ? add(s, t, &o) : 0;
 }
@@ -159,7 +163,7 @@ static void find_variants(struct sheet *s)
     struct variant *v = &s->variant;
     unsigned want = 1u << VIEW_PLAIN | (s->side->reading ? 1u << VIEW_READING : 0);
     variant_add_unlisted(v, &s->plain.view[VIEW_PLAIN]);
-    unsigned ways = variant_choose(v, s->side);
+    unsigned ways = variant_ways(v, s->side);
     bool is_whole = true;
     s->has_variants = ways > 0;
     while (ways-- > 0) {

@@ -48,23 +48,49 @@ static uint32_t same_run(const struct view *p, uint32_t i)
     return to - i;
 }
 
-/* 微微信信: two or more doubled ideographs in a row; one alone (宝宝, 谢谢) is ordinary. */
+/* 加微微信: two of the same ideograph count as one. Words that double by themselves (宝宝) are found as typed. */
 static uint32_t add_doubled(struct variant *v, const struct view *p, uint32_t i)
 {
-    uint32_t end = i, runs = 0;
-    for (uint32_t n; end < p->n && p->cp[end] >= 0x3400 && (n = same_run(p, end)) > 1; end += n)
-        runs++;
-    for (uint32_t k = i, n; runs > 1 && k < end; k += n) {
-        n = same_run(p, k);
-        add_char(v, p, k, k + n, p->cp[k]);
+    uint32_t n = same_run(p, i);
+    if (n > 1) {
+        add_char(v, p, i, i + n, p->cp[i]);
+        v->swap[v->n_swaps - 1].is_doubled = true;
     }
-    return MAX_OF(end, i + 1);
+    return i + n;
+}
+
+static bool is_han(uint32_t cp)
+{
+    return cp >= 0x3400 && cp < 0xac00;
+}
+
+static bool is_kana(uint32_t cp)
+{
+    return cp >= 0x3041 && cp <= 0x30ff;
+}
+
+/* 支ノ付ノ宝, 最o先o进: one character between ideographs, a kana, or a letter or digit that does so twice. */
+static uint32_t add_filled(struct variant *v, const struct view *p, uint32_t i)
+{
+    uint32_t filler = i + 1 < p->n ? p->cp[i + 1] : 0, end = i;
+    while (end + 2 < p->n && p->cp[end + 1] == filler && is_han(p->cp[end]) && is_han(p->cp[end + 2]))
+        end += 2;
+    if (is_han(filler) || end == i || (end < i + 4 && !is_kana(filler)))
+        return i + 1;
+    for (uint32_t k = i; k < end; k += 2)
+        add_char(v, p, k, k + 2, p->cp[k]);
+    return end;
+}
+
+static bool is_digit(uint32_t cp)
+{
+    return cp >= '0' && cp <= '9';
 }
 
 static uint32_t letter_for_digit(uint32_t cp)
 {
-    static const char letters[] = "oi\0eas\0\0\0\0";
-    return cp >= '0' && cp <= '9' ? (uint32_t)letters[cp - '0'] : 0;
+    static const char letters[10] = "oi\0eas";
+    return (uint32_t)letters[cp - '0'];
 }
 
 static bool is_letter(uint32_t cp)
@@ -72,15 +98,38 @@ static bool is_letter(uint32_t cp)
     return cp >= 'a' && cp <= 'z';
 }
 
-/* w3ixin: digits between letters. What is made of them counts only where it is spelled pinyin. */
+/* One or two digits behind letter k - 1: letters (w3ixin), when letters follow; or a tone (wei1xin4). */
+static void add_digits(struct variant *v, const struct view *p, uint32_t k, uint32_t n, bool has_letters_behind)
+{
+    struct swap s = {.bfrom = p->from[k - 1], .bto = p->to[k + n - 1], .n = 1, .with = {(uint8_t)p->cp[k - 1]}};
+    bool is_tone = n == 1 && p->cp[k] >= '1' && p->cp[k] <= '5', is_leet = has_letters_behind;
+    for (uint32_t i = 0; i < n && is_leet; i++) {
+        is_leet = letter_for_digit(p->cp[k + i]) != 0;
+        s.with[s.n++] = (uint8_t)letter_for_digit(p->cp[k + i]);
+    }
+    if (is_leet)
+        s.n_alt = is_tone;
+    else
+        s.n = 1;
+    if (is_leet || is_tone)
+        variant_add(v, &s);
+}
+
+/* What is made of digits counts only where it is spelled pinyin. */
 static uint32_t add_leet(struct variant *v, const struct view *p, uint32_t i)
 {
     uint32_t end = i, letters = 0;
-    for (; end < p->n && (end == i || p->gap[end] == 0) && (is_letter(p->cp[end]) || letter_for_digit(p->cp[end]));)
-        letters += is_letter(p->cp[end++]);
-    for (uint32_t k = i + 1; letters >= LEET_LETTERS_MIN && end - i <= LEET_RUN_MAX && k + 1 < end; k++)
-        if (letter_for_digit(p->cp[k]) && is_letter(p->cp[k - 1]) && is_letter(p->cp[k + 1]))
-            add_char(v, p, k, k + 1, letter_for_digit(p->cp[k]));
+    for (; end < p->n && (end == i || p->gap[end] == 0) && (is_letter(p->cp[end]) || is_digit(p->cp[end])); end++)
+        letters += is_letter(p->cp[end]);
+    if (letters < LEET_LETTERS_MIN || letters == end - i || end - i > LEET_RUN_MAX)
+        return end;
+    for (uint32_t k = i + 1, n; k < end; k += n) {
+        for (n = 0; k + n < end && is_digit(p->cp[k + n]);)
+            n++;
+        if (n == 1 || n == 2)
+            add_digits(v, p, k, n, k + n < end);
+        n = MAX_OF(n, 1u);
+    }
     return end;
 }
 
@@ -89,8 +138,8 @@ static uint32_t add_bopomofo(struct variant *v, const struct view *p, uint32_t i
     uint32_t end = i + 1;
     while (end < p->n && p->gap[end] == 0 && bopomofo_is(p->cp[end]))
         end++;
-    if (end - i < 2)
-        return end; /* alone it is a look-alike (ㄧ for 一) or a face (ㄎ) */
+    if (end - i < 2 && !bopomofo_is_sibilant(p->cp[i]))
+        return end; /* alone it is a look-alike (ㄧ for 一) or a sound (ㄎ) */
     while (i < end) {
         char spelled[BOPOMOFO_LEN + 1];
         uint32_t n = bopomofo_spell(p->cp + i, end - i, spelled);
@@ -110,8 +159,10 @@ void variant_add_unlisted(struct variant *v, const struct view *p)
         uint32_t cp = p->cp[i];
         if (is_letter(cp))
             i = add_leet(v, p, i);
-        else if (cp >= 0x3400 && i + 1 < p->n && p->cp[i + 1] == cp)
+        else if (is_han(cp) && i + 1 < p->n && p->cp[i + 1] == cp)
             i = add_doubled(v, p, i);
+        else if (is_han(cp))
+            i = add_filled(v, p, i);
         else if (bopomofo_is(cp))
             i = add_bopomofo(v, p, i);
         else
@@ -129,22 +180,35 @@ static int by_place(const void *a, const void *b)
     return x->bto > y->bto ? -1 : x->bto < y->bto;
 }
 
-unsigned variant_choose(struct variant *v, const struct side *side)
+unsigned variant_ways(struct variant *v, const struct side *side)
 {
     unsigned ways = v->n_swaps > 0;
-    uint32_t n = 0, end = 0;
+    uint32_t end = 0;
     sort_in_place(v->swap, v->n_swaps, sizeof(*v->swap), by_place);
+    v->has_overlaps = false;
     for (uint32_t i = 0; i < v->n_swaps; i++) {
         const struct swap *s = &v->swap[i];
-        if (s->bfrom < end)
-            continue;
-        end = s->bto;
         if (s->spelling)
             ways = MAX_OF(ways, side->spelling[s->spelling - 1].n);
-        v->swap[n++] = *s;
+        if (s->n_alt)
+            ways = MAX_OF(ways, 2u);
+        v->has_overlaps |= s->bfrom < end;
+        end = MAX_OF(end, s->bto);
     }
-    v->n_swaps = n;
-    return ways;
+    return v->has_overlaps ? MAX_OF(ways, 2u) : ways;
+}
+
+/* Even ways take the first of overlapping swaps from the left, the longest of those that begin together; odd ones from
+ * the right. */
+static void choose(struct variant *v, unsigned way)
+{
+    uint32_t end = 0, start = UINT32_MAX;
+    for (uint32_t i = 0; i < v->n_swaps; i++) {
+        struct swap *s = &v->swap[way % 2 ? v->n_swaps - 1 - i : i];
+        s->is_out = way % 2 ? s->bto > start : s->bfrom < end;
+        if (!s->is_out)
+            start = s->bfrom, end = s->bto;
+    }
 }
 
 static void reserve(struct variant *v, size_t n)
@@ -158,12 +222,12 @@ static void reserve(struct variant *v, size_t n)
     v->to = xrealloc(v->to, v->cap * sizeof(*v->to));
 }
 
-static void put(struct variant *v, uint8_t byte, uint32_t from, uint32_t to, bool is_swapped)
+static void put(struct variant *v, uint8_t byte, uint32_t from, uint32_t to, enum swapped how)
 {
     v->text[v->n] = byte;
     v->from[v->n] = from;
     v->to[v->n] = to;
-    v->is_swapped[v->n++] = is_swapped;
+    v->is_swapped[v->n++] = (uint8_t)how;
 }
 
 static void put_swap(struct variant *v, const struct side *side, const struct swap *s, unsigned way)
@@ -171,30 +235,35 @@ static void put_swap(struct variant *v, const struct side *side, const struct sw
     uint8_t listed[4];
     const uint8_t *with = s->with;
     unsigned n = s->n;
+    if (way % 2 && s->n_alt)
+        n = s->n_alt;
     if (s->spelling) {
         const struct spelling *sp = &side->spelling[s->spelling - 1];
         n = utf8_encode(sp->target[MIN_OF(way, sp->n - 1u)], listed);
         with = listed;
     }
     for (unsigned i = 0; i < n; i++)
-        put(v, with[i], s->bfrom, s->bto, true);
+        put(v, with[i], s->bfrom, s->bto, s->is_doubled ? SWAPPED_DOUBLED : SWAPPED);
 }
 
 void variant_build(struct variant *v, const struct side *side, const struct folded *line, unsigned way, unsigned want)
 {
     size_t k = 0;
     v->n = 0;
+    choose(v, way);
     reserve(v, line->line.n + (size_t)v->n_swaps * SWAP_BYTES_MAX);
     for (uint32_t i = 0; i < v->n_swaps; i++) {
         const struct swap *s = &v->swap[i];
+        if (s->is_out)
+            continue;
         for (; k < line->line.n && line->line_from[k] < s->bfrom; k++)
-            put(v, line->line.p[k], line->line_from[k], line->line_to[k], false);
+            put(v, line->line.p[k], line->line_from[k], line->line_to[k], SWAPPED_NOT);
         put_swap(v, side, s, way);
         while (k < line->line.n && line->line_from[k] < s->bto)
             k++;
     }
     for (; k < line->line.n; k++)
-        put(v, line->line.p[k], line->line_from[k], line->line_to[k], false);
+        put(v, line->line.p[k], line->line_from[k], line->line_to[k], SWAPPED_NOT);
     while (v->n > FOLD_TEXT_MAX || (v->n && v->n == FOLD_TEXT_MAX && (v->text[v->n - 1] & 0x80)))
         v->n--; /* swaps may have made it longer */
     fold_text(v->fold, span_of(v->text, v->n), want, &v->f);
@@ -202,5 +271,8 @@ void variant_build(struct variant *v, const struct side *side, const struct fold
 
 bool variant_has_swap(const struct variant *v, size_t from, size_t to)
 {
-    return memchr(v->is_swapped + from, 1, to - from) != NULL;
+    if (memchr(v->is_swapped + from, SWAPPED, to - from))
+        return true;
+    const uint8_t *doubled = memchr(v->is_swapped + from, SWAPPED_DOUBLED, to - from);
+    return doubled && (v->from[from] != v->from[to - 1]);
 }

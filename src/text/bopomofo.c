@@ -40,7 +40,7 @@ uint32_t bopomofo_spell(const uint32_t *cp, uint32_t n, char out[BOPOMOFO_LEN + 
     if (i < n && cp[i] >= FIRST_FINAL && cp[i] <= ER)
         final = cp[i++] - FIRST_FINAL;
     const char *rest = initial[0] ? after[medial][final] : alone[medial][final];
-    if (medial == 0 && final == FINALS && cp[0] < FIRST_SIBILANT)
+    if (medial == 0 && final == FINALS && !bopomofo_is_sibilant(cp[0]))
         rest = ""; /* only ㄓ to ㄙ are syllables by themselves */
     bool is_u_umlaut = medial == 3 && rest[0] == 'u' && (initial[0] == 'n' || initial[0] == 'l');
     snprintf(out, BOPOMOFO_LEN + 1, "%s%s%s", rest[0] ? initial : "", is_u_umlaut ? "v" : "",

@@ -86,9 +86,11 @@ static void near_orders_distances_and_contexts(void **state)
 static void homophones_are_bounded(void **state)
 {
     (void)state;
-    struct ruleset *s = set_of("pack: p\nrules:\n"
-                               "  - id: p.a\n    title: t\n    action: block\n    words: [ 微信 ]\n    homophones: { "
-                               "not: [ 威信 ] }\n" EXAMPLES);
+    struct ruleset *s =
+        set_of("pack: p\nrules:\n"
+               "  - id: p.a\n    title: t\n    action: block\n    words: [ 微信, 最受欢迎 ]\n    homophones: { "
+               "not: [ 威信 ] }\n" EXAMPLES);
+    expect(s, "嘴瘦缓瑩", ACTION_BLOCK); /* as long as that it is no chance */
     expect(s, "薇信", ACTION_BLOCK);
     expect(s, "微芯", ACTION_BLOCK);
     expect(s, "薇芯", ACTION_PASS); /* none as written */

@@ -112,6 +112,7 @@ static void edits_take_what_was_typed(void **state)
         free(out);
     }
     expect(s, "宝宝加微笑", ACTION_PASS);
+    expect(s, "加1微2信", ACTION_PASS);
     expect(s, "高高兴兴", ACTION_PASS);
     ruleset_unref(&s);
 }
@@ -127,6 +128,29 @@ static void spelled_words_end_at_syllables(void **state)
     expect(s, "薇信", ACTION_PASS);
     expect(s, "weixing", ACTION_PASS);
     expect(s, "weixinqx", ACTION_PASS); /* no pinyin as a whole */
+    ruleset_unref(&s);
+}
+
+/* Parts that could belong to either neighbour are read both ways. */
+static void overlaps_are_read_both_ways(void **state)
+{
+    (void)state;
+    struct packs p;
+    struct err_list errs = {0};
+    packs_init(&p);
+    packs_write(&p, "a.yaml",
+                "pack: p\nrules:\n  - id: p.a\n    title: t\n    action: block\n    variants: true\n    "
+                "words: [ 先进, 首选 ]\n" EXAMPLES
+                "  - id: p.b\n    title: t\n    action: hold\n    variants: true\n    words: [ 嗯 ]\n    at: "
+                "whole\n" EXAMPLES);
+    packs_write(&p, "lists/split.txt", "进 辶井\n选 先辶\n");
+    struct ruleset *s = packs_load(&p, NULL, &errs);
+    assert_non_null(s);
+    packs_fini(&p);
+    expect(s, "先辶井", ACTION_BLOCK);
+    expect(s, "首先辶", ACTION_BLOCK);
+    expect(s, "嗯", ACTION_HOLD);
+    expect(s, "嗯嗯", ACTION_PASS);
     ruleset_unref(&s);
 }
 
@@ -160,6 +184,7 @@ int main(void)
         cmocka_unit_test(regexes_see_the_variant_text),
         cmocka_unit_test(edits_take_what_was_typed),
         cmocka_unit_test(spelled_words_end_at_syllables),
+        cmocka_unit_test(overlaps_are_read_both_ways),
         cmocka_unit_test(lists_are_needed_and_read_with_care),
     };
     return cmocka_run_group_tests(tests, NULL, judge_fini);
