@@ -208,13 +208,13 @@ read_back() { # WORD COMMAND… prints what the command reads from Redis, once t
 }
 echo
 echo "== read back from Redis: how fast the agent answers (chatgate agents)"
-read_back xiaomei agents
+read_back "$conversation" agents xiaomei
 echo
 echo "== read back from Redis: the open case (chatgate cases)"
 read_back "$conversation" cases
 echo
 echo "== read back from Redis: the reminder (chatgate reminders)"
-read_back "$conversation" reminders
+read_back "$conversation" reminders --most 5
 
 [ "$mode" = start ] || exit 0
 cat <<EOT

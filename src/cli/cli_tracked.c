@@ -1,0 +1,329 @@
+#include "cli/cli_tracked.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include "base/utf8.h"
+#include "base/xalloc.h"
+#include "cli/cli.h"
+#include "net/tls.h"
+#include "track/schema.h"
+#include "track/script.h"
+
+enum { ARGS_MAX = 8, HOURS_MOST = 168, ROWS_MOST = 1000, SHARDS_MOST = 1024, GAP = 2 };
+
+/* --- options --- */
+
+static int bad_args(const char *command, const char *why, const char *what)
+{
+    fprintf(stderr, "chatgate %s: %s \"%s\"\n", command, why, what);
+    return -1;
+}
+
+static int read_number(const char *command, const char *text, int64_t most, int64_t *out)
+{
+    uint64_t n;
+    if (!span_u64(span_str(text), &n) || n < 1 || n > (uint64_t)most) {
+        fprintf(stderr, "chatgate %s: is \"%s\", must be a number from 1 to %" PRId64 "\n", command, text, most);
+        return -1;
+    }
+    *out = (int64_t)n;
+    return 0;
+}
+
+int tracked_read_args(int argc, char **argv, const char *allowed, struct tracked_args *out)
+{
+    *out = (struct tracked_args){.hours = 24, .most = 20};
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        bool is_common = strcmp(a, "--config") == 0 || strcmp(a, "--json") == 0;
+        if (a[0] == '-' && !is_common && !strstr(allowed, a))
+            return bad_args(argv[0], "unexpected argument", a);
+        if (strcmp(a, "--json") == 0) {
+            out->want_json = true;
+        } else if (strcmp(a, "--all") == 0) {
+            out->want_all = true;
+        } else if (a[0] != '-') {
+            if (out->word || !strstr(allowed, "WORD"))
+                return bad_args(argv[0], "unexpected argument", a);
+            out->word = a;
+        } else if (!value) {
+            return bad_args(argv[0], "a value is missing behind", a);
+        } else if (strcmp(a, "--config") == 0) {
+            out->config = argv[++i];
+        } else if (strcmp(a, "--hours") == 0) {
+            if (read_number(argv[0], argv[++i], HOURS_MOST, &out->hours) != 0)
+                return -1;
+        } else if (strcmp(a, "--most") == 0) {
+            if (read_number(argv[0], argv[++i], ROWS_MOST, &out->most) != 0)
+                return -1;
+        } else {
+            return bad_args(argv[0], "unexpected argument", a);
+        }
+    }
+    return 0;
+}
+
+/* --- reading --- */
+
+struct tracked {
+    struct conf *conf;
+    struct tls_client *tls;
+    struct redis_sync *redis;
+    unsigned n_shards;
+};
+
+/* The number of shards that the daemons fixed at their first start, which may differ from this configuration. */
+static int read_shards(struct tracked *t, struct err *e)
+{
+    const struct redis_reply *r = redis_sync_command_str(t->redis, e, "HGET", SCHEMA_META_KEY, "shards", NULL);
+    int64_t n;
+    if (!r)
+        return -1;
+    if (redis_is_error(r))
+        return err_set(e, "Redis: %.*s", (int)r->text.n, (const char *)r->text.p);
+    t->n_shards = 0; /* nothing is tracked yet */
+    if (r->kind == REDIS_NIL)
+        return 0;
+    if (!redis_get_int(r, &n) || n < 1 || n > SHARDS_MOST)
+        return err_set(e, "%s: shards is no number from 1 to %d", SCHEMA_META_KEY, SHARDS_MOST);
+    t->n_shards = (unsigned)n;
+    return 0;
+}
+
+static int dial(struct tracked *t, struct err *e)
+{
+    const struct conf *c = t->conf;
+    struct redis_options o = redis_options_of(c);
+    if (!c->redis.is_on)
+        return err_set(e, "%s: redis.enabled is false, so that nothing is tracked", c->file);
+    if (c->redis.tls.is_on && !(t->tls = tls_client_new(c->redis.tls.ca, c->redis.tls.verify, e)))
+        return -1;
+    o.client_name = "chatgate-cli";
+    o.tls = t->tls;
+    o.server_name = c->redis.tls.server_name ? c->redis.tls.server_name : c->redis.addr.host;
+    t->redis = redis_sync_open(&o, e);
+    return t->redis ? read_shards(t, e) : -1;
+}
+
+struct tracked *tracked_open(const struct tracked_args *args)
+{
+    struct tracked *t = xcalloc(1, sizeof(*t));
+    struct err_list errs = {0};
+    struct err e;
+    log_set_level(LOG_WARN); /* the link's own lines are for the daemon's log */
+    if (conf_load(args->config ? args->config : conf_default_path(), &t->conf, &errs) != 0) {
+        for (size_t i = 0; i < errs.n; i++)
+            fprintf(stderr, "%s\n", errs.line[i]);
+        tracked_close(&t);
+    } else if (dial(t, &e) != 0) {
+        fprintf(stderr, "chatgate: %s\n", e.text);
+        tracked_close(&t);
+    }
+    err_list_fini(&errs);
+    return t;
+}
+
+void tracked_close(struct tracked **tp)
+{
+    struct tracked *t = *tp;
+    if (!t)
+        return;
+    redis_sync_close(&t->redis);
+    tls_client_unref(&t->tls);
+    conf_free(&t->conf);
+    free(t);
+    *tp = NULL;
+}
+
+static int ask_shard(struct tracked *t, unsigned shard, size_t n, const struct span *args, tracked_fn fn, void *ctx)
+{
+    struct schema_keys keys;
+    struct err e;
+    schema_apply_keys(shard, &keys);
+    const struct redis_reply *r =
+        redis_sync_eval(t->redis, script_text("read"), SCHEMA_KEY_COUNT, keys.span, n, args, &e);
+    if (!r || r->kind != REDIS_ARRAY) {
+        char text[160];
+        fprintf(stderr, "chatgate: shard %u: %s\n", shard, r ? redis_text(r, text) : e.text);
+        return -1;
+    }
+    for (size_t i = 1; i < r->n; i++)
+        fn(ctx, redis_item(r, i));
+    return 0;
+}
+
+int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...)
+{
+    struct span args[ARGS_MAX];
+    size_t n = 0;
+    va_list ap;
+    va_start(ap, ctx);
+    for (const char *arg; n < ARGS_MAX && (arg = va_arg(ap, const char *));)
+        args[n++] = span_str(arg);
+    va_end(ap);
+    for (unsigned shard = 0; shard < t->n_shards; shard++)
+        if (ask_shard(t, shard, n, args, fn, ctx) != 0)
+            return -1;
+    return 0;
+}
+
+void tracked_keep(void *ctx, const struct redis_reply *row)
+{
+    struct tracked_rows *rows = ctx;
+    if (rows->n == rows->cap) {
+        rows->cap = rows->cap ? 2 * rows->cap : 64;
+        rows->row = xrealloc(rows->row, rows->cap * sizeof(*rows->row));
+    }
+    rows->row[rows->n++] = redis_reply_copy(row);
+}
+
+struct order {
+    size_t column;
+    int sign;
+};
+
+static int compare(const void *a, const void *b, void *ctx)
+{
+    const struct order *o = ctx;
+    int64_t x = tracked_int(*(struct redis_reply *const *)a, o->column),
+            y = tracked_int(*(struct redis_reply *const *)b, o->column);
+    return x < y ? -o->sign : x > y ? o->sign : 0;
+}
+
+void tracked_sort(struct tracked_rows *rows, size_t column, int sign)
+{
+    struct order o = {column, sign};
+    if (rows->n)
+        qsort_r(rows->row, rows->n, sizeof(*rows->row), compare, &o);
+}
+
+void tracked_rows_fini(struct tracked_rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        redis_reply_free(rows->row[i]);
+    free(rows->row);
+    *rows = (struct tracked_rows){0};
+}
+
+struct span tracked_text(const struct redis_reply *row, size_t at)
+{
+    const struct redis_reply *r = redis_item(row, at);
+    return r->kind == REDIS_TEXT ? r->text : span_of("", 0);
+}
+
+int64_t tracked_int(const struct redis_reply *row, size_t at)
+{
+    int64_t v;
+    return redis_get_int(redis_item(row, at), &v) ? v : 0;
+}
+
+/* --- printing --- */
+
+struct table {
+    size_t n_columns, n_cells, cap;
+    char **cell;
+};
+
+struct table *table_new(size_t n_columns)
+{
+    struct table *t = xcalloc(1, sizeof(*t));
+    t->n_columns = n_columns;
+    return t;
+}
+
+/* A terminal shows characters of these blocks two columns wide: Hangul Jamo, CJK to Yi, Hangul, compatibility forms,
+ * full width, emoji, CJK extensions. */
+static unsigned width_of(uint32_t cp)
+{
+    bool is_wide = (cp >= 0x1100 && cp < 0x1160) || (cp >= 0x2e80 && cp < 0xa4d0) || (cp >= 0xac00 && cp < 0xd7a4) ||
+                   (cp >= 0xf900 && cp < 0xfb00) || (cp >= 0xfe30 && cp < 0xfe70) || (cp >= 0xff00 && cp < 0xff61) ||
+                   (cp >= 0x1f300 && cp < 0x1fb00) || (cp >= 0x20000 && cp < 0x40000);
+    return is_wide ? 2 : 1;
+}
+
+static size_t text_width(const char *s)
+{
+    size_t width = 0, n = strlen(s);
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        unsigned len = utf8_decode((const uint8_t *)s + i, n - i, &cp);
+        width += len ? width_of(cp) : 1;
+        i += len ? len : 1;
+    }
+    return width;
+}
+
+void table_add(struct table *t, struct span cell)
+{
+    if (t->n_cells == t->cap) {
+        t->cap = t->cap ? 2 * t->cap : 64;
+        t->cell = xrealloc(t->cell, t->cap * sizeof(*t->cell));
+    }
+    char *s = xmemdup0(cell.p, cell.n);
+    for (size_t i = 0; i < cell.n;) { /* control characters, C1 included, and broken bytes never reach the terminal */
+        uint32_t cp;
+        unsigned len = utf8_decode((const uint8_t *)s + i, cell.n - i, &cp);
+        if (!len || cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+            memset(s + i, '?', len ? len : 1);
+        i += len ? len : 1;
+    }
+    t->cell[t->n_cells++] = s;
+}
+
+void table_addf(struct table *t, const char *fmt, ...)
+{
+    struct buf text = {0};
+    char line[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    buf_append_str(&text, line);
+    table_add(t, buf_span(&text));
+    buf_fini(&text);
+}
+
+void table_print(struct table **tp)
+{
+    struct table *t = *tp;
+    size_t *width = xcalloc(t->n_columns, sizeof(*width));
+    for (size_t i = 0; i < t->n_cells; i++)
+        width[i % t->n_columns] = MAX_OF(width[i % t->n_columns], text_width(t->cell[i]));
+    for (size_t i = 0; i < t->n_cells; i++) {
+        bool is_last = i % t->n_columns == t->n_columns - 1;
+        size_t pad = is_last ? 0 : width[i % t->n_columns] - text_width(t->cell[i]) + GAP;
+        printf("%s%*s%s", t->cell[i], (int)pad, "", is_last ? "\n" : "");
+        free(t->cell[i]);
+    }
+    free(width);
+    free(t->cell);
+    free(t);
+    *tp = NULL;
+}
+
+const char *tracked_time(int64_t wall_ms, char out[TRACKED_TIME_MAX])
+{
+    time_t at = (time_t)(wall_ms / 1000);
+    struct tm tm;
+    if (!wall_ms || !localtime_r(&at, &tm) || !strftime(out, TRACKED_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm))
+        snprintf(out, TRACKED_TIME_MAX, "-");
+    return out;
+}
+
+const char *tracked_duration(int64_t ms, char out[TRACKED_SPAN_MAX])
+{
+    int64_t s = ms / 1000;
+    if (ms < 1000)
+        snprintf(out, TRACKED_SPAN_MAX, "%" PRId64 " ms", ms);
+    else if (s < 60)
+        snprintf(out, TRACKED_SPAN_MAX, "%" PRId64 ".%" PRId64 " s", s, ms % 1000 / 100);
+    else if (s < 3600)
+        snprintf(out, TRACKED_SPAN_MAX, "%" PRId64 " min %" PRId64 " s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(out, TRACKED_SPAN_MAX, "%" PRId64 " h %" PRId64 " min", s / 3600, s % 3600 / 60);
+    else
+        snprintf(out, TRACKED_SPAN_MAX, "%" PRId64 " d %" PRId64 " h", s / 86400, s % 86400 / 3600);
+    return out;
+}

@@ -1,0 +1,57 @@
+/* What the commands agents, cases and reminders share: options, reading the tracked state of all shards from Redis, and
+ * tables for people. */
+#pragma once
+
+#include "base/json_out.h"
+#include "track/redis.h"
+
+struct tracked_args {
+    const char *config; /* --config FILE */
+    bool want_json;     /* --json */
+    bool want_all;      /* --all */
+    int64_t hours;      /* --hours N, 1 to 168 */
+    int64_t most;       /* --most N, 1 to 1000 */
+    const char *word;   /* the one other argument, or NULL */
+};
+
+/* Reads the options; `allowed` names those that the command takes besides --config and --json, for example "--all
+ * --most WORD". -1: something else (reported). */
+int tracked_read_args(int argc, char **argv, const char *allowed, struct tracked_args *out) MUST_CHECK;
+
+struct tracked;
+/* Connects to the Redis of the configuration. NULL: the errors were printed. */
+struct tracked *tracked_open(const struct tracked_args *args);
+void tracked_close(struct tracked **t);
+
+typedef void (*tracked_fn)(void *ctx, const struct redis_reply *row);
+/* Puts a question of lua/read.lua (name and arguments, ended by NULL) to every shard; fn gets each row of the answers,
+ * valid during the call. -1: the error was printed. */
+int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...) MUST_CHECK __attribute__((sentinel));
+/* Rows that are kept, of all shards. */
+struct tracked_rows {
+    struct redis_reply **row;
+    size_t n, cap;
+};
+/* A tracked_fn; ctx is a struct tracked_rows. */
+void tracked_keep(void *ctx, const struct redis_reply *row);
+/* Sorts by the number at `column`: `sign` 1 smallest first, -1 largest first. */
+void tracked_sort(struct tracked_rows *rows, size_t column, int sign);
+void tracked_rows_fini(struct tracked_rows *rows);
+/* The answers that are stream entries or rows: item `at` as text (empty when missing), as a number (0). */
+struct span tracked_text(const struct redis_reply *row, size_t at);
+int64_t tracked_int(const struct redis_reply *row, size_t at);
+
+/* A table: columns as wide as their widest cell (a Chinese character counts as two), the first row is the head. */
+struct table;
+struct table *table_new(size_t n_columns);
+/* Cells from left to right, row by row. Control characters are shown as '?'. */
+void table_add(struct table *t, struct span cell);
+void table_addf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Prints and frees it. */
+void table_print(struct table **t);
+
+enum { TRACKED_TIME_MAX = 32, TRACKED_SPAN_MAX = 32 };
+/* "2026-01-02 03:04:05" in local time; "-" for 0. */
+const char *tracked_time(int64_t wall_ms, char out[TRACKED_TIME_MAX]);
+/* "850 ms", "1.2 s", "3 min 20 s", "2 h 5 min", "3 d 4 h" */
+const char *tracked_duration(int64_t ms, char out[TRACKED_SPAN_MAX]);

@@ -1,0 +1,99 @@
+"""chatgate agents, cases and reminders: what the gateways recorded, read back from Redis."""
+
+import asyncio
+import json
+import subprocess
+
+import pytest
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis, wait_for
+
+COMPLAINT = "收到的衣服破了个洞，我要投诉你们！"
+
+
+@pytest.fixture
+def tracked(folder):
+    """A gateway that has seen: ann answering twice and being refused once, bob with a complaint and a reminder."""
+    redis = Redis(folder / "redis")
+    gate = None
+
+    async def talk():
+        nonlocal gate
+        async with Backend() as backend:
+            gate = Gateway(folder / "gate", backend.port, redis=redis,
+                           extra="reminders: {unanswered: [{after: 1s, to: agent}]}")
+            async with Agent(gate.url, "ann") as ann, Agent(gate.url, "bob") as bob:
+                for n in 1, 2:
+                    await backend.say("ann", "c-ann", "在吗？", f"q{n}")
+                    await ann.until("message")
+                    await asyncio.sleep(0.05)  # a reply in the very millisecond of the question is none
+                    await ann.send("c-ann", "您好亲，在的", f"a{n}")
+                    await ann.until("ack")
+                await ann.send("c-ann", "加我微信", "a3")
+                await ann.until("error")
+                await backend.say("bob", "c-bob", COMPLAINT, "q3")
+                await bob.until("message")
+                await bob.until("notice")
+    asyncio.run(talk())
+    yield gate, redis
+    gate.stop()
+    redis.stop()
+
+
+def run(gate, *args, status=0):
+    done = subprocess.run([gate.cli_program, *args, "--config", gate.config], text=True, capture_output=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def test_agents_cases_reminders(tracked):
+    gate, redis = tracked
+    wait_for("all is in Redis", lambda: [r["what"] for r in json.loads(run(gate, "reminders", "--json"))] ==
+             ["delivered", "raised"])
+    ann, bob = json.loads(run(gate, "agents", "--json"))
+    assert (ann["agent"], bob["agent"]) == ("ann", "bob")
+    assert (ann["first"]["count"], ann["next"]["count"], ann["blocked"], ann["waiting"]) == (1, 1, 1, 0)
+    assert 50 <= ann["first"]["p50_ms"] < 20000 and ann["first"]["p50_ms"] <= ann["first"]["p90_ms"]
+    assert ann["first"]["within_30s"] == ann["first"]["within_3min"] == 1
+    assert (bob["first"]["count"], bob["next"]["count"], bob["blocked"], bob["waiting"]) == (0, 0, 0, 1)
+
+    table = run(gate, "agents", "ann")
+    assert "bob" not in table and table.count("c-ann") == 2, table
+    rounds = table.split("\n\n")[1].splitlines()
+    assert [row.split()[3] for row in rounds[1:]] == ["next", "first"], "newest first"
+
+    [case] = json.loads(run(gate, "cases", "--json"))
+    assert (case["state"], case["agent"], case["conversation"], case["words"]) == ("open", "bob", "c-bob", COMPLAINT)
+    assert case["severity"] >= 1 and case["opened_ms"] > 0
+    table = run(gate, "cases")
+    assert COMPLAINT in table and table.endswith("\n1 open cases\n"), table
+    assert run(gate, "cases", "--all").endswith("\n1 cases\n")
+
+    rows = run(gate, "reminders").splitlines()
+    assert len(rows) == 2 and "delivered" in rows[1] and "bob" in rows[1] and "c-bob" in rows[1], "one row a step"
+
+    redis.stop()
+    assert str(redis.socket) in run(gate, "agents", status=2)
+
+
+def test_nothing_tracked_yet(folder):
+    redis = Redis(folder / "redis")
+    config = folder / "chatgate.yaml"
+    config.write_text("listeners: [{address: '127.0.0.1:0', profile: plain-ws-json, upstream: im}]\n"
+                      f"profiles_dir: {SOURCE}/conf/profiles\n"
+                      "upstreams: [{name: im, servers: ['127.0.0.1:9']}]\n"
+                      f"redis: {{address: {redis.socket}}}\n")
+
+    class Gate:
+        cli_program, config = BUILD / "src" / "cli" / "chatgate", folder / "chatgate.yaml"
+    assert run(Gate, "agents", "--json") == run(Gate, "cases", "--json") == run(Gate, "reminders", "--json") == "[]\n"
+    assert run(Gate, "cases").endswith("0 open cases\n")
+    config.write_text(config.read_text().replace("redis: {", "redis: {enabled: false, "))
+    assert "redis.enabled is false" in run(Gate, "cases", status=2)
+    redis.stop()
+
+
+@pytest.mark.parametrize("args", [["agents", "--all"], ["cases", "x"], ["reminders", "--most", "0"], ["agents", "--hours"],
+                                  ["agents", "a", "b"], ["agents", "--hours", "169"]])
+def test_usage(args):
+    done = subprocess.run([BUILD / "src" / "cli" / "chatgate", *args], text=True, capture_output=True)
+    assert done.returncode == 2 and f"usage: chatgate {args[0]} " in done.stderr, done.stderr
