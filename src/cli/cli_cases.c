@@ -98,7 +98,7 @@ int cli_cases(int argc, char **argv)
     if (rc == 0 && args.want_json)
         puts(buf_cstr(&out));
     else if (rc == 0)
-        printf("%zu %s\n", rows.n, args.want_all ? "cases" : "open cases");
+        printf("%zu %s%s\n", rows.n, args.want_all ? "case" : "open case", rows.n == 1 ? "" : "s");
     tracked_rows_fini(&rows);
     buf_fini(&out);
     tracked_close(&t);

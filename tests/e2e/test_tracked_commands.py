@@ -65,8 +65,8 @@ def test_agents_cases_reminders(tracked):
     assert (case["state"], case["agent"], case["conversation"], case["words"]) == ("open", "bob", "c-bob", COMPLAINT)
     assert case["severity"] >= 1 and case["opened_ms"] > 0
     table = run(gate, "cases")
-    assert COMPLAINT in table and table.endswith("\n1 open cases\n"), table
-    assert run(gate, "cases", "--all").endswith("\n1 cases\n")
+    assert COMPLAINT in table and table.endswith("\n1 open case\n"), table
+    assert run(gate, "cases", "--all").endswith("\n1 case\n")
 
     rows = run(gate, "reminders").splitlines()
     assert len(rows) == 2 and "delivered" in rows[1] and "bob" in rows[1] and "c-bob" in rows[1], "one row a step"
