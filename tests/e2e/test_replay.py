@@ -381,3 +381,71 @@ def test_wrong_usage(folder):
     (folder / "bad.yaml").write_text("listeners: 1\n")
     bad = replay("-", "--rules", RULES, "--config", folder / "bad.yaml", code=2)
     assert "bad.yaml:1:" in bad.stderr
+
+
+def test_config_says_who_is_who_and_which_domains(folder):
+    packs = OLD + """
+  - id: replay.link
+    title: link
+    action: block
+    detect: [url]
+    notice: 请勿发送链接。
+    examples: { hit: [看 www.example.com 吧], miss: [您好] }
+"""
+    old = rules(folder, "old", packs)
+    (folder / "directory.yaml").write_text(DIRECTORY)
+    (folder / "c.yaml").write_text(f"""
+profiles_dir: {SOURCE / 'conf' / 'profiles'}
+listeners: [{{address: "127.0.0.1:0", profile: plain-ws-json, upstream: im}}]
+upstreams: [{{name: im, servers: ["127.0.0.1:9"]}}]
+directory: directory.yaml
+rules: {{packs: [], allow_domains: [shop.example.com]}}
+""")
+    text = ('{"text":"有授权","agent":"amy"}\n{"text":"有授权","agent":"bob"}\n'
+            '{"text":"看 https://shop.example.com/a","agent":"bob"}\n')
+    plain = replay_json("-", "--rules", old, "--against", old, stdin=text)
+    assert plain["actions"]["pass"]["pass"] == 2 and plain["actions"]["block"]["block"] == 1
+    known = replay_json("-", "--rules", old, "--against", old, "--config", folder / "c.yaml", stdin=text)
+    assert known["actions"]["pass"]["pass"] == 2 and known["actions"]["block"]["block"] == 1
+    assert {r["id"]: r["new"] for r in plain["rules"]} == {"replay.link": 1}
+    assert {r["id"]: r["new"] for r in known["rules"]} == {"replay.brand_only": 1}
+
+
+def test_windows_follow_the_recorded_times(folder):
+    """Two halves of a violation count within the rule's 60 seconds, in one conversation of one agent."""
+    old = rules(folder, "old", OLD)
+
+    def half(text, at, agent="amy", conv="c", **more):
+        return json.dumps({"text": text, "at": at, "agent": agent, "conv": conv, **more}) + "\n"
+
+    def blocked(text):
+        return replay_json("-", "--rules", old, "--against", old, stdin=text)["actions"]["block"]["block"]
+
+    first = half("加我", 1000)
+    assert blocked(first + half("微信", 61000)) == 1
+    assert blocked(first + half("微信", 61001)) == 0
+    assert blocked(first + half("微信", 2000, conv="d")) == 0
+    assert blocked(first + half("微信", 2000, agent="bob")) == 0
+    assert blocked(first + half("微信", 2000, edit=True)) == 0
+    assert blocked('{"text":"加我"}\n{"text":"微信"}\n') == 0, "without agent and conversation each stands alone"
+
+
+def test_what_was_written_survives_kill_9(folder):
+    async def go():
+        async with Backend() as b:
+            g = Gateway(folder, b.port, rules=RULES, extra=capture_conf(folder))
+            async with Agent(g.url, "amy") as a:
+                for i in range(50):
+                    await a.send("c", "您好", str(i))
+                    await a.until("ack")
+                captured(g, 50)
+                g.proc.kill()
+                g.proc.wait()
+            g.start()
+            async with Agent(g.url, "amy") as a:
+                await a.send("c", "您好", "again")
+                await a.until("ack")
+            g.stop()
+        assert len(list((folder / "capture").glob("*.jsonl"))) == 2
+        assert replay_json(folder / "capture", "--rules", RULES)["agents"] == 51
+    run(go())
