@@ -1,5 +1,6 @@
-/* Any text, judged by a set that uses every feature: spans on character borders, edits sorted and disjoint, a rewrite
- * that is clean. Bytes 0xff part the texts; the first byte says direction and how many of them are earlier messages. */
+/* Any text, judged by a set that uses every feature, with the packs as shipped and their lists of spellings: spans on
+ * character borders, edits sorted and disjoint, a rewrite that is clean. Bytes 0xff part the texts; the first byte says
+ * direction and how many of them are earlier messages. */
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "rule/set.h"
@@ -9,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct ruleset *load(void)
 {
-    const char *paths[] = {SOURCE_DIR "/tests/fuzz/corpus/rule_load/every_key.yaml"};
-    struct ruleset_options o = {.pack_paths = paths, .n_pack_paths = 1};
+    const char *paths[] = {SOURCE_DIR "/tests/fuzz/corpus/rule_load/every_key.yaml", SOURCE_DIR "/rules"};
+    struct ruleset_options o = {.pack_paths = paths, .n_pack_paths = 2};
     struct err_list errs = {0};
     struct ruleset *set = NULL;
     if (ruleset_load(&o, &set, &errs) != 0) {
