@@ -82,6 +82,7 @@ def test_once(quickstart):
 
 def test_start_again_and_stop(quickstart):
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind(("127.0.0.1", 8080))
             taken.listen()
