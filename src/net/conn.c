@@ -158,6 +158,8 @@ static int write_some(struct conn *c, const void *p, size_t n, size_t *done)
 int conn_write(struct conn *c, const void *p, size_t n)
 {
     size_t done = 0;
+    if (c->state == CONN_CLOSED)
+        return -1;
     if (c->state == CONN_OPEN && !c->out.len && n) {
         if (write_some(c, p, n, &done) < 0)
             return -1;

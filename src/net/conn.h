@@ -54,7 +54,7 @@ enum conn_io conn_read(struct conn *c, void *p, size_t n, size_t *done);
 /* Bytes may wait inside TLS though the socket is not readable: the owner that stops reading early calls this, and
  * on_readable comes again in the next turn. */
 void conn_read_again(struct conn *c);
-/* Writes now what the socket takes, queues the rest (on_drained follows). -1: the connection is broken. */
+/* Writes now what the socket takes, queues the rest (on_drained follows). -1: the connection is broken or closed. */
 int conn_write(struct conn *c, const void *p, size_t n) MUST_CHECK;
 static inline size_t conn_queued(const struct conn *c)
 {

@@ -1,0 +1,118 @@
+/* Listeners: pausing, no room, and what lies in the way of a Unix socket. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/listen.h"
+
+struct rig {
+    int accepted;
+    bool has_room;
+};
+
+static void on_accept(void *ctx, int fd, const struct addr *peer)
+{
+    (void)peer;
+    ((struct rig *)ctx)->accepted++;
+    close(fd);
+}
+
+static bool has_room(void *ctx)
+{
+    return ((struct rig *)ctx)->has_room;
+}
+
+static struct addr path_addr(char *folder, const char *name)
+{
+    struct addr a = {.len = sizeof(a.any.un)};
+    a.any.un.sun_family = AF_UNIX;
+    snprintf(a.any.un.sun_path, sizeof(a.any.un.sun_path), "%s/%s", folder, name);
+    return a;
+}
+
+static int knock(const struct addr *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(connect(fd, &a->any.sa, a->len), 0);
+    return fd;
+}
+
+static void turns(struct loop *l, struct rig *r, int want)
+{
+    for (int i = 0; i < 400 && r->accepted < want; i++) {
+        event_base_loop(loop_base(l), EVLOOP_NONBLOCK);
+        usleep(1000);
+    }
+}
+
+static void test_pause_and_room(void **state)
+{
+    (void)state;
+    char folder[] = "listenXXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct addr a = path_addr(folder, "s");
+    struct err e;
+    struct loop *loop = loop_new();
+    int fd = listen_socket(&a, true, &e);
+    assert_true(fd >= 0);
+    struct rig r = {.has_room = true};
+    struct listener *l = listener_new(loop, fd, on_accept, &r);
+    listener_set_room(l, has_room);
+    int first = knock(&a);
+    turns(loop, &r, 1);
+    assert_int_equal(r.accepted, 1);
+    listener_pause(l, true);
+    int second = knock(&a);
+    turns(loop, &(struct rig){0}, 1);
+    assert_int_equal(r.accepted, 1);
+    r.has_room = false;
+    listener_pause(l, false);
+    turns(loop, &(struct rig){0}, 1); /* full: who waits is not accepted, and not sent away */
+    assert_int_equal(r.accepted, 1);
+    r.has_room = true;
+    turns(loop, &r, 2);
+    assert_int_equal(r.accepted, 2);
+    assert_int_equal(listen_socket(&a, true, &e), -1); /* somebody listens here */
+    assert_non_null(strstr(e.text, "another process"));
+    listener_free(&l);
+    fd = listen_socket(&a, true, &e); /* a dead socket's file is no obstacle */
+    assert_true(fd >= 0);
+    close(fd), close(first), close(second);
+    unlink(a.any.un.sun_path);
+    rmdir(folder);
+    loop_free(&loop);
+}
+
+static void test_a_file_is_not_removed(void **state)
+{
+    (void)state;
+    char folder[] = "listenXXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct addr a = path_addr(folder, "precious");
+    FILE *f = fopen(a.any.un.sun_path, "w");
+    fclose(f);
+    struct err e;
+    struct stat st;
+    assert_int_equal(listen_socket(&a, false, &e), -1);
+    assert_non_null(strstr(e.text, "not a socket"));
+    assert_int_equal(stat(a.any.un.sun_path, &st), 0);
+    unlink(a.any.un.sun_path);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pause_and_room),
+        cmocka_unit_test(test_a_file_is_not_removed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
