@@ -20,6 +20,15 @@ int64_t load_int(const struct load_ctx *c, const struct ynode *map, const char *
 bool load_bool(const struct load_ctx *c, const struct ynode *n, const char *key, bool otherwise);
 struct pending load_pending(const struct load_ctx *c, enum role role, unsigned index);
 
+/* A key of the rule, or of its pack's defaults; NULL when neither has it. */
+const struct ynode *load_key(const struct load_ctx *c, const char *key);
+
+/* load_trigger.c: words, near, regex, detect, unless, not_near, and the rewrite, whose keys may be words. */
+void load_take_triggers(struct load_ctx *c);
+/* load_condition.c: gap, border, homophones, variants; at, skip, window, scope, when, length. */
+void load_take_spelling(struct load_ctx *c);
+void load_take_conditions(struct load_ctx *c);
+
 /* load_effect.c. has_triggers: the rule says what it looks for, so that the keys of a rewrite map are no words. */
 void load_take_rewrite(struct load_ctx *c, bool has_triggers);
 void load_take_case(struct load_ctx *c);
