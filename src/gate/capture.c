@@ -134,7 +134,7 @@ static unsigned next_queue(struct capture *c, const size_t *limit, struct captur
         size_t at = atomic_load_explicit(&q->head, memory_order_relaxed);
         if (at == limit[i])
             continue;
-        struct capture_head h;
+        struct capture_head h = {0};
         copy_out(q->bytes, at, &h, sizeof(h));
         if (best == c->n_queues || h.number < head->number) {
             best = i;
@@ -148,7 +148,7 @@ static void drain(struct capture *c, size_t *limit)
 {
     for (unsigned i = 0; i < c->n_queues; i++)
         limit[i] = atomic_load_explicit(&c->queue[i].tail, memory_order_acquire);
-    struct capture_head h;
+    struct capture_head h = {0};
     for (unsigned i; (i = next_queue(c, limit, &h)) < c->n_queues;) {
         struct queue *q = &c->queue[i];
         size_t at = atomic_load_explicit(&q->head, memory_order_relaxed);
