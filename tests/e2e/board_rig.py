@@ -32,6 +32,11 @@ def passwd(users, name, *args, password=PASSWORD, check=True):
     return done
 
 
+def afternoon():
+    """A time zone in which it is between 18:00 and 19:00 now, so that no test depends on when it runs."""
+    return f"TST{time.gmtime().tm_hour - 18:+d}"
+
+
 class Board(Process):
     def __init__(self, folder, redis_socket, users=USERS, extra="", secure=False):
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +46,7 @@ class Board(Process):
         assert hash_of.returncode == 0
         self.users.write_text("".join(f"{n}:{line}:{r}:{t}:{s}\n" for n, (r, t, s) in users.items()))
         self.config = folder / "board.yaml"
-        self.config.write_text(f"listen: 127.0.0.1:0\nusers: {self.users}\ncookie_secure: {str(secure).lower()}\n"
+        self.config.write_text(f"listen: 127.0.0.1:0\ntimezone: {afternoon()}\nusers: {self.users}\ncookie_secure: {str(secure).lower()}\n"
                                f"redis: {{address: {redis_socket}, timeout: 2s}}\n{extra}")
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
         super().__init__([PROGRAM, "--config", self.config], folder / "board.log", env=env)

@@ -31,13 +31,13 @@ const TEXTS = {
   messages: ["{0} msgs", "{0} 条"], no_agent: ["no agent", "无客服"],
   agent: ["Agent", "客服"], team: ["Team", "团队"], shop: ["Shop", "店铺"], open: ["Open", "会话"],
   waits: ["Waiting", "等待"], replies: ["Replies", "回复数"], first: ["First reply", "首次回复"], mean: ["Mean", "平均"],
-  kept: ["Promises kept", "守约"], broken: ["broken", "失约"], offline_short: ["offline", "离线"],
+  short_30: ["≤ 30 s", "≤ 30 秒"], short_180: ["≤ 3 min", "≤ 3 分钟"], kept: ["Promises kept", "守约"], broken: ["broken", "失约"], offline_short: ["offline", "离线"],
   nobody: ["No agent was seen yet.", "尚未见到任何客服。"], none_online: ["No agent is online.", "没有客服在线。"],
   csv: ["Download CSV", "下载 CSV"], find: ["Find", "查找"], find_case: ["customer, order, words …", "顾客、订单号、内容…"],
   show: ["Show", "显示"], which_open: ["unfinished", "未结"], which_all: ["all", "全部"],
   severity: ["Severity", "严重程度"], any: ["any", "不限"], s1: ["minor", "一般"], s2: ["serious", "较重"], s3: ["grave", "严重"],
   no_cases: ["No case fits.", "没有符合条件的投诉。"], n_cases: ["{0} cases", "{0} 个投诉"],
-  age: ["open for {0}", "已 {0}"], no_news: ["no news for {0}", "{0} 无进展"],
+  age: ["{0}", "{0}"], no_news: ["no news {0}", "{0} 无进展"],
   customer: ["Customer", "顾客"], orders: ["Orders", "订单号"], opened: ["Opened", "立案"], updated: ["Last change", "最近变化"],
   news: ["Last news to the customer", "最近答复顾客"], complaints: ["Complaints", "投诉次数"], rule: ["Rule", "规则"],
   conversation: ["Conversation", "会话"], history: ["History", "经过"], close_detail: ["Back to the list", "返回列表"],
@@ -68,7 +68,7 @@ const TEXTS = {
   h_connects: ["Connections to Redis since start", "启动以来的 Redis 连接次数"], h_error: ["Last error of the link", "最近的连接错误"],
   h_pages: ["Pages with live updates", "实时页面数"], h_logins: ["Logins", "登录数"], no_nodes: ["No gateway has agents.", "没有网关有在线客服。"],
   who: ["Who", "操作人"], action: ["Action", "操作"], target: ["Target", "目标"], why: ["Reason", "原因"], from: ["From", "来源"],
-  days: ["{0} d {1} h", "{0} 天 {1} 时"], hours: ["{0} h {1} min", "{0} 时 {1} 分"], minutes: ["{0} min {1} s", "{0} 分 {1} 秒"], seconds: ["{0} s", "{0} 秒"],
+  days: ["{0} d {1} h", "{0} 天 {1} 时"], hours: ["{0} h {1} min", "{0} 时 {1} 分"], minutes: ["{0} min", "{0} 分钟"], seconds: ["{0} s", "{0} 秒"],
   keys: ["Keys: {0} pages · {1} find · {2} theme · {3} language", "快捷键：{0} 切换页面 · {1} 查找 · {2} 主题 · {3} 语言"],
   by_hour: ["{0} by hour", "{0}（每小时）"],
 };
@@ -100,7 +100,7 @@ export function duration(ms) {
   if (ms == null) return "–";
   const s = Math.max(0, Math.floor(ms / 1000));
   if (s < 60) return t("seconds", s);
-  if (s < 3600) return t("minutes", Math.floor(s / 60), String(s % 60).padStart(2, "0"));
+  if (s < 3600) return t("minutes", Math.floor(s / 60));
   if (s < 86400) return t("hours", Math.floor(s / 3600), String(Math.floor(s / 60) % 60).padStart(2, "0"));
   return t("days", Math.floor(s / 86400), Math.floor(s / 3600) % 24);
 }
@@ -111,5 +111,5 @@ export function clock(ms) {
 }
 export const percent = (v) => (v == null ? "–" : new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: v < 1 && v > 0.9 ? 1 : 0 }).format(v));
 export const number = (v) => (v == null ? "–" : new Intl.NumberFormat(lang).format(v));
-export const seconds = (ms) => (ms == null ? "–" : ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms));
+export const seconds = (ms) => (ms == null ? "–" : ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : ms < 60000 ? duration(ms) : clock(ms));
 export const when = (ms) => (ms ? new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", { dateStyle: "short", timeStyle: "medium" }).format(ms) : "–");

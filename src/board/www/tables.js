@@ -39,8 +39,8 @@ function polled(read, draw) {
 
 export const agentsPage = () => polled(() => call("GET", "/api/v1/agents"), (d) => [
   panel(`${t("agents")} · ${t("today")}`, h("a", { href: "/api/v1/agents.csv", download: "" }, t("csv")),
-    d.agents.length ? table([[t("agent")], [t("team")], [t("shop")], [t("open"), 1], [t("waits"), 1], [t("replies"), 1], [t("within_30"), 1],
-      [t("within_180"), 1], ["p50", 1], ["p90", 1], ["p99", 1], [t("first"), 1], [t("blocked"), 1], [t("rewritten"), 1], [t("warned"), 1], [t("kept"), 1], [t("broken"), 1]],
+    d.agents.length ? table([[t("agent")], [t("team")], [t("shop")], [t("open"), 1], [t("waits"), 1], [t("replies"), 1], [t("short_30"), 1],
+      [t("short_180"), 1], ["p50", 1], ["p90", 1], ["p99", 1], [t("first"), 1], [t("blocked"), 1], [t("rewritten"), 1], [t("warned"), 1], [t("kept"), 1], [t("broken"), 1]],
     d.agents.map((a) => [h("span", {}, h("span", { class: a.online ? "dot" : "dot off", role: "img", "aria-label": a.online ? t("online") : t("offline_short") }), a.agent),
       a.team || "–", a.shop || "–", number(a.open), number(a.waiting), number(a.replies), percent(a.within_30s), percent(a.within_180s), seconds(a.p50_ms),
       seconds(a.p90_ms), seconds(a.p99_ms), seconds(a.first.mean_ms), number(a.blocked), number(a.rewritten), number(a.warned), number(a.promises_kept),

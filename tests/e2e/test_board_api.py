@@ -1,0 +1,344 @@
+"""The dashboard's API: who may do what, logins, tokens, scope, and the OpenAPI file against the server."""
+
+import csv
+import http.client
+import io
+import json
+import re
+import subprocess
+import time
+
+import jsonschema
+import pytest
+import yaml
+from board_rig import PASSWORD, PROGRAM, SOURCE, USERS, Board, Client, Story, passwd
+from gateway import Process, Redis, wait_for
+
+OPENAPI = yaml.safe_load((SOURCE / "docs" / "openapi.yaml").read_text())
+ROLE_ORDER = ["nobody", "viewer", "supervisor", "admin"]
+
+
+def routes_of_the_server():
+    text = (SOURCE / "src" / "board" / "web.h").read_text()
+    found = re.findall(r'X\(EVHTTP_REQ_(\w+), "([^"]+)", ROLE_(\w+), (\w+)\)', text)
+    assert len(found) > 10
+    return [(m, p, r.lower()) for m, p, r, _ in found]
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("api")
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    for name, team, shop in [("ann", "red", "s1"), ("bob", "blue", "s2"), ("=cmd", "red", "s2")]:
+        story.agent(name, team, shop)
+    for i, (cust, agent, team, shop) in enumerate([("u1", "ann", "red", "s1"), ("u2", "bob", "blue", "s2"), ("u3", "=cmd", "red", "s2")]):
+        story.says(i, cust, 5000 + i, agent, team, shop, ckind="refund", sev=i + 1, crule="complaint.refund", words=f"refund of {cust}")
+        story.says(i, "w" + cust, 60_000, agent, team, shop)
+    story.says(3, "done", 120_000, "ann", "red", "s1")
+    story.answers(3, "done", 100_000, "ann", "red", "s1")
+    board = Board(folder / "board", redis.socket, extra="login: {tries: 3, lock: 3s}\n")
+    for one in (redis, board):
+        Process.started.remove(one.proc)
+    client = {name: Client(board, name) for name in USERS}
+    client["vera"].now_until("the whole day", lambda d: d["today"]["complete"] and d["today"]["replies"] == 1)
+    yield board, redis, client, folder
+    board.stop()
+    redis.stop()
+
+
+def cases_of(client):
+    return {c["customer"]: c for c in client.get("/api/v1/cases")["cases"]}
+
+
+# --- who may do what ---
+
+def test_every_route_by_role(rig):
+    board, _, client, _ = rig
+    by_role = {"nobody": Client(board), "viewer": client["vera"], "supervisor": client["sue"], "admin": client["adam"]}
+    for method, path, least in routes_of_the_server():
+        if path in ("/api/v1/logout", "/api/v1/login"):
+            continue  # test_login and test_logout
+        for role, who in by_role.items():
+            url = path.replace("{id}", "0-99999")
+            if path.endswith("/events"):
+                code = stream(board, who)[0]
+            else:
+                code, body, = who.call(method, url, {} if method == "POST" else None) if not path.endswith(".csv") else (
+                    who.raw("GET", url, headers=who.headers())[0], None)
+            allowed = ROLE_ORDER.index(role) >= ROLE_ORDER.index(least)
+            if allowed:
+                assert code in (200, 400, 404), (method, path, role, code)
+            else:
+                assert code == (401 if role == "nobody" else 403), (method, path, role, code)
+
+
+SEES = {"vera": {"u1", "u2", "u3"}, "sue": {"u1", "u2", "u3"}, "adam": {"u1", "u2", "u3"}, "red-view": {"u1", "u3"},
+        "red-sup": {"u1", "u3"}, "shop-sup": {"u2", "u3"}, "none-sup": set()}
+AGENT_OF = {"u1": "ann", "u2": "bob", "u3": "=cmd"}
+
+
+@pytest.mark.parametrize("name", sorted(SEES))
+def test_scope_everywhere(rig, name):
+    board, redis, client, _ = rig
+    who, sees = client[name], SEES[name]
+    assert set(cases_of(who)) == sees
+    now = who.get("/api/v1/now")
+    assert {w["customer"] for w in now["set"]} - {"u1", "u2", "u3"} == {"w" + u for u in sees}
+    agents = {AGENT_OF[u] for u in sees}
+    assert {a["agent"] for a in now["agents"]} == agents
+    assert {a["agent"] for a in who.get("/api/v1/agents")["agents"]} == agents
+    assert now["today"]["replies"] == (1 if "u1" in sees else 0)
+    if not now["today"]["replies"]:
+        assert now["today"]["within_30s"] is None and now["today"]["mean_ms"] is None
+    rows = list(csv.DictReader(io.StringIO(who.raw("GET", "/api/v1/agents.csv", headers=who.headers())[2].decode())))
+    assert {r["agent"].removeprefix("'") for r in rows} == agents
+    tick = json.loads(stream(board, who)[1])
+    assert {a["agent"] for a in tick["agents"]} == agents
+    for cust, case in cases_of(client["adam"]).items():
+        code, body = who.call("GET", f"/api/v1/cases/{case['id']}")
+        assert code == (200 if cust in sees else 404), (name, cust, body)
+        code, body = who.call("POST", f"/api/v1/cases/{case['id']}/move", {"to": "open-sesame", "why": "x"})
+        assert code == (403 if USERS[name][0] == "viewer" else 400)
+        if cust not in sees and USERS[name][0] != "viewer":
+            assert who.call("POST", f"/api/v1/cases/{case['id']}/move", {"to": "solved", "why": "x"})[0] == 404
+            assert client["adam"].get(f"/api/v1/cases/{case['id']}")["state"] != "solved"
+
+
+def test_a_formula_stays_text_in_the_csv(rig):
+    text = rig[2]["vera"].raw("GET", "/api/v1/agents.csv", headers=rig[2]["vera"].headers())[2].decode()
+    assert '"\'=cmd"' in text
+
+
+def stream(board, who):
+    """(code, data of the first tick)"""
+    c = http.client.HTTPConnection("127.0.0.1", board.port, timeout=20)
+    c.request("GET", "/api/v1/events", headers=who.headers())
+    answer = c.getresponse()
+    data = b""
+    while answer.status == 200 and not data.endswith(b"\n\n"):
+        data += answer.read1(65536)
+    c.close()
+    return answer.status, data.partition(b"data: ")[2].decode() if data else ""
+
+
+# --- changes ---
+
+def test_moves(rig):
+    _, redis, client, _ = rig
+    sue = client["sue"]
+    case = cases_of(sue)["u2"]["id"]
+    url = f"/api/v1/cases/{case}/move"
+    for body in ({}, {"to": "solved"}, {"to": "solved", "why": "  "}, {"to": "solved", "why": "x" * 401}, {"to": 3, "why": "x"}):
+        assert sue.call("POST", url, body)[0] == 400, body
+    assert sue.call("POST", url, {"to": "acknowledged", "why": "查看中 \"quoted\" \n line"}) == (200, {"id": case, "state": "acknowledged"})
+    code, body = sue.call("POST", url, {"to": "acknowledged", "why": "again"})
+    assert code == 409 and body["error"] == "illegal_move" and set(body["legal"]) == {"waiting", "solved", "closed"}
+    assert sue.call("POST", "/api/v1/cases/x/move", {"to": "solved", "why": "x"})[0] == 404
+    entry = next(e for e in client["adam"].get("/api/v1/audit")["entries"] if e["result"] == "ok" and e["target"] == case)
+    assert entry["who"] == "sue" and entry["why"] == "查看中 \"quoted\" \n line" and entry["action"] == "case_acknowledged"
+    assert redis.client().xlen("cg:audit") > 0
+
+
+def test_changes_need_the_token_and_our_own_page(rig):
+    board, _, client, _ = rig
+    sue = client["sue"]
+    url = f"/api/v1/cases/{cases_of(sue)['u1']['id']}/move"
+    body = json.dumps({"to": "acknowledged", "why": "x"})
+    good = {"Cookie": sue.cookie, "X-CSRF-Token": sue.csrf, "Content-Type": "application/json"}
+    for change, code in [({"X-CSRF-Token": "0" * 64}, 403), ({"X-CSRF-Token": ""}, 403), ({"Content-Type": "text/plain"}, 415),
+                         ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403), ({"Cookie": "chatgate=" + "0" * 64}, 401)]:
+        assert sue.raw("POST", url, body, {**good, **change})[0] == code, change
+    assert sue.raw("POST", url, "[1]", good)[0] == 400
+    assert sue.raw("POST", url, "x" * 9000, good)[0] in (400, 413)
+    assert sue.raw("GET", url, None, good)[0] == 405
+    assert client["adam"].get(url.removesuffix("/move"))["state"] == "open"
+    assert sue.raw("POST", "/api/v1/login", json.dumps({"user": "sue", "password": PASSWORD}),
+                   {"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"})[0] == 403
+
+
+# --- logins ---
+
+def test_login_cookie_and_lock(rig):
+    board = rig[0]
+    c = Client(board, "vera")
+    assert re.fullmatch(r"chatgate=[0-9a-f]{64}; Path=/; HttpOnly; SameSite=Strict; Max-Age=\d+", c.set_cookie)
+    assert c.session["role"] == "viewer" and c.session["teams"] == "*"
+    for name in ("red-view", "nobody-of-that-name"):  # the same answers: names cannot be guessed
+        for _ in range(3):
+            assert Client(board).call("POST", "/api/v1/login", {"user": name, "password": "wrong"})[0] == 401
+        who = Client(board)
+        code, body = who.call("POST", "/api/v1/login", {"user": name, "password": PASSWORD})
+        assert code == 429 and body["error"] == "locked" and 1 <= int(who.got["Retry-After"]) <= 4
+    wait_for("the lock ends", lambda: Client(board).call("POST", "/api/v1/login", {"user": "red-view", "password": PASSWORD})[0] == 200)
+    results = [e["result"] for e in rig[2]["adam"].get("/api/v1/audit")["entries"] if e["who"] == "red-view"]
+    assert "refused" in results and "locked" in results and results[0] == "ok"
+    assert "password" not in board.text() and PASSWORD not in board.text()
+
+
+def test_logout_ends_the_login(rig):
+    c = Client(rig[0], "vera")
+    old = c.cookie
+    assert c.call("POST", "/api/v1/logout", {})[0] == 200
+    assert "Max-Age=0" in c.set_cookie
+    c.cookie = old
+    assert c.call("GET", "/api/v1/session")[0] == 401
+
+
+def test_users_file_changes_take_effect_at_once_and_a_bad_one_none(folder):
+    redis = Redis(folder / "redis")
+    Story(redis.client())
+    board = Board(folder / "board", redis.socket, users={"eva": ("supervisor", "*", "*"), "max": ("admin", "*", "*")})
+    eva, boss = Client(board, "eva"), Client(board, "max")
+    passwd(board.users, "eva", "--role", "viewer", "--keep-password")
+    wait_for("eva may only look", lambda: eva.get("/api/v1/session")["role"] == "viewer")
+    good = board.users.read_text()
+    board.users.write_text(good + "broken line\n")
+    board.wait_line(r"users_error at=.*users:3:1: must be name:hash:role:teams:shops")
+    assert eva.get("/api/v1/session")["user"] == "eva"
+    board.users.write_text(good)
+    passwd(board.users, "eva", password="another password")
+    wait_for("the old login ended with the old password", lambda: eva.call("GET", "/api/v1/session")[0] == 401)
+    Client(board, "eva", "another password")
+    passwd(board.users, "max", "--delete")
+    wait_for("max is gone", lambda: boss.call("GET", "/api/v1/session")[0] == 401)
+    board.stop()
+    redis.stop()
+
+
+def test_passwd_refuses(folder):
+    users = folder / "users"
+    for args, password, word in [(["eva"], "short", "10 to 512"), (["e:va"], PASSWORD, "name must be"), (["eva", "--role", "king"], PASSWORD, "must be viewer"),
+                                 (["eva", "--teams", "a:b"], PASSWORD, "must not contain"), (["eva", "--delete"], PASSWORD, "no user eva"),
+                                 (["eva", "--keep-password"], PASSWORD, "no user eva")]:
+        done = passwd(users, *args, password=password, check=False)
+        assert done.returncode == 1 and word in done.stderr, (args, done.stderr)
+    assert not users.exists()
+    passwd(users, "eva", "--teams", "红队,蓝队", "--role", "admin")
+    assert re.fullmatch(r"eva:\$y\$[^:]+:admin:红队,蓝队:\*\n", users.read_text())
+    assert users.stat().st_mode & 0o777 == 0o600
+
+
+def test_config_errors_say_where(folder):
+    (folder / "b.yaml").write_text("listen: 127.0.0.1:0\nwaiting:\n  amber: 9m\nfoo: 1\nstreams: none\nusers: u\n")
+    done = subprocess.run([str(PROGRAM), "--config", str(folder / "b.yaml"), "--check"], capture_output=True, text=True)
+    assert done.returncode == 1
+    for part in ("b.yaml:4:1: foo: unknown key", "b.yaml:5:10: streams: ", "waiting.red: must be longer"):
+        assert part in done.stderr, done.stderr
+    sample = (SOURCE / "conf" / "board.yaml").read_text()
+    passwd(folder / "board.users", "eva")
+    (folder / "s.yaml").write_text(sample.replace("/etc/chatgate/board.users", str(folder / "board.users")))
+    assert subprocess.run([str(PROGRAM), "--config", str(folder / "s.yaml"), "--check"]).returncode == 0
+    keys = re.findall(r"(?m)^([a-z_.]+) \(", subprocess.run([str(PROGRAM), "--keys"], capture_output=True, text=True).stdout)
+    plain = yaml.safe_load(re.sub(r"(?m)^(\s*)#(?=\s*[a-z_]+:)", r"\1", sample))
+
+    def leaves(node, prefix=""):
+        for k, v in node.items():
+            yield from leaves(v, f"{prefix}{k}.") if isinstance(v, dict) else [prefix + k]
+    assert set(leaves(plain)) == set(keys)  # the sample shows every key, and no other
+
+
+# --- pages and headers ---
+
+def test_pages_are_strict_and_self_contained(rig):
+    board = rig[0]
+    names = [p.name for p in (SOURCE / "src" / "board" / "www").iterdir()]
+    for name in ["", *names]:
+        code, head, body = Client(board).raw("GET", "/" + name)
+        assert code == 200
+        policy = head["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy and "frame-ancestors 'none'" in policy
+        assert head["X-Content-Type-Options"] == "nosniff" and head["ETag"]
+        assert Client(board).raw("GET", "/" + name, headers={"If-None-Match": head["ETag"]})[0] == 304
+        urls = set(re.findall(rb"https?://[^\s\"'`)]+", body)) - {b"http://www.w3.org/2000/svg"}
+        assert not urls, urls
+        assert b"style=" not in body and b"<script>" not in body and b"innerHTML" not in body
+    assert Client(board).raw("GET", "/../users")[0] == 404
+    assert Client(board).raw("GET", "/api/v1/nothing")[0] == 404
+    assert Client(board).raw("POST", "/", "x")[0] == 405
+
+
+def test_tls_and_secure_cookie(folder, certificates):
+    import ssl
+    import urllib.request
+    redis = Redis(folder / "redis")
+    Story(redis.client())
+    board = Board(folder / "board", redis.socket, secure=True,
+                  extra=f"tls: {{certificate: {certificates / 'server.pem'}, key: {certificates / 'server.key'}}}\n")
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+
+    def ask(path, data=None, cookie=None):
+        r = urllib.request.Request(f"https://localhost:{board.port}{path}", data, {"Content-Type": "application/json", **({"Cookie": cookie} if cookie else {})})
+        return urllib.request.urlopen(r, context=context, timeout=20)
+    answer = ask("/api/v1/login", json.dumps({"user": "sue", "password": PASSWORD}).encode())
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-chatgate=") and cookie.endswith("; Secure") and answer.headers["Strict-Transport-Security"]
+    assert json.load(ask("/api/v1/session", cookie=cookie.split(";")[0]))["user"] == "sue"
+    with ask("/api/v1/events", cookie=cookie.split(";")[0]) as events:
+        assert events.readline() == b"event: tick\n"
+    board.stop()
+    redis.stop()
+
+
+# --- the OpenAPI file ---
+
+def test_openapi_names_every_route_and_only_those():
+    documented = {(m.upper(), p) for p, item in OPENAPI["paths"].items() for m in item if m in ("get", "post")}
+    assert documented == {(m, p) for m, p, _ in routes_of_the_server()}
+    for m, p, role in routes_of_the_server():
+        assert OPENAPI["paths"][p][m.lower()]["x-role"] == role, (m, p)
+
+
+def check(method, path, code, body):
+    """The body fits the schema that the file gives for this answer."""
+    answer = OPENAPI["paths"][path][method]["responses"].get(str(code)) or OPENAPI["paths"][path][method]["responses"]["default"]
+    if "$ref" in answer:
+        answer = OPENAPI["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
+    schema = dict(answer["content"]["application/json"]["schema"], components=OPENAPI["components"])
+    jsonschema.Draft202012Validator(schema).validate(body)
+
+
+def test_openapi_fits_what_the_server_answers(rig):
+    board, _, client, _ = rig
+    adam = client["adam"]
+    case = cases_of(adam)["u3"]["id"]
+    for path in ("/api/v1/session", "/api/v1/now", "/api/v1/agents", "/api/v1/cases", "/api/v1/reminders", "/api/v1/health", "/api/v1/audit"):
+        check("get", path, 200, adam.get(path))
+        check("get", path, 401, Client(board).call("GET", path)[1])
+    check("get", "/api/v1/now", 200, json.loads(stream(board, adam)[1]))  # a tick is the same object
+    check("get", "/api/v1/cases", 400, adam.call("GET", "/api/v1/cases?which=some")[1])
+    check("get", "/api/v1/cases/{id}", 200, adam.get(f"/api/v1/cases/{case}"))
+    check("get", "/api/v1/cases/{id}", 404, adam.call("GET", "/api/v1/cases/0-777")[1])
+    for body in ({"to": "waiting", "why": "x"}, {"to": "open", "why": "x"}, {"to": "waiting", "why": "x"}):
+        code, got = adam.call("POST", f"/api/v1/cases/{case}/move", body)
+        check("post", "/api/v1/cases/{id}/move", code, got)
+    code, got = Client(board).call("POST", "/api/v1/login", {"user": "sue", "password": "no"})
+    check("post", "/api/v1/login", code, got)
+    other = Client(board)
+    code, got = other.call("POST", "/api/v1/login", {"user": "vera", "password": PASSWORD})
+    check("post", "/api/v1/login", code, got)
+    other.csrf = got["csrf"]
+    code, got = other.call("POST", "/api/v1/logout", {})
+    check("post", "/api/v1/logout", code, got)
+
+
+def test_the_schemas_are_strict(rig):
+    who = rig[2]["adam"]
+    agents, tick = who.get("/api/v1/agents"), who.get("/api/v1/now")
+    for path, body, spoil in [("/api/v1/agents", agents, lambda b: b["agents"][0].update(extra=1)), ("/api/v1/agents", agents, lambda b: b["agents"][0].pop("p50_ms")),
+                              ("/api/v1/now", tick, lambda b: b["today"].update(within_30s=2)), ("/api/v1/now", tick, lambda b: b["set"][0].pop("since_ms")),
+                              ("/api/v1/now", tick, lambda b: b["agents"][0].update(extra=1))]:
+        bad = json.loads(json.dumps(body))
+        spoil(bad)
+        check("get", path, 200, body)
+        with pytest.raises(jsonschema.ValidationError):
+            check("get", path, 200, bad)
+
+
+def test_case_filters(rig):
+    who = rig[2]["adam"]
+    every = who.get("/api/v1/cases?which=all")["cases"]
+    assert [c["customer"] for c in every] == ["u3", "u2", "u1"]  # the gravest first
+    for query, wanted in [("severity=2", ["u3", "u2"]), ("team=blue", ["u2"]), ("shop=s2", ["u3", "u2"]), ("agent=ann", ["u1"]), ("q=refund+of+u1", ["u1"]), ("q=zzz", [])]:
+        assert [c["customer"] for c in who.get("/api/v1/cases?which=all&" + query)["cases"]] == wanted, query
+    assert time.time() * 1000 - every[0]["opened_ms"] < 3_600_000

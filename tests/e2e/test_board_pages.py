@@ -1,0 +1,184 @@
+"""The pages of the dashboard in Chromium on a Redis with a day's story: cases, languages, themes, widths."""
+
+import os
+import re
+
+import pytest
+from board_rig import Board, Client, Page, Story, free_of_surprises
+from gateway import Process, Redis, wait_for
+
+WIDTHS = (360, 768, 1280, 1920)
+AGENTS = [("小陈", "red", "旗舰店"), ("小林", "red", "旗舰店"), ("bob", "blue", "s2"), ("王芳", "blue", "专营店"),
+          ("赵敏", "red", "专营店"), ("李雷", "blue", "旗舰店")]
+WAITS = [("买家甲", 7_000), ("tb_33018", 14_000), ("买家_月亮", 21_000), ("晴天", 26_000), ("jd_7788", 41_000), ("平安是福", 66_000),
+         ("tb_90211", 95_000), ("大海", 150_000), ("一个名字非常非常长的顾客昵称放不下就要截断才行_0123456789", 260_000), ("阿杰", 425_000)]
+COMPLAINTS = [("老周", "refund", 3, "退款拖了一个星期还没到账，订单 202611220001，再不处理我就投诉到 12315", 40), ("小美", "not_delivered", 2, "说好昨天到，现在物流还停在原地", 200),
+              ("jd_5521", "damaged", 2, "杯子碎了两个，包装太差", 90), ("阿强", "attitude", 1, "问了三遍才回一句，态度也太敷衍了", 600), ("tb_1002", "fake", 3, "这是假货吧，吊牌都不一样", 15)]
+
+
+def tell_a_day(story):
+    for i, (name, team, shop) in enumerate(AGENTS):
+        story.agent(name, team, shop, i % 4)
+    hour = 3_600_000
+    for h in range(1, 17):
+        for i, (name, team, shop) in enumerate(AGENTS):
+            if h % 7 == 4:
+                continue  # an hour without replies: a gap in the line
+            cust, at = f"day{h}.{i}", h * hour
+            story.says(i % 4, cust, at, name, team, shop)
+            story.answers(i % 4, cust, at - (9_000 + 5_000 * ((h * 5 + i * 7) % 11) * (1 + (h % 3))), name, team, shop, act=(0, 0, 2, 1, 0)[(h + i) % 5])
+            if (h + i) % 6 == 0:
+                story.put(i % 4, {"k": "out", "at": story.now - at, "act": 4, "conv": "c-" + cust, "cust": cust, "agent": name, "team": team, "shop": shop, "rules": "off_platform.private_contact"})
+    for i, (cust, kind, sev, words, minutes) in enumerate(COMPLAINTS):
+        name, team, shop = AGENTS[i]
+        story.says(i % 4, cust, minutes * 60_000, name, team, shop, ckind=kind, sev=sev, crule="complaint." + kind, words=words)
+        story.answers(i % 4, cust, minutes * 60_000 - 20_000, name, team, shop)
+    for i, (cust, ago) in enumerate(WAITS):
+        name, team, shop = AGENTS[i % len(AGENTS)]
+        story.says(i % 4, cust, ago, name, team, shop)
+        if ago > 90_000:
+            story.says(i % 4, cust, ago - 30_000, name, team, shop)
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board")
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    tell_a_day(story)
+    board = Board(folder / "board", redis.socket)
+    for one in (redis, board):
+        Process.started.remove(one.proc)  # they live as long as the module
+    yield board, redis, folder
+    board.stop()
+    redis.stop()
+
+
+@pytest.fixture
+def page(rig):
+    page = Page(rig[0].url)
+    yield page
+    page.close()
+
+
+def ready(page, name="adam"):
+    page.log_in(name)
+    page.wait("li.wait")
+    wait_for("today is read", lambda: page.text('[data-tile="blocked"] .value') not in ("–", None)
+             and not page.find(".banner")[0].is_displayed())
+
+
+def case_of(page, words):
+    return next(b for b in page.find("[data-case]") if words in b.text)
+
+
+def test_every_page_at_every_width_in_both_themes(rig, page):
+    """Nothing sticks out, nothing is logged; screenshots go to CHATGATE_SHOTS when it is set."""
+    shots = os.environ.get("CHATGATE_SHOTS")
+    ready(page)
+    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("reminders", ".empty"), ("health", "tbody tr")]:
+        page.go(name)
+        page.wait(sign)
+        if name == "cases":
+            case_of(page, "老周").click()
+            page.wait("ol.history li")
+        for width in WIDTHS:
+            for scheme in ("light", "dark"):
+                page.size(width, 1080 if width > 1000 else 900)
+                page.scheme(scheme)
+                page.wait(f':root[data-theme="{scheme}"] main')
+                page.js("scrollTo(0, 0)")
+                assert page.overflow() == [0, []], (name, width)
+                if shots:
+                    page.shot(f"{shots}/{name}-{width}-{scheme}.png")
+    assert free_of_surprises(page) == []
+
+
+def test_longest_wait_first_and_the_lights_by_threshold(rig, page):
+    ready(page)
+    rows = [(e.text, e.get_attribute("class")) for e in page.find("li.wait")]
+    assert "阿杰" in rows[0][0] and len(rows) == len(WAITS)
+    seen = [c.rsplit("-", 1)[1] for _, c in rows]
+    assert seen == sorted(seen, key=["red", "amber", "green"].index)
+    assert page.find("li.wait .mark")[0].text == "■"  # not by color alone
+    page.wait_text('[data-tile="waiting"] .value', f"^{len(WAITS)}$")
+    line = page.find('[data-tile="w30"] svg path')[1].get_attribute("d")
+    assert line.count("M") > 1, "hours without replies are gaps"
+
+
+def test_a_case_is_solved_with_a_reason(rig, page):
+    board, redis, _ = rig
+    ready(page, "sue")
+    page.go("cases")
+    page.wait("[data-case]")
+    severities = [e.text for e in page.find(".case-list .chip")]
+    assert severities == ["grave", "grave", "serious", "serious", "minor"], severities
+    first = page.find("[data-case]")[0]
+    assert "老周" in first.text  # of two grave ones the older
+    target = case_of(page, "jd_5521")
+    case = target.get_attribute("data-case")
+    target.click()
+    page.wait("ol.history li")
+    page.wait('[data-move="acknowledged"]').click()
+    page.wait_text(".act .error", "Please give a reason")
+    for to, why in [("acknowledged", "I look at it"), ("waiting", "courier asked"), ("solved", "two cups sent again")]:
+        page.wait("#why").send_keys(why)
+        page.wait(f'[data-move="{to}"]').click()
+        page.wait(f'.detail [data-state="{to}"]')
+    page.wait_text("ol.history li", "two cups sent again")
+    wait_for("it leaves the queue", lambda: not any(b.get_attribute("data-case") == case for b in page.find("[data-case]")))
+    stored = Client(board, "sue").get(f"/api/v1/cases/{case}")
+    assert [(h["to"], h["why"], h["who"]) for h in stored["history"]][-1] == ("solved", "two cups sent again", "sue")
+    audit = [e for e in Client(board, "adam").get("/api/v1/audit")["entries"] if e["target"] == case]
+    assert [e["action"] for e in audit] == ["case_solved", "case_waiting", "case_acknowledged"]
+    assert all(e["who"] == "sue" and e["role"] == "supervisor" and e["result"] == "ok" for e in audit)
+    assert re.search(rf'audit action=case_solved who="sue" role=supervisor from=127.0.0.1 target="{case}"', board.text())
+    page.wait("[data-move=reopened]")
+    assert free_of_surprises(page) == []
+
+
+def test_filters(rig, page):
+    ready(page, "vera")
+    page.go("cases")
+    page.wait("[data-case]")
+    page.find("#find")[0].send_keys("202611220001")
+    wait_for("one case", lambda: len(page.find("[data-case]")) == 1)
+    case_of(page, "老周").click()
+    page.wait_text(".act", "may look only")
+    page.find("#find")[0].clear()
+    page.find("#find")[0].send_keys("nothing like that")
+    page.wait_text(".panel .empty", "No case fits")
+
+
+def test_language_by_browser_and_by_hand_and_keys(rig):
+    page = Page(rig[0].url, lang="zh-CN")
+    try:
+        assert page.wait("form button.main").text == "登录"
+        ready(page)
+        page.wait_text("main", "等待中的顾客")
+        assert page.js("return document.documentElement.lang") == "zh-CN"
+        body = page.find("body")[0]
+        body.send_keys("l")
+        page.wait_text("main", "Customers waiting")
+        page.driver.refresh()
+        page.wait_text("main", "Customers waiting")  # it is remembered
+        page.find("body")[0].send_keys("2")
+        page.wait('nav a[href="#cases"][aria-current=page]')
+        page.wait("[data-case]")
+        page.find("body")[0].send_keys("j")
+        assert page.js("return document.activeElement.dataset.case")
+        page.find("body")[0].send_keys("/")
+        assert page.js("return document.activeElement.id") == "find"
+        page.find("#find")[0].send_keys("\ue00c")
+        page.find("body")[0].send_keys("d")
+        page.wait(':root[data-theme="dark"]')
+        page.find("#logout")[0].click()
+        page.wait("input[name=password]")
+        assert free_of_surprises(page) == []
+    finally:
+        page.close()
+
+
+def test_wrong_password_says_so(rig, page):
+    page.log_in("sue", "not the password")
+    page.wait_text("form .error", "Name or password is wrong")
