@@ -1,4 +1,4 @@
-"""XMPP over WebSocket (RFC 7395) through the gateway to Prosody."""
+"""XMPP over WebSocket (RFC 7395) through the gateway to Prosody and ejabberd."""
 
 import asyncio
 import base64
@@ -10,7 +10,7 @@ import websockets
 
 from gateway import SOURCE, Gateway
 from xmpp_client import Client
-from xmpp_servers import Prosody
+from xmpp_servers import Ejabberd, Prosody
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 ACCOUNTS = {"amy": "secret-a", "cus": "secret-c"}
@@ -22,11 +22,11 @@ def run(coro):
     return asyncio.run(asyncio.wait_for(coro, 200))
 
 
-@pytest.fixture
-def prosody(folder):
-    p = Prosody(folder / "prosody", ACCOUNTS)
-    yield p
-    p.stop()
+@pytest.fixture(params=[Prosody, Ejabberd], ids=["prosody", "ejabberd"])
+def server(folder, request):
+    s = request.param(folder / "server", ACCOUNTS)
+    yield s
+    s.stop()
 
 
 class WsClient:
@@ -62,11 +62,11 @@ class WsClient:
                 return text
 
 
-def test_login_block_rewrite_notice(folder, prosody):
+def test_login_block_rewrite_notice(folder, server):
     async def go():
-        g = Gateway(folder, prosody.http, profile="xmpp-websocket", rules=RULES)
-        async with Client("cus", "secret-c", prosody.c2s, tls=False) as cus:
-            c = await WsClient.login(g.port)
+        g = Gateway(folder, server.http, profile="xmpp-websocket", rules=RULES)
+        async with Client("cus", "secret-c", server.c2s, tls=False) as cus:
+            c = await WsClient.login(g.port, server.ws_path)
             assert "starttls" not in c.features
             await c.ws.send(MESSAGE.format("m1", "您好"))
             assert (await cus.next())["body"] == "您好"
@@ -93,17 +93,17 @@ def test_login_block_rewrite_notice(folder, prosody):
     run(go())
 
 
-def test_resumption(folder, prosody):
+def test_resumption(folder, server):
     async def go():
-        g = Gateway(folder, prosody.http, profile="xmpp-websocket", rules=RULES)
-        async with Client("cus", "secret-c", prosody.c2s, tls=False) as cus:
-            c = await WsClient.login(g.port, sm=True)
+        g = Gateway(folder, server.http, profile="xmpp-websocket", rules=RULES)
+        async with Client("cus", "secret-c", server.c2s, tls=False) as cus:
+            c = await WsClient.login(g.port, server.ws_path, sm=True)
             for mid, text in (("g1", "您好"), ("b1", "加我微信"), ("g2", "您好"), ("b2", "加我微信")):
                 await c.ws.send(MESSAGE.format(mid, text))
             assert "policy-violation" in await c.until("id='b1'")
             assert "policy-violation" in await c.until("id='b2'")
             c.ws.transport.abort()
-            c = await WsClient.login(g.port, resume=(c.sm_id, 2))
+            c = await WsClient.login(g.port, server.ws_path, resume=(c.sm_id, 2))
             assert c.h == 4
             await c.ws.send(MESSAGE.format("b3", "加我微信"))
             assert "policy-violation" in await c.until("id='b3'")
@@ -116,11 +116,11 @@ def test_resumption(folder, prosody):
     run(go())
 
 
-def test_what_is_no_element_is_refused(folder, prosody):
+def test_what_is_no_element_is_refused(folder, server):
     async def go():
-        g = Gateway(folder, prosody.http, profile="xmpp-websocket", rules=RULES)
+        g = Gateway(folder, server.http, profile="xmpp-websocket", rules=RULES)
         for bad in (" <presence xmlns='jabber:client'/>", "<a><!-- --></a>", "<a/><b/>", "<a>", "<?xml version='1.0'?><a/>"):
-            c = await WsClient.login(g.port)
+            c = await WsClient.login(g.port, server.ws_path)
             await c.ws.send(bad)
             await c.until("<stream:error")
             await c.until("<close")

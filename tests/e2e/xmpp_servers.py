@@ -1,8 +1,6 @@
 """Debian's Prosody and ejabberd, each in a folder of its own, on ports that the kernel draws, on the loopback interface."""
 
 import os
-import re
-import shutil
 import socket
 from pathlib import Path
 
@@ -19,6 +17,8 @@ def is_open(port):
 
 class Prosody(Process):
     """Accounts are data files with their passwords; nothing is registered over the wire."""
+
+    ws_path = "/xmpp-websocket"
 
     def __init__(self, folder, accounts, certificates=None, extra="", host_extra=""):
         self.folder = Path(folder)
@@ -71,5 +71,53 @@ Component "rooms.{DOMAIN}" "muc"
             if port:
                 wait_for(f"prosody listens on {port}: {self.log}", lambda p=port: is_open(p))
 
-    def stop(self, **kw):
-        return super().stop(**kw)
+
+class Ejabberd(Process):
+    """Runs in the foreground, without Erlang's distribution; accounts are made by its own functions at the start."""
+
+    ws_path = "/ws"
+
+    def __init__(self, folder, accounts, modules=()):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.c2s, self.http = free_port(), free_port()
+        config = self.folder / "ejabberd.yml"
+        more = "".join(f"  {m}: {{}}\n" for m in modules)
+        config.write_text(f"""
+hosts: [{DOMAIN}]
+loglevel: info
+auth_method: internal
+auth_password_format: plain
+certfiles: []
+disable_sasl_mechanisms: []
+listen:
+  - {{port: {self.c2s}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, access: c2s, shaper: none}}
+  - {{port: {self.http}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{/ws: ejabberd_http_ws}}}}
+access_rules:
+  c2s: {{allow: all}}
+  muc_create: {{allow: all}}
+shaper_rules: {{}}
+modules:
+  mod_roster: {{}}
+  mod_disco: {{}}
+  mod_carboncopy: {{}}
+  mod_offline: {{}}
+  mod_stream_mgmt: {{resend_on_timeout: if_offline, resume_timeout: 60s}}
+  mod_mam: {{default: always, assume_mam_usage: true}}
+  mod_muc: {{access_create: muc_create, default_room_options: {{mam: true}}}}
+{more}""")
+        spool = self.folder / "spool"
+        spool.mkdir(exist_ok=True)
+        lib = next(Path("/usr/lib").glob("*/ejabberd-*")).parent
+        make = ", ".join(f'ok = ejabberd_auth:try_register(<<"{n}">>, <<"{DOMAIN}">>, <<"{p}">>)'
+                         for n, p in accounts.items())
+        env = dict(os.environ, HOME=str(self.folder), ERL_LIBS=str(lib), EJABBERD_CONFIG_PATH=str(config),
+                   EJABBERD_LOG_PATH=str(self.folder / "ejabberd.log"), ERL_CRASH_DUMP=str(self.folder / "crash.dump"),
+                   ERL_CRASH_DUMP_BYTES="0")
+        super().__init__(["erl", "-noinput", "+S", "2", "-mnesia", "dir", f'"{spool}"', "-eval",
+                          '{ok, _} = application:ensure_all_started(ejabberd), '
+                          f'{make}, io:format("accounts made~n").'], self.folder / "erl.log", env=env,
+                         cwd=str(self.folder))
+        self.wait_line("accounts made", 60)
+        for port in (self.c2s, self.http):
+            wait_for(f"ejabberd listens on {port}: {self.log}", lambda p=port: is_open(p))

@@ -1,4 +1,4 @@
-"""XMPP over TCP through the gateway to Debian's Prosody, with slixmpp clients."""
+"""XMPP over TCP through the gateway to Debian's Prosody and ejabberd, with slixmpp clients."""
 
 import asyncio
 import xml.etree.ElementTree as ET
@@ -7,7 +7,7 @@ import pytest
 
 from gateway import SOURCE, Gateway
 from xmpp_client import Client, Raw
-from xmpp_servers import Prosody
+from xmpp_servers import Ejabberd, Prosody
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 ACCOUNTS = {"amy": "secret-a", "bob": "secret-b", "cus": "secret-c"}
@@ -23,18 +23,18 @@ def gateway(folder, port, certificates=None, **kw):
     return Gateway(folder, port, profile="xmpp", rules=RULES, listener_extra=tls, **kw)
 
 
-@pytest.fixture
-def prosody(folder):
-    p = Prosody(folder / "prosody", ACCOUNTS)
-    yield p
-    p.stop()
+@pytest.fixture(params=[Prosody, Ejabberd], ids=["prosody", "ejabberd"])
+def server(folder, request):
+    s = request.param(folder / "server", ACCOUNTS)
+    yield s
+    s.stop()
 
 
 @pytest.mark.parametrize("way", ["starttls", "direct", "plain"])
-def test_login_and_roster(folder, prosody, certificates, way):
+def test_login_and_roster(folder, server, certificates, way):
     async def go():
         secure = way != "plain"
-        g = gateway(folder, prosody.c2s, certificates if secure else None)
+        g = gateway(folder, server.c2s, certificates if secure else None)
         async with Client("amy", "secret-a", g.port, ca=certificates / "ca.pem", direct=way == "direct",
                           tls=secure) as amy:
             assert amy.boundjid.full == "amy@localhost/r1"
@@ -48,11 +48,11 @@ def test_login_and_roster(folder, prosody, certificates, way):
     run(go())
 
 
-def test_messages(folder, prosody):
+def test_messages(folder, server):
     """One-to-one: pass, block, rewrite, warn, an encrypted body; the customer is connected to the server directly."""
     async def go():
-        g = gateway(folder, prosody.c2s)
-        async with Client("cus", "secret-c", prosody.c2s, tls=False) as cus, \
+        g = gateway(folder, server.c2s)
+        async with Client("cus", "secret-c", server.c2s, tls=False) as cus, \
                 Client("amy", "secret-a", g.port, tls=False) as amy:
             amy.say("cus@localhost", "您好 <&> \"'", "m1")
             m = await cus.next()
@@ -98,10 +98,10 @@ def test_messages(folder, prosody):
     run(go())
 
 
-def test_bytes_that_are_not_edited_pass_untouched(folder, prosody):
+def test_bytes_that_are_not_edited_pass_untouched(folder, server):
     """Odd but legal spelling, on a raw socket: what the server gets is told by what it echoes to the same account."""
     async def go():
-        g = gateway(folder, prosody.c2s)
+        g = gateway(folder, server.c2s)
         c = await Raw.login(g.port, "amy", "secret-a")
         body = "<body\n  xml:lang = 'zh'  >&#x4f60;&#22909;<![CDATA[ <最好的> & ]]>A&amp;B &apos;最&#x597D;的</body>"
         await c.send("\n <message  to=\"amy@localhost/raw\" id='x1' type=\"chat\"\t>" + body + "</message >\n")
@@ -114,9 +114,9 @@ def test_bytes_that_are_not_edited_pass_untouched(folder, prosody):
     run(go())
 
 
-def test_what_is_no_legal_stream_is_ended(folder, prosody, certificates):
+def test_what_is_no_legal_stream_is_ended(folder, server, certificates):
     async def go():
-        g = gateway(folder, prosody.c2s)
+        g = gateway(folder, server.c2s)
         for bad, condition in ((b"<!-- x -->", "restricted-xml"), (b"<?php x?>", "restricted-xml"),
                                (b"<message><body>&x;</body></message>", "restricted-xml"),
                                (b"<message><body></message>", "not-well-formed"), (b"text<a/>", "not-well-formed"),
@@ -132,7 +132,7 @@ def test_what_is_no_legal_stream_is_ended(folder, prosody, certificates):
         await c.close()
         assert g.metrics()["chatgate_protocol_errors_total"] >= 7
         g.stop()
-        g = gateway(folder / "tls", prosody.c2s, certificates)
+        g = gateway(folder / "tls", server.c2s, certificates)
         c = await Raw.open(g.port)
         assert "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>" in c.features
         await c.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><auth xmlns='x'/>")
