@@ -1,9 +1,9 @@
 /* Numbers in the digit view. Digits with at most three separators between them belong together; the pieces between
  * separators are tokens, since 138-0013-8000 is one number and "13800138000 100元" is two. */
 #include "base/utf8.h"
-#include "rule/detect.h"
+#include "rule/detect_id.h"
 
-enum { DIGITS_MAX = 40, TOKENS_MAX = 40, GAP_IN_NUMBER = 3, LOOK_BACK = 8 };
+enum { DIGITS_MAX = 40, TOKENS_MAX = 40, GAP_IN_NUMBER = 3, LOOK_BACK = 8, ID_LOOK_BACK = 12, CODE_MAX = 18 };
 
 struct token {
     uint32_t from, to; /* units of the digit view */
@@ -138,30 +138,6 @@ static bool is_bank_card(const char *d, size_t n)
            luhn(d, n);
 }
 
-static unsigned number_of(const char *d, size_t n)
-{
-    unsigned v = 0;
-    for (size_t i = 0; i < n; i++)
-        v = v * 10 + (unsigned)(d[i] - '0');
-    return v;
-}
-
-/* GB 11643: region, date of birth, check digit by ISO 7064 mod 11-2. */
-static bool is_id_card(const char *d, char last)
-{
-    static const uint8_t weight[] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
-    static const uint8_t days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    unsigned region = number_of(d, 2), year = number_of(d + 6, 4), month = number_of(d + 10, 2),
-             day = number_of(d + 12, 2), sum = 0;
-    if (!((region >= 11 && region <= 65) || region == 71 || (region >= 81 && region <= 83) || region == 91))
-        return false;
-    if (year < 1900 || year > 2100 || month < 1 || month > 12 || day < 1 || day > days[month - 1])
-        return false;
-    for (int i = 0; i < 17; i++)
-        sum += weight[i] * (unsigned)(d[i] - '0');
-    return "10x98765432"[sum % 11] == last;
-}
-
 static bool is_mobile(const char *d, size_t n)
 {
     if (n == 13 && strncmp(d, "86", 2) == 0)
@@ -201,7 +177,7 @@ static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, s
     uint32_t from = x->token[a].from, to = x->token[b].to;
     const struct view *v = x->v;
     bool has_x = n == 17 && to < v->n && (v->cp[to] == 'x' || v->cp[to] == 'X') && v->gap[to] <= 1;
-    if ((n == 18 && is_id_card(d, d[17])) || (has_x && is_id_card(d, 'x'))) {
+    if ((n == 18 && detect_is_id_card(d, d[17])) || (has_x && detect_is_id_card(d, 'x'))) {
         add(x, DETECT_ID_CARD, from, to + (has_x ? 1 : 0));
         return true;
     }
@@ -224,8 +200,8 @@ static void judge_token(struct numbers *x, uint32_t from, uint32_t to, const cha
     add(x, DETECT_NUMBER, from, to);
     if (is_order_number(v, from) || has_unit_behind(v, to))
         return;
-    bool is_date = n == 8 && (strncmp(d, "20", 2) == 0 || strncmp(d, "19", 2) == 0) && number_of(d + 4, 2) <= 12 &&
-                   number_of(d + 6, 2) <= 31;
+    bool is_date = n == 8 && (strncmp(d, "20", 2) == 0 || strncmp(d, "19", 2) == 0) && detect_decimal(d + 4, 2) <= 12 &&
+                   detect_decimal(d + 6, 2) <= 31;
     if (n <= 11 && d[0] != '0' && !is_date && !is_glued(v, from) && !is_glued_behind(v, to))
         add(x, DETECT_QQ, from, to);
     if ((n == 7 || n == 8) && d[0] >= '2' && !is_date && last_of(v, from > 4 ? from - 4 : 0, from, lines) >= 0)
@@ -290,12 +266,67 @@ static void find_money(struct numbers *x)
     }
 }
 
+static bool is_code_char(uint32_t cp)
+{
+    return is_latin(cp) || is_digit(cp);
+}
+
+static bool says_identity(const struct view *v, uint32_t at)
+{
+    static const char *const words[] = {"身份", "证", "id", NULL};
+    return last_of(v, at > ID_LOOK_BACK ? at - ID_LOOK_BACK : 0, at, words) >= 0;
+}
+
+/* The check character of A123456(3), which stands in brackets behind the run; 0: none. */
+static char bracketed(const struct numbers *x, const struct view *p, uint32_t to)
+{
+    const uint8_t *text = x->t->text.p;
+    uint32_t b = to < p->n ? p->from[to] : 0;
+    bool is_alone = to + 1 >= p->n || p->gap[to + 1] > 0 || (to < p->n && !is_code_char(p->cp[to + 1]));
+    if (to >= p->n || p->gap[to] != 1 || !is_alone || !is_code_char(p->cp[to]))
+        return 0;
+    bool is_open = text[b - 1] == '(' || (b >= 3 && memcmp(text + b - 3, "（", 3) == 0);
+    return is_open ? (char)p->cp[to] : 0;
+}
+
+/* Letters and digits in a row that a check digit tells to be a number of another kind: a company's, which is public, is
+ * stepped over; identity numbers of Taiwan and Hong Kong are reported. *i is the last unit of it then. */
+static bool is_coded(struct numbers *x, uint32_t *i)
+{
+    const struct view *p = &x->t->f->view[VIEW_PLAIN]; /* the digit view may take a letter for a digit */
+    char code[CODE_MAX + 2] = "";
+    uint32_t from = *i, n = 0;
+    while (from > 0 && *i - from < CODE_MAX && p->gap[from] == 0 && is_code_char(p->cp[from - 1]))
+        from--;
+    while (from + n < p->n && n <= CODE_MAX && (n == 0 || p->gap[from + n] == 0) && is_code_char(p->cp[from + n])) {
+        code[n] = (char)p->cp[from + n];
+        n++;
+    }
+    if (n == CODE_MAX && detect_is_company(code) && !detect_is_id_card(code, code[17])) {
+        *i = from + n - 1;
+        return true;
+    }
+    char check = n == 7 || n == 8 ? bracketed(x, p, from + n) : 0;
+    bool is_id = detect_is_taiwan_id(code) || (detect_is_hong_kong_id(code) && says_identity(p, from));
+    if (check) {
+        code[n++] = check;
+        is_id = detect_is_hong_kong_id(code);
+    }
+    if (!is_id || is_order_number(p, from))
+        return false;
+    add(x, DETECT_ID_CARD, from, from + n);
+    *i = from + n - 1;
+    return true;
+}
+
 void detect_numbers(const struct detect_text *t, struct detect_list *out)
 {
     struct numbers x = {.t = t, .v = &t->f->view[VIEW_DIGIT], .out = out};
     const struct view *v = x.v;
     for (uint32_t i = 0; i < v->n; i++) {
         if (!is_digit(v->cp[i]))
+            continue;
+        if (is_coded(&x, &i))
             continue;
         x.n = 0;
         x.token[x.n++] = (struct token){i, i + 1};
