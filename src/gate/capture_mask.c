@@ -12,6 +12,7 @@ enum { TOGETHER_MAX = 4, GAP_MAX = 2, NUMBER_MIN = 5, NAME_MIN = 6 };
 struct digit {
     uint32_t from, to;
     uint32_t chars_before; /* characters between the digit before and this one */
+    uint32_t n_digits;     /* that this one character stands for (⑫: 2); `value` is the first */
     char value, masked;    /* masked 0: it stays */
     bool is_numeral;       /* a Chinese numeral, which is a word as well */
     bool is_next;          /* nothing but separators stands before it, and few of them */
@@ -67,8 +68,13 @@ static void find_digits(struct capture_mask *m, struct span text)
     uint32_t last = 0;
     for (uint32_t i = 0; i < v->n; i++) {
         uint32_t before = m->n ? m->digit[m->n - 1].to : 0;
-        if (!is_ascii_digit(v->cp[i]) || (m->n && v->from[i] < before))
+        if (!is_ascii_digit(v->cp[i]))
             continue;
+        if (m->n && v->from[i] < before) { /* of the same character */
+            m->digit[m->n - 1].n_digits++;
+            last = i;
+            continue;
+        }
         if (m->n == m->cap) {
             m->cap = m->cap ? m->cap * 2 : 64;
             m->digit = xrealloc(m->digit, m->cap * sizeof(*m->digit));
