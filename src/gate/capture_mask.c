@@ -58,7 +58,7 @@ static bool is_ascii_digit(uint32_t cp)
     return cp >= '0' && cp <= '9';
 }
 
-/* Digits in the order of the text. One character may give several (⑫): its first one stands for it. */
+/* Digits in the order of the text. One character may give several (⑫). */
 static void find_digits(struct capture_mask *m, struct span text)
 {
     struct folded f;
@@ -84,6 +84,7 @@ static void find_digits(struct capture_mask *m, struct span text)
         m->digit[m->n] = (struct digit){.from = v->from[i],
                                         .to = v->to[i],
                                         .chars_before = chars_in(text, before, v->from[i]),
+                                        .n_digits = 1,
                                         .value = (char)v->cp[i],
                                         .is_numeral = cp >= 0x3007 && cp <= 0x9fff,
                                         .is_next = m->n > 0 && i == last + 1 && v->gap[i] <= GAP_MAX};
@@ -114,7 +115,10 @@ static bool is_together(const struct digit *d)
 /* Digits [from, to) belong together: each piece without a character inside is one number when it is long enough. */
 static void mask_group(struct digit *d, size_t n)
 {
-    if (n < NUMBER_MIN)
+    size_t digits = 0;
+    for (size_t i = 0; i < n; i++)
+        digits += d[i].n_digits;
+    if (digits < NUMBER_MIN)
         return;
     for (size_t from = 0, to; from < n; from = to) {
         to = from + 1;
