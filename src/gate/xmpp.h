@@ -10,6 +10,8 @@
 #include "proto/xmpp_stream.h"
 #include "proto/xmpp_write.h"
 
+struct xmpp_rooms;
+
 struct xmpp {
     struct xmpp_stream *out, *in;
     bool is_framed;   /* over WebSocket */
@@ -28,6 +30,7 @@ struct xmpp {
     struct buf inject;          /* stanzas that wait for the end of a long element */
     struct buf hello;           /* the client's header, for STARTTLS towards the server */
     uint64_t tried;             /* servers that did not answer, bits */
+    struct xmpp_rooms *rooms;   /* NULL: none yet */
     uint64_t notices;           /* numbers their ids */
 };
 

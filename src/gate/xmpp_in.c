@@ -3,6 +3,8 @@
 #include "gate/gate.h"
 #include "gate/inspect.h"
 #include "gate/xmpp.h"
+#include "gate/xmpp_rooms.h"
+#include "proto/profile_time.h"
 #include "proto/xmpp_jid.h"
 #include "proto/xmpp_message.h"
 
@@ -113,21 +115,90 @@ static enum xmpp_fate take_iq(struct session *s, const struct xmpp_dom *d)
 
 /* --- messages --- */
 
+/* What a message element is, once its wrappers are taken off. */
+struct seen {
+    uint32_t at;   /* node of the message itself */
+    bool is_live;  /* not from an archive or a store */
+    int64_t ts_ms; /* of its delay, 0: none */
+};
+
+static void take_delay(const struct xmpp_dom *d, uint32_t parent, struct seen *seen)
+{
+    uint32_t delay = xmpp_child(d, parent, "urn:xmpp:delay", "delay");
+    if (!delay)
+        return;
+    seen->is_live = false;
+    seen->ts_ms = time_read_ms(xmpp_attr(d, delay, "stamp"));
+}
+
+/* Carbons and archive results, which only the agent's own account (an archive also: a room) may send. False: a copy of
+ * what the agent itself sent, or a wrapper from somebody else. */
+static bool unwrap(struct session *s, const struct xmpp_dom *d, struct seen *seen)
+{
+    struct span from = xmpp_attr(d, 0, "from");
+    bool is_own = !from.n || span_eq_nocase(from, buf_span(&s->xmpp->agent));
+    uint32_t received = xmpp_child(d, 0, "urn:xmpp:carbons:2", "received");
+    uint32_t archived = xmpp_child(d, 0, "urn:xmpp:mam:2", "result");
+    uint32_t wrapper = received ? received : archived;
+    if (xmpp_child(d, 0, "urn:xmpp:carbons:2", "sent"))
+        return false;
+    if (!wrapper) {
+        take_delay(d, 0, seen);
+        return true;
+    }
+    uint32_t forwarded = xmpp_child(d, wrapper, "urn:xmpp:forward:0", "forwarded");
+    seen->at = forwarded ? xmpp_child(d, forwarded, XMPP_NS_CLIENT, "message") : 0;
+    if (!seen->at || !(is_own || (archived && xmpp_rooms_has(s->xmpp->rooms, from))))
+        return false;
+    take_delay(d, forwarded, seen);
+    take_delay(d, seen->at, seen);
+    seen->is_live = seen->is_live && !archived;
+    return true;
+}
+
+/* Servers, the agent's own devices and its echo in a room, colleagues: nobody who waits for an answer. */
+static bool is_customer(struct session *s, const struct xmpp_message *m, struct span who)
+{
+    struct xmpp *x = s->xmpp;
+    if (!xmpp_is_person(m->from) || span_eq_nocase(who, buf_span(&x->agent)))
+        return false;
+    if (m->is_groupchat)
+        return xmpp_resource(m->from).n && !xmpp_rooms_is_self(x->rooms, m->from);
+    return !directory_find(s->w->snap->directory, who).is_listed;
+}
+
+static struct span lower_bare(struct worker *w, struct span jid)
+{
+    struct buf b = {0};
+    xmpp_append_bare(&b, jid);
+    struct span kept = span_of(arena_strdup(&w->arena, buf_span(&b)), b.len);
+    buf_fini(&b);
+    return kept;
+}
+
 static void observe(struct session *s, const struct xmpp_dom *d)
 {
     struct worker *w = s->w;
     struct xmpp_message m;
-    xmpp_message_read(d, 0, &m);
-    struct span who = span_of(arena_strdup(&w->arena, xmpp_bare(m.from)), xmpp_bare(m.from).n);
+    struct seen seen = {.is_live = true};
+    if (!unwrap(s, d, &seen))
+        return;
+    xmpp_message_read(d, seen.at, &m);
+    struct span who = lower_bare(w, m.from);
     if (m.is_error) {
-        if (m.id.n)
+        if (m.id.n && !seen.at)
             inspect_refused_later(s, who, who, m.id);
         return;
     }
-    if (!xmpp_is_person(m.from) || !m.has_body || span_eq_nocase(who, buf_span(&s->xmpp->agent)) ||
-        directory_find(w->snap->directory, who).is_listed)
-        return; /* servers, the agent's own devices, colleagues */
-    struct unit u = {.kind = UNIT_INCOMING, .conv = who, .customer = who, .sender = who, .mid = m.id, .is_live = true};
+    if (!m.has_body || !is_customer(s, &m, who))
+        return;
+    struct unit u = {.kind = UNIT_INCOMING, .conv = who, .customer = who, .sender = who, .mid = m.id};
+    if (m.is_groupchat)
+        u.sender = m.from;
+    else if (xmpp_rooms_has(s->xmpp->rooms, who)) /* a private message in a room */
+        u.conv = u.customer = u.sender = m.from;
+    u.is_live = seen.is_live;
+    u.ts_ms = seen.ts_ms;
     u.has_cause = m.is_too_much;
     u.cause = CAUSE_TOO_COMPLEX;
     u.n_texts = m.n_said;
@@ -145,6 +216,8 @@ enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item)
         observe(s, d);
     } else if (xmpp_is(d, 0, XMPP_NS_CLIENT, "iq")) {
         return take_iq(s, d);
+    } else if (xmpp_is(d, 0, XMPP_NS_CLIENT, "presence")) {
+        xmpp_rooms_watch(&s->xmpp->rooms, d);
     } else if (xmpp_is(d, 0, NS_STREAM, "features")) {
         return take_features(s, item);
     } else if (span_is(ns, NS_SASL)) {

@@ -4,6 +4,7 @@
 #include "gate/inspect.h"
 #include "gate/policy.h"
 #include "gate/xmpp.h"
+#include "gate/xmpp_rooms.h"
 #include "proto/xmpp_jid.h"
 #include "proto/xmpp_message.h"
 #include "proto/xmpp_token.h"
@@ -84,6 +85,8 @@ static void fill_unit(struct session *s, const struct xmpp_message *m, struct un
     for (size_t i = 0; i < m->n_said; i++)
         u->text[i] = m->said[i].text;
     u->conv = u->customer = lower_bare(s->w, to);
+    if (!m->is_groupchat && xmpp_resource(to).n && xmpp_rooms_has(s->xmpp->rooms, u->conv))
+        u->conv = u->customer = to; /* a private message in a room */
     u->mid = m->id;
     u->sender = buf_span(&s->xmpp->agent);
 }

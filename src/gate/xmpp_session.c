@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 #include "gate/gate.h"
+#include "gate/xmpp_rooms.h"
 #include "proto/xmpp_jid.h"
 #include "proto/xmpp_write.h"
 
@@ -31,6 +32,7 @@ void xmpp_free(struct xmpp **xp)
         return;
     xmpp_stream_free(&x->out);
     xmpp_stream_free(&x->in);
+    xmpp_rooms_free(&x->rooms);
     struct buf *all[] = {&x->jid, &x->agent, &x->domain, &x->mechanism, &x->user, &x->bind_id, &x->inject, &x->hello};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         buf_fini(all[i]);

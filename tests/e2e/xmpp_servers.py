@@ -19,6 +19,7 @@ class Prosody(Process):
     """Accounts are data files with their passwords; nothing is registered over the wire."""
 
     ws_path = "/xmpp-websocket"
+    rooms = f"rooms.{DOMAIN}"
 
     def __init__(self, folder, accounts, certificates=None, extra="", host_extra=""):
         self.folder = Path(folder)
@@ -76,6 +77,7 @@ class Ejabberd(Process):
     """Runs in the foreground, without Erlang's distribution; accounts are made by its own functions at the start."""
 
     ws_path = "/ws"
+    rooms = f"conference.{DOMAIN}"
 
     def __init__(self, folder, accounts, modules=()):
         self.folder = Path(folder)
