@@ -164,8 +164,17 @@ static size_t fitting(const struct capture_file *f, struct span lines)
     return end;
 }
 
+/* Somebody has deleted the file: what went on into it would be lost. */
+static bool is_gone(const struct capture_file *f)
+{
+    struct stat st;
+    return f->fd >= 0 && (fstat(f->fd, &st) < 0 || st.st_nlink == 0);
+}
+
 int capture_file_write(struct capture_file *f, struct span lines, struct err *e)
 {
+    if (is_gone(f))
+        capture_file_close(f);
     while (lines.n) {
         size_t n = f->fd < 0 ? 0 : fitting(f, lines);
         if (n == 0) {

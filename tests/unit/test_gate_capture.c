@@ -218,6 +218,9 @@ static void files_rotate_and_are_private(void **state)
     assert_int_equal(access(other, F_OK), 0);
     assert_int_equal(count_files(dir, "capture-gw-", 0600), 4);
     free(other);
+    nftw(dir, on_entry, 8, FTW_DEPTH | FTW_PHYS); /* an operator has cleared everything away */
+    assert_int_equal(capture_file_write(&f, span_str("{}\n"), &e), 0);
+    assert_int_equal(count_files(dir, "capture-gw-", 0600), 1);
     capture_file_fini(&f);
     free(dir);
 }
