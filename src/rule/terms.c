@@ -7,7 +7,7 @@
 #include "rule/mark.h"
 #include "rule/spelling.h"
 
-enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, GAP_ANY = 255 };
+enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, GAP_ANY = 255, INITIAL_CHARS_MIN = 3 };
 
 static void word_bad(struct loader *l, const struct pending *p, const char *why)
 {
@@ -134,6 +134,23 @@ static void compile_reading(struct loader *l, const struct pending *p, const str
     connect(t, number, p);
 }
 
+/* 最d价: one character of a longer word as the first letter of its reading. */
+static void compile_initials(struct loader *l, const struct pending *p, const uint32_t *unit, uint32_t n,
+                             struct span word)
+{
+    uint32_t with[TERM_CHARS_MAX], number;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t syllable = fold_syllable_of(unit[i]);
+        if (unit[i] < 0x3400 || !syllable)
+            continue;
+        memcpy(with, unit, n * sizeof(*with));
+        with[i] = (uint32_t)fold_syllable_name(syllable)[0];
+        struct view v = {.cp = with, .n = n};
+        struct term *t = terms_get_plain(l, p->rule->dir, &v, word, &number);
+        connect(t, number, p);
+    }
+}
+
 /* One word without alternatives. */
 static void compile_word(struct loader *l, const struct pending *p, struct span word)
 {
@@ -163,10 +180,15 @@ static void compile_word(struct loader *l, const struct pending *p, struct span 
     }
     const struct view *v = &f.view[VIEW_PLAIN];
     t = terms_get_plain(l, p->rule->dir, v, word, &number);
+    const uint32_t *unit = t->cp; /* the next term may move this one */
+    uint32_t n = t->n;
     connect(t, number, p);
     bool is_trigger = p->role == ROLE_WORD || p->role == ROLE_GROUP || p->role == ROLE_KEY;
     if (p->rule->has_homophones && is_trigger && han_in(v) >= 2 && f.view[VIEW_READING].n >= 2)
         compile_reading(l, p, &f, word);
+    if (p->rule->has_homophones && p->rule->has_variants && is_trigger && han_in(v) == v->n &&
+        v->n >= INITIAL_CHARS_MIN)
+        compile_initials(l, p, unit, n, word);
 }
 
 /* Alternatives in round brackets, outermost first: head(a|b)tail. */

@@ -131,6 +131,26 @@ static void spelled_words_end_at_syllables(void **state)
     ruleset_unref(&s);
 }
 
+static void a_character_may_be_its_first_letter(void **state)
+{
+    (void)state;
+    struct ruleset *s =
+        variants_of("pack: p\ndefaults: { variants: true, homophones: true }\nrules:\n"
+                    "  - id: p.a\n    title: t\n    action: block\n    words: [ 最低价, 脑残, 好评返现 "
+                    "]\n" EXAMPLES "  - id: p.b\n    title: t\n    action: hold\n    variants: false\n    "
+                    "words: [ 加微信 ]\n" EXAMPLES);
+    expect(s, "z低价", ACTION_BLOCK);
+    expect(s, "最 D 价", ACTION_BLOCK);
+    expect(s, "最低j", ACTION_BLOCK);
+    expect(s, "好评f现", ACTION_BLOCK);
+    expect(s, "xz低价", ACTION_PASS); /* a letter of another word */
+    expect(s, "z低j", ACTION_PASS);
+    expect(s, "n残", ACTION_PASS); /* too short */
+    expect(s, "jia微信", ACTION_HOLD);
+    expect(s, "j微信", ACTION_PASS);
+    ruleset_unref(&s);
+}
+
 /* Parts that could belong to either neighbour are read both ways. */
 static void overlaps_are_read_both_ways(void **state)
 {
@@ -184,6 +204,7 @@ int main(void)
         cmocka_unit_test(regexes_see_the_variant_text),
         cmocka_unit_test(edits_take_what_was_typed),
         cmocka_unit_test(spelled_words_end_at_syllables),
+        cmocka_unit_test(a_character_may_be_its_first_letter),
         cmocka_unit_test(overlaps_are_read_both_ways),
         cmocka_unit_test(lists_are_needed_and_read_with_care),
     };
