@@ -548,8 +548,9 @@ void session_connect_backend(struct session *s)
         *tried |= (uint64_t)1 << s->server;
         struct addr to = upstream_addr(u, s->server);
         struct err e;
-        if (conn_connect(&s->backend, loop_base(s->w->loop), &to, upstream_tls(u), upstream_server_name(u, s->server),
-                         &e) == 0)
+        struct tls_client *tls =
+            is_xmpp(s) && profile_xmpp(s->entry->profile)->upstream_starttls ? NULL : upstream_tls(u);
+        if (conn_connect(&s->backend, loop_base(s->w->loop), &to, tls, upstream_server_name(u, s->server), &e) == 0)
             break;
         bool is_our_trouble = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         log_event(LOG_WARN, "backend_failed", "session=%llx upstream=%s why=\"%s\"", (unsigned long long)s->id,

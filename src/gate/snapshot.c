@@ -59,6 +59,12 @@ static void load_entry(struct snapshot *s, size_t i, struct err_list *errs)
     const struct profile_xmpp *x = n->profile ? profile_xmpp(n->profile) : NULL;
     if (x && !x->is_websocket && n->tls)
         tls_server_set_alpn(n->tls, "xmpp-client");
+    if (x && !x->is_websocket && n->upstream && upstream_tls(n->upstream))
+        tls_client_set_alpn(upstream_tls(n->upstream), "xmpp-client");
+    if (x && x->upstream_starttls && n->upstream && !upstream_tls(n->upstream))
+        err_list_add(errs,
+                     "%s: listener %s: profile %s has upstream_tls: starttls, so upstream %s needs tls.enabled: true",
+                     s->conf->file, l->name, l->profile, l->upstream);
 }
 
 static void load_rules(struct snapshot *s, struct err_list *errs)

@@ -28,7 +28,6 @@ struct xmpp {
     struct buf mechanism, user; /* of the login under way */
     struct buf bind_id;         /* of the bind request under way */
     struct buf inject;          /* stanzas that wait for the end of a long element */
-    struct buf hello;           /* the client's header, for STARTTLS towards the server */
     uint64_t tried;             /* servers that did not answer, bits */
     struct xmpp_rooms *rooms;   /* NULL: none yet */
     uint64_t notices;           /* numbers their ids */
@@ -37,8 +36,7 @@ struct xmpp {
 /* Of the connection to the server. */
 enum xmpp_upstream {
     XMPP_UP_OPEN,     /* relayed */
-    XMPP_UP_HEADER,   /* the server's header is awaited before STARTTLS */
-    XMPP_UP_FEATURES, /* its features */
+    XMPP_UP_FEATURES, /* before STARTTLS: its header and features are awaited */
     XMPP_UP_PROCEED,  /* its <proceed/> */
     XMPP_UP_TLS,      /* the TLS handshake */
 };
@@ -64,6 +62,10 @@ void xmpp_free(struct xmpp **x);
 struct xmpp *xmpp_new(struct session *s, bool is_framed);
 /* A stream error for the client and the end. */
 void xmpp_fail(struct session *s, const char *condition, enum end_reason why);
+
+/* xmpp_upstream.c: STARTTLS towards the server. */
+void xmpp_upstream_begin(struct session *s);
+size_t xmpp_upstream_take(struct session *s, struct span in);
 
 /* xmpp_out.c */
 enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, uint64_t end);

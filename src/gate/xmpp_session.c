@@ -33,7 +33,7 @@ void xmpp_free(struct xmpp **xp)
     xmpp_stream_free(&x->out);
     xmpp_stream_free(&x->in);
     xmpp_rooms_free(&x->rooms);
-    struct buf *all[] = {&x->jid, &x->agent, &x->domain, &x->mechanism, &x->user, &x->bind_id, &x->inject, &x->hello};
+    struct buf *all[] = {&x->jid, &x->agent, &x->domain, &x->mechanism, &x->user, &x->bind_id, &x->inject};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         buf_fini(all[i]);
     free(x);
@@ -90,6 +90,10 @@ void xmpp_fail(struct session *s, const char *condition, enum end_reason why)
 
 void xmpp_backend_ended(struct session *s)
 {
+    if (s->state != SS_LINGER && s->state != SS_DEAD && !s->xmpp->has_greeted) {
+        xmpp_no_backend(s);
+        return;
+    }
     /* Without the end of the stream: a client with stream management comes back and resumes. */
     linger(s, END_BACKEND_CLOSED);
 }
@@ -220,8 +224,16 @@ static size_t open_stream(struct session *s, struct span in)
 
 void xmpp_backend_open(struct session *s)
 {
-    session_set_state(s, SS_XMPP);
+    struct xmpp *x = s->xmpp;
+    if (s->state == SS_CONNECT)
+        session_set_state(s, SS_XMPP);
     session_set_deadline(s, s->w->snap->conf->timeouts.request_ms);
+    if (x->upstream == XMPP_UP_OPEN && profile_xmpp(s->entry->profile)->upstream_starttls) {
+        xmpp_upstream_begin(s);
+        return;
+    }
+    x->upstream = XMPP_UP_OPEN;
+    x->waits = false;
     session_feed_client(s);
 }
 
@@ -377,6 +389,8 @@ static bool take_from_backend(struct session *s, struct walk *k)
 
 size_t xmpp_from_backend(struct session *s, struct span in)
 {
+    if (s->xmpp->upstream != XMPP_UP_OPEN)
+        return xmpp_upstream_take(s, in);
     struct walk k = {.in = in, .send = session_to_client};
     touch(s);
     while (k.at < in.n && s->state == SS_XMPP && take_from_backend(s, &k))

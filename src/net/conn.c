@@ -74,6 +74,17 @@ int conn_start_tls(struct conn *c, struct tls_server *tls, struct err *e)
     return 0;
 }
 
+int conn_start_tls_client(struct conn *c, struct tls_client *tls, const char *server_name, struct err *e)
+{
+    c->tls = tls_connect(tls, c->fd, server_name);
+    if (!c->tls)
+        return err_set(e, "TLS: cannot create a session");
+    c->state = CONN_HANDSHAKING;
+    c->tls_write_blocked = true; /* the client speaks first: on_event begins as soon as the socket can be written */
+    rearm(c);
+    return 0;
+}
+
 int conn_connect(struct conn *c, struct event_base *base, const struct addr *to, struct tls_client *tls,
                  const char *server_name, struct err *e)
 {

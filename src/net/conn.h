@@ -46,6 +46,8 @@ void conn_init(struct conn *c, const struct conn_handlers *h);
 int conn_adopt(struct conn *c, struct event_base *base, int fd, struct tls_server *tls, struct err *e) MUST_CHECK;
 /* Begins TLS as the server on an open plain connection of which every plain byte was read (PROXY header, STARTTLS). */
 int conn_start_tls(struct conn *c, struct tls_server *tls, struct err *e) MUST_CHECK;
+/* The same as the client (STARTTLS towards a server). */
+int conn_start_tls_client(struct conn *c, struct tls_client *tls, const char *server_name, struct err *e) MUST_CHECK;
 /* Starts connecting; on_open or on_failed follows, never before it returns. tls NULL: plain. */
 int conn_connect(struct conn *c, struct event_base *base, const struct addr *to, struct tls_client *tls,
                  const char *server_name, struct err *e) MUST_CHECK;

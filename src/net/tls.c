@@ -131,6 +131,13 @@ struct tls_client *tls_client_new(const char *ca, bool verify, struct err *e)
     return c;
 }
 
+void tls_client_set_alpn(struct tls_client *c, const char *protocol)
+{
+    char offer[32];
+    int n = snprintf(offer, sizeof(offer), "%c%s", (char)strlen(protocol), protocol);
+    SSL_CTX_set_alpn_protos(c->ctx, (const unsigned char *)offer, (unsigned)n);
+}
+
 struct tls_client *tls_client_ref(struct tls_client *c)
 {
     atomic_fetch_add(&c->refs, 1);

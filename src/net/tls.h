@@ -20,6 +20,8 @@ struct tls_server *tls_server_ref(struct tls_server *s);
 void tls_server_unref(struct tls_server **s);
 /* For connections to a backend or Redis: ca NULL takes the system's store; verify false accepts any certificate. */
 struct tls_client *tls_client_new(const char *ca, bool verify, struct err *e);
+/* Before it is shared: offers this protocol by ALPN. */
+void tls_client_set_alpn(struct tls_client *c, const char *protocol);
 struct tls_client *tls_client_ref(struct tls_client *c);
 void tls_client_unref(struct tls_client **c);
 

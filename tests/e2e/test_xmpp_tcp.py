@@ -142,3 +142,38 @@ def test_what_is_no_legal_stream_is_ended(folder, server, certificates):
         assert "policy-violation" in await c.rest()
         g.stop()
     run(go())
+
+
+@pytest.mark.parametrize("way", ["starttls", "direct"])
+def test_tls_towards_the_server(folder, certificates, way):
+    """Its certificate is verified; a login binds to no channel, since the client's TLS ends here."""
+    async def go():
+        p = Prosody(folder / "server", ACCOUNTS, certificates)
+        profiles = folder / "profiles"
+        profiles.mkdir()
+        text = (SOURCE / "conf" / "profiles" / "xmpp.yaml").read_text()
+        assert "upstream_tls: direct" in text
+        (profiles / "xmpp.yaml").write_text(text.replace("upstream_tls: direct", f"upstream_tls: {way}"))
+        port = p.c2s if way == "starttls" else p.tls_c2s
+        tls = f"    tls: {{enabled: true, ca: {certificates / 'ca.pem'}, server_name: localhost}}"
+        g = gateway(folder, port, certificates, profiles_dir=profiles,
+                    upstream_extra=tls)
+        async with Client("cus", "secret-c", g.port, ca=certificates / "ca.pem") as cus, \
+                Client("amy", "secret-a", g.port, ca=certificates / "ca.pem", direct=True) as amy:
+            amy.say("cus@localhost", "您好", "m1")
+            assert (await cus.next())["body"] == "您好"
+            amy.say("cus@localhost", "加我微信", "m2")
+            assert (await amy.next_failed())["id"] == "m2"
+        assert "TLS" in p.text() or "encrypted" in p.text()
+        g.stop()
+        g = gateway(folder / "wrong", port, profiles_dir=profiles,
+                    upstream_extra="    tls: {enabled: true, server_name: localhost}")  # signed by nobody known
+        c = Raw()
+        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+        c.text = ""
+        await c.send(Raw.header)
+        assert "<remote-connection-failed" in await c.rest()
+        g.wait_line("certificate: ")
+        g.stop()
+        p.stop()
+    run(go())
