@@ -6,7 +6,7 @@
 #include "board/settings.h"
 #include "track/redis.h"
 
-enum { DAY_HOURS_MAX = 25, AGENTS_MAX = 5000, WAITING_MOST = 2000, LIMITS = 5 };
+enum { DAY_HOURS_MAX = 25, AGENTS_MAX = 5000, WAITING_MOST = 500, LIMITS = 5 };
 
 /* X(id, name): what a message became, or a promise; the names are those of the schema. */
 #define COUNTS(X)                                                                                                      \

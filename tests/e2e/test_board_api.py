@@ -5,14 +5,17 @@ import http.client
 import io
 import json
 import re
+import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jsonschema
 import pytest
 import yaml
 from board_rig import PASSWORD, PROGRAM, SOURCE, USERS, Board, Client, Story, passwd
 from gateway import Process, Redis, wait_for
+from track_redis import Shard
 
 OPENAPI = yaml.safe_load((SOURCE / "docs" / "openapi.yaml").read_text())
 ROLE_ORDER = ["nobody", "viewer", "supervisor", "admin"]
@@ -280,6 +283,59 @@ def test_tls_and_secure_cookie(folder, certificates):
     redis.stop()
 
 
+# --- peers that are not nice ---
+
+def test_clients_that_go_away_and_many_at_once(rig):
+    board, _, client, _ = rig
+    sue = client["sue"]
+    head = f"Host: x\r\nCookie: {sue.cookie}\r\n"
+    login = json.dumps({"user": "vera", "password": PASSWORD})
+    for text in (f"GET /api/v1/cases HTTP/1.1\r\n{head}\r\n", f"GET /api/v1/events HTTP/1.1\r\n{head}\r\n", f"GET /api/v1/events HTTP/1.0\r\n{head}\r\n",
+                 f"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(login)}\r\n\r\n{login}",
+                 "GET / HTTP/1.1\r\nHost: x", "\x16\x03\x01\x02", "GET /%00%ff/../.. HTTP/1.1\r\n\r\n", "GET /?%zz=%&&=== HTTP/1.1\r\nHost: x\r\n\r\n",
+                 f"GET /api/v1/cases/%00-1 HTTP/1.1\r\n{head}\r\n", "A" * 40000):
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", board.port)) as s:
+                s.sendall(text.encode("latin-1"))
+    with ThreadPoolExecutor(40) as pool:
+        codes = list(pool.map(lambda i: Client(board).call("POST", "/api/v1/login", {"user": f"guess{i}", "password": "x"})[0], range(40)))
+    assert set(codes) <= {401, 503} and 401 in codes, codes
+    wait_for("the pages that went away are gone", lambda: client["adam"].get("/api/v1/health")["pages"] == 0)
+    assert sue.get("/api/v1/session")["user"] == "sue"
+
+
+def test_pages_at_the_same_time_are_bounded(folder):
+    redis = Redis(folder / "redis")
+    Story(redis.client())
+    board = Board(folder / "board", redis.socket, extra="streams: 2\n")
+    who = Client(board, "adam")
+    held = []
+    for wanted in (200, 200, 503):
+        c = http.client.HTTPConnection("127.0.0.1", board.port, timeout=20)
+        c.request("GET", "/api/v1/events", headers=who.headers())
+        assert c.getresponse().status == wanted
+        held.append(c)
+    assert who.get("/api/v1/health")["pages"] == 2
+    board.stop()  # with pages open
+    redis.stop()
+
+
+def test_reminders_as_the_gateways_record_them(rig):
+    _, redis, client, _ = rig
+    shard = Shard(redis.client(), 1)
+    steps = ("30000:agent", "30000:supervisor", 0)
+    for row in shard.run("remind_due", 16, *steps)[1:]:
+        item, _, step, anchor = row[:4]
+        fence = shard.run("remind_claim", item, step, anchor, "n1", 10000, *steps)[1]
+        assert shard.run("remind_raise", item, step, anchor, fence, "chat", *steps) == [b"SEND"]
+        assert shard.run("remind_done", item, step, anchor, fence, "delivered", *steps) == [b"OK"]
+    seen = client["sue"].get("/api/v1/reminders")["reminders"]
+    waits = [r for r in seen if r["kind"] == "unanswered"]
+    assert [(r["what"], r["customer"], r["agent"], r["node"]) for r in waits] == [("delivered", "wu2", "bob", "n1"), ("raised", "wu2", "bob", "n1")]
+    assert client["red-view"].get("/api/v1/reminders")["reminders"] == []
+    check("get", "/api/v1/reminders", 200, {"reminders": seen})
+
+
 # --- the OpenAPI file ---
 
 def test_openapi_names_every_route_and_only_those():
@@ -342,3 +398,25 @@ def test_case_filters(rig):
     for query, wanted in [("severity=2", ["u3", "u2"]), ("team=blue", ["u2"]), ("shop=s2", ["u3", "u2"]), ("agent=ann", ["u1"]), ("q=refund+of+u1", ["u1"]), ("q=zzz", [])]:
         assert [c["customer"] for c in who.get("/api/v1/cases?which=all&" + query)["cases"]] == wanted, query
     assert time.time() * 1000 - every[0]["opened_ms"] < 3_600_000
+
+
+def test_an_acl_user_with_no_more_than_the_documented_rights(folder):
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    story.agent("ann", "red", "s1")
+    story.says(1, "u1", 5000, "ann", "red", "s1", ckind="refund", sev=2, crule="complaint.refund", words="refund")
+    text = (SOURCE / "docs" / "board.md").read_text()
+    rule = re.search(r"ACL SETUSER board (.*)\n", text)[1]
+    redis.client().execute_command("ACL", "SETUSER", "board", "on", ">secret", *rule.split())
+    (folder / "pw").write_text("secret\n")
+    board = Board(folder / "board", redis.socket, redis_extra=f", username: board, password_file: {folder / 'pw'}")
+    adam = Client(board, "adam")
+    adam.now_until("data", lambda d: d["set"] and d["agents"])
+    case = cases_of(adam)["u1"]["id"]
+    assert adam.call("POST", f"/api/v1/cases/{case}/move", {"to": "solved", "why": "x"})[0] == 200
+    adam.get("/api/v1/health")
+    adam.get("/api/v1/reminders")
+    assert adam.get("/api/v1/audit")["entries"][0]["action"] == "case_solved"
+    assert [e for e in redis.client().execute_command("ACL", "LOG")] == []
+    board.stop()
+    redis.stop()

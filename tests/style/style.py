@@ -157,7 +157,7 @@ def length(root):
 
 def manual(root, groff):
     """The manual pages name every command and every key, and groff has nothing to say about them."""
-    pages = "docs/man/chatgate.1", "docs/man/chatgated.8", "docs/man/chatgate.yaml.5"
+    pages = "docs/man/chatgate.1", "docs/man/chatgated.8", "docs/man/chatgate.yaml.5", "docs/man/chatgate-board.8"
     commands = re.findall(r'X\((\w+), "', read(root, "src/cli/cli.h"))
     keys = re.findall(r'\{"([^"]+)", CONF_', read(root, "src/conf/conf_table.c"))
     keys += ["policy." + name for name in re.findall(r'X\(CAUSE_\w+, "(\w+)"', read(root, "src/base/cause.h"))]

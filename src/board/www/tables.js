@@ -12,7 +12,7 @@ function table(head, rows) {
     h("thead", {}, h("tr", {}, head.map(([text, num]) => h("th", { scope: "col", class: num ? "num" : null }, text)))),
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((c, i) => h("td", { class: head[i][1] ? "num" : null }, c)))))));
 }
-const panel = (title, extra, ...body) => h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, title), extra), ...body);
+const panel = (title, extra, ...body) => h("section", { class: "panel apart" }, h("div", { class: "head" }, h("h2", {}, title), extra), ...body);
 const empty = (text) => h("p", { class: "empty" }, text);
 
 function polled(read, draw) {
@@ -55,6 +55,6 @@ export const healthPage = () => polled(async () => ({ health: await call("GET", 
   ({ health: d, audit }) => [h("div", { class: "columns" },
     panel(t("health"), null, table([[t("what")], ["", 1]], [...Object.entries(d.totals).map(([k, v]) => [t("h_" + k), number(v)]),
       [t("shards"), number(d.shards)], [t("h_connects"), number(d.redis_connects)], [t("h_error"), d.redis_last_error || "–"], [t("h_pages"), number(d.pages)], [t("h_logins"), number(d.logins)]])),
-    panel(t("node"), null, d.nodes.length ? table([[t("node")], [t("agents_online"), 1]], d.nodes.map((n) => [n.node, number(n.agents_online)])) : empty(t("no_nodes")))),
-  h("p"), panel(t("audit"), null, table([[t("at")], [t("who")], [t("action")], [t("target")], [t("why")], [t("result")], [t("from")]],
+    panel(t("gateways"), null, d.nodes.length ? table([[t("node")], [t("agents_online"), 1]], d.nodes.map((n) => [n.node, number(n.agents_online)])) : empty(t("no_nodes")))),
+  panel(t("audit"), null, table([[t("at")], [t("who")], [t("action")], [t("target")], [t("why")], [t("result")], [t("from")]],
     audit.entries.map((e) => [when(e.at_ms), e.who, e.action, e.target || "–", e.why || "–", e.result, e.from])))]);
