@@ -133,6 +133,29 @@ static uint32_t add_leet(struct variant *v, const struct view *p, uint32_t i)
     return end;
 }
 
+/* 零 (also 〇) to 三, in which claims are made (第一, 唯一, 前三, 零风险); larger numbers are amounts and
+ * ratings, which rules name as digits themselves. */
+static const uint16_t numerals[] = {0x96f6, 0x4e00, 0x4e8c, 0x4e09},
+                      formal_numerals[] = {0x3007, 0x58f9, 0x8d30, 0x53c1};
+
+static int numeral_of(uint32_t cp)
+{
+    for (int k = 0; k < (int)ARRAY_LEN(numerals); k++)
+        if (cp == (uint32_t)('0' + k) || cp == formal_numerals[k])
+            return k;
+    return -1;
+}
+
+/* 第1, 第壹: a numeral alone beside ideographs. */
+static uint32_t add_numeral(struct variant *v, const struct view *p, uint32_t i)
+{
+    uint32_t before = i ? p->cp[i - 1] : 0, behind = i + 1 < p->n ? p->cp[i + 1] : 0;
+    bool is_alone = !is_digit(before) && !is_digit(behind) && !is_letter(before) && !is_letter(behind);
+    if (is_alone && (is_han(before) || is_han(behind)))
+        add_char(v, p, i, i + 1, numerals[numeral_of(p->cp[i])]);
+    return i + 1;
+}
+
 static uint32_t add_bopomofo(struct variant *v, const struct view *p, uint32_t i)
 {
     uint32_t end = i + 1;
@@ -161,6 +184,8 @@ void variant_add_unlisted(struct variant *v, const struct view *p)
             i = add_leet(v, p, i);
         else if (is_han(cp) && i + 1 < p->n && p->cp[i + 1] == cp)
             i = add_doubled(v, p, i);
+        else if (numeral_of(cp) >= 0)
+            i = add_numeral(v, p, i);
         else if (is_han(cp))
             i = add_filled(v, p, i);
         else if (bopomofo_is(cp))

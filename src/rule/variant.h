@@ -5,8 +5,8 @@
  *   variant  加 微 信              from, to: bytes of the typed text; is_swapped: which bytes stand for others
  *
  * Swaps are the listed spellings that the words' own scan has met, doubled characters (加微微信), digits that stand for
- * letters or tones (w3ixin, wei1xin4), Bopomofo (ㄨㄟ for wei), and kana or a repeated letter or digit used as
- * separators (支ノ付ノ宝, 最o先o进). */
+ * letters or tones (w3ixin, wei1xin4) or numerals (第1), Bopomofo (ㄨㄟ for wei), and kana or a repeated letter or
+ * digit used as separators (支ノ付ノ宝, 最o先o进). */
 #pragma once
 
 #include "rule/model.h"

@@ -113,6 +113,14 @@ static void edits_take_what_was_typed(void **state)
     }
     expect(s, "宝宝加微笑", ACTION_PASS);
     expect(s, "加1微2信", ACTION_PASS);
+    ruleset_unref(&s);
+    s = variants_of("pack: p\nrules:\n  - id: p.a\n    title: t\n    action: block\n    variants: true\n    words: [ "
+                    "仅此一次, 第一 ]\n    unless: [ 第一天 ]\n" EXAMPLES);
+    expect(s, "仅此1次", ACTION_BLOCK);
+    expect(s, "第壹", ACTION_BLOCK);
+    expect(s, "第①名", ACTION_BLOCK);
+    expect(s, "第1天", ACTION_PASS);
+    expect(s, "第12", ACTION_PASS);
     expect(s, "高高兴兴", ACTION_PASS);
     ruleset_unref(&s);
 }
@@ -144,6 +152,7 @@ static void a_character_may_be_its_first_letter(void **state)
     expect(s, "最低j", ACTION_BLOCK);
     expect(s, "好评f现", ACTION_BLOCK);
     expect(s, "xz低价", ACTION_PASS); /* a letter of another word */
+    expect(s, "史上最低价", ACTION_BLOCK);
     expect(s, "z低j", ACTION_PASS);
     expect(s, "n残", ACTION_PASS); /* too short */
     expect(s, "jia微信", ACTION_HOLD);
