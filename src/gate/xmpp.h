@@ -11,6 +11,9 @@
 #include "proto/xmpp_write.h"
 
 struct xmpp_rooms;
+struct xmpp_message;
+struct judged;
+struct unit;
 
 struct xmpp {
     struct xmpp_stream *out, *in;
@@ -69,6 +72,15 @@ size_t xmpp_upstream_take(struct session *s, struct span in);
 
 /* xmpp_out.c */
 enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, uint64_t end);
+
+/* What the rules see of a message; the spans live until the next inspect_reset. */
+void xmpp_fill_unit(struct session *s, const struct xmpp_message *m, struct unit *u);
+/* The edited stanza in `emitted`; false: it cannot be made. */
+bool xmpp_edit(struct session *s, const struct xmpp_item *item, const struct xmpp_message *m, const struct judged *j);
+
+/* xmpp_shown.c */
+enum xmpp_fate xmpp_take_presence(struct session *s, const struct xmpp_item *item);
+enum xmpp_fate xmpp_take_published(struct session *s, const struct xmpp_item *item);
 
 /* xmpp_in.c */
 enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item);

@@ -75,7 +75,7 @@ static struct span lower_bare(struct worker *w, struct span jid)
     return kept;
 }
 
-static void fill_unit(struct session *s, const struct xmpp_message *m, struct unit *u)
+void xmpp_fill_unit(struct session *s, const struct xmpp_message *m, struct unit *u)
 {
     struct span to = m->to.n ? m->to : buf_span(&s->xmpp->agent);
     u->kind = m->is_opaque ? UNIT_OPAQUE : m->is_correction ? UNIT_EDIT : UNIT_SEND;
@@ -91,8 +91,7 @@ static void fill_unit(struct session *s, const struct xmpp_message *m, struct un
     u->sender = buf_span(&s->xmpp->agent);
 }
 
-/* The edited element in `emitted`; false: it cannot be made. */
-static bool edit(struct session *s, const struct xmpp_item *item, const struct xmpp_message *m, const struct judged *j)
+bool xmpp_edit(struct session *s, const struct xmpp_item *item, const struct xmpp_message *m, const struct judged *j)
 {
     struct xmpp_cuts cuts = {.n = 0};
     bool ok = true;
@@ -122,10 +121,10 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
         return XMPP_AS_IS;
     }
     inspect_reset(w);
-    fill_unit(s, &m, &u);
+    xmpp_fill_unit(s, &m, &u);
     inspect_outgoing(s, &u, j);
     bool is_edited = !j->refused && j->n_edits;
-    if (is_edited && !edit(s, item, &m, j)) {
+    if (is_edited && !xmpp_edit(s, item, &m, j)) {
         j->n_edits = 0;
         j->action = ACTION_PASS;
         inspect_fail(s, j, CAUSE_REWRITE_FAILED);
@@ -167,9 +166,13 @@ enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, ui
     struct span ns = xmpp_ns(d, 0);
     if (xmpp_is(d, 0, XMPP_NS_CLIENT, "message"))
         return take_message(s, item, end);
-    if (xmpp_is(d, 0, XMPP_NS_CLIENT, "iq"))
+    if (xmpp_is(d, 0, XMPP_NS_CLIENT, "presence"))
+        return xmpp_take_presence(s, item);
+    if (xmpp_is(d, 0, XMPP_NS_CLIENT, "iq")) {
         take_iq(s, d);
-    else if (span_is(ns, NS_SASL))
+        return xmpp_take_published(s, item);
+    }
+    if (span_is(ns, NS_SASL))
         take_sasl(s, d);
     else if (span_is(ns, NS_SASL2))
         take_sasl2(s, d);

@@ -177,3 +177,37 @@ def test_tls_towards_the_server(folder, certificates, way):
         g.stop()
         p.stop()
     run(go())
+
+
+def test_status_vcard_and_published_items(folder, server):
+    async def go():
+        g = gateway(folder, server.c2s)
+        async with Client("amy", "secret-a", g.port, tls=False) as amy, \
+                Client("amy", "secret-a", server.c2s, tls=False, resource="r2") as other:
+            for text, want in (("在线", "在线"), ("加我微信", ""), ("最好的", "很好的")):
+                other.presences.clear()
+                amy.send_presence(pstatus=text, pshow="dnd")
+                for _ in range(1000):
+                    seen = [p for p in other.presences if p["from"].full == "amy@localhost/r1" and p["show"] == "dnd"]
+                    if seen:
+                        break
+                    await asyncio.sleep(0.01)
+                assert seen and seen[-1]["status"] == want
+        c = await Raw.login(g.port, "amy", "secret-a")
+        for mid, note in (("v1", "加我微信"), ("v2", "客服")):
+            await c.send(f"<iq type='set' id='{mid}'><vCard xmlns='vcard-temp'><NOTE>{note}</NOTE></vCard></iq>")
+        for mid, nick in (("n1", "加我微信"), ("n2", "小王")):
+            await c.send(f"<iq type='set' id='{mid}'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish "
+                         "node='http://jabber.org/protocol/nick'><item><nick xmlns='http://jabber.org/protocol/nick'>"
+                         f"{nick}</nick></item></publish></pubsub></iq>")
+        while not all(mid in c.text for mid in ("v1", "v2", "n1", "n2")):
+            c.text += (await asyncio.wait_for(c.reader.read(65536), 20)).decode()
+        text = await c.close()
+        stanzas = {e.get("id"): e for e in ET.fromstring(Raw.header + text[:text.rindex("</stream")] + "</stream:stream>")
+                   if e.get("id")}
+        for mid in ("v1", "n1"):
+            assert stanzas[mid].get("type") == "error" and "policy-violation" in ET.tostring(stanzas[mid]).decode()
+        assert "policy-violation" not in ET.tostring(stanzas["v2"]).decode()
+        assert "policy-violation" not in ET.tostring(stanzas["n2"]).decode()
+        g.stop()
+    run(go())

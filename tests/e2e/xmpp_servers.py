@@ -79,12 +79,11 @@ class Ejabberd(Process):
     ws_path = "/ws"
     rooms = f"conference.{DOMAIN}"
 
-    def __init__(self, folder, accounts, modules=()):
+    def __init__(self, folder, accounts):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.c2s, self.http = free_port(), free_port()
         config = self.folder / "ejabberd.yml"
-        more = "".join(f"  {m}: {{}}\n" for m in modules)
         config.write_text(f"""
 hosts: [{DOMAIN}]
 loglevel: info
@@ -104,10 +103,13 @@ modules:
   mod_disco: {{}}
   mod_carboncopy: {{}}
   mod_offline: {{}}
+  mod_caps: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
+  mod_vcard: {{}}
   mod_stream_mgmt: {{resend_on_timeout: if_offline, resume_timeout: 60s}}
   mod_mam: {{default: always, assume_mam_usage: true}}
   mod_muc: {{access_create: muc_create, default_room_options: {{mam: true}}}}
-{more}""")
+""")
         spool = self.folder / "spool"
         spool.mkdir(exist_ok=True)
         lib = next(Path("/usr/lib").glob("*/ejabberd-*")).parent
