@@ -48,11 +48,21 @@ static uint32_t same_run(const struct view *p, uint32_t i)
     return to - i;
 }
 
+/* Whether the ideographs of `list`, UTF-8, hold cp. */
+static bool is_one_of(uint32_t cp, const char *list)
+{
+    for (uint32_t one = 0; *list; list += 3)
+        if (utf8_decode((const uint8_t *)list, 3, &one) && one == cp)
+            return true;
+    return false;
+}
+
 /* 加微微信: two of the same ideograph count as one. Words that double by themselves (宝宝) are found as typed. */
 static uint32_t add_doubled(struct variant *v, const struct view *p, uint32_t i)
 {
+    static const char ordinary[] = "亲谢嗯哈嘻呵看等试天妈爸妹姐哥弟宝拜慢刚常人好哦啊喔";
     uint32_t n = same_run(p, i);
-    if (n > 1) {
+    if (n > 1 && !is_one_of(p->cp[i], ordinary)) {
         add_char(v, p, i, i + n, p->cp[i]);
         v->swap[v->n_swaps - 1].is_doubled = true;
     }
@@ -151,7 +161,8 @@ static uint32_t add_numeral(struct variant *v, const struct view *p, uint32_t i)
 {
     uint32_t before = i ? p->cp[i - 1] : 0, behind = i + 1 < p->n ? p->cp[i + 1] : 0;
     bool is_alone = !is_digit(before) && !is_digit(behind) && !is_letter(before) && !is_letter(behind);
-    if (is_alone && (is_han(before) || is_han(behind)))
+    static const char units[] = "天日月年个件号点小元块楼层双条瓶盒包斤岁折期周种款张台码寸";
+    if (is_alone && (is_han(before) || is_han(behind)) && !is_one_of(behind, units))
         add_char(v, p, i, i + 1, numerals[numeral_of(p->cp[i])]);
     return i + 1;
 }
