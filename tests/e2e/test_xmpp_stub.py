@@ -1,0 +1,167 @@
+"""What Debian's servers do not do: a scripted server behind the gateway. SASL2 with Bind 2, features that would blind the
+gateway, elements longer than the bound, bytes one at a time, a server that is gone."""
+
+import asyncio
+
+import pytest
+
+from gateway import SOURCE, Gateway, free_port
+from xmpp_client import Raw
+
+RULES = SOURCE / "tests" / "e2e" / "rules"
+HEADER = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' " \
+         "id='s1' from='localhost' version='1.0'>"
+FEATURES = "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" \
+           "<compression xmlns='http://jabber.org/features/compress'><method>zlib</method></compression>" \
+           "<authentication xmlns='urn:xmpp:sasl:2'><mechanism>PLAIN</mechanism><inline><bind xmlns='urn:xmpp:bind:0'/>" \
+           "<sm xmlns='urn:xmpp:sm:3'/></inline></authentication></stream:features>"
+SUCCESS = "<success xmlns='urn:xmpp:sasl:2'><authorization-identifier>amy@localhost/r9</authorization-identifier></success>" \
+          "<stream:features><sm xmlns='urn:xmpp:sm:3'/></stream:features>"
+AUTH = "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>AGFteQBzZWNyZXQ=</initial-response>" \
+       "<bind xmlns='urn:xmpp:bind:0'>{}</bind></authenticate>"
+BAD = "<message to='cus@localhost' type='chat' id='{}'><body>加我微信</body></message>"
+
+
+def run(coro):
+    return asyncio.run(asyncio.wait_for(coro, 100))
+
+
+class Stub:
+    """Takes one stream at a time; the test writes for the server."""
+
+    async def __aenter__(self):
+        self.streams = asyncio.Queue()
+        self.server = await asyncio.start_server(self.on_stream, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exc):
+        self.server.close()
+        await self.server.wait_closed()
+
+    async def on_stream(self, reader, writer):
+        first = await reader.read(65536)
+        if first:  # else a health check
+            self.streams.put_nowait((reader, writer, first.decode()))
+
+    async def take(self):
+        self.reader, self.writer, self.got = await asyncio.wait_for(self.streams.get(), 20)
+
+    async def until(self, what):
+        while what not in self.got:
+            data = await asyncio.wait_for(self.reader.read(65536), 20)
+            assert data, f"ended before {what}: {self.got}"
+            self.got += data.decode()
+
+    def say(self, text):
+        self.writer.write(text.encode())
+
+    async def say_slowly(self, text):
+        for b in text.encode():
+            self.writer.write(bytes([b]))
+            await self.writer.drain()
+            await asyncio.sleep(0)
+
+
+async def login(g, stub, inline=""):
+    c = Raw()
+    c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+    c.text = ""
+    await c.send(Raw.header)
+    await stub.take()
+    await stub.until("version='1.0'")
+    await stub.say_slowly(HEADER + FEATURES)
+    c.features = await c.until("</stream:features>")
+    await c.send(AUTH.format(inline))
+    await stub.until("</authenticate>")
+    await stub.say_slowly(SUCCESS)
+    await c.until("</stream:features>")
+    return c
+
+
+def test_sasl2_and_features(folder):
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES)
+            c = await login(g, stub)
+            assert "starttls" not in c.features and "compress" not in c.features
+            assert c.features.endswith(FEATURES[FEATURES.index("<authentication"):]), "mechanisms are never edited"
+            await c.send("<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>")
+            await c.until("<failure xmlns='http://jabber.org/protocol/compress'>")
+            await c.send(BAD.format("b1"))
+            got = await c.until("id='b1'")
+            assert "to='amy@localhost/r9'" in got and "policy-violation" in got
+            await c.send("<presence/>")
+            await stub.until("<presence/>")
+            assert "b1" not in stub.got and "cgb" not in stub.got and "compress" not in stub.got
+            # with Bind 2 stream management may begin inside the login
+            c.cut()
+            c = await login(g, stub, "<enable xmlns='urn:xmpp:sm:3'/>")
+            await c.send(BAD.format("b2"))
+            await stub.until("<ping xmlns='urn:xmpp:ping'/></iq>")
+            c.cut()
+            g.wait_line(r"session_end .* agent=amy@localhost ")
+            g.stop()
+    run(go())
+
+
+def test_a_long_element_and_a_refusal_meanwhile(folder):
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES)
+            c = await login(g, stub)
+            long = "<iq type='result' id='big'><x>" + "0123456789<y z='>'/>" * 30000 + "</x></iq>"
+            stub.say(long[:400000])
+            c.text = await c.until("0123456789") + c.text
+            await c.send(BAD.format("b1") + "<presence/>")
+            await stub.until("<presence/>")  # the refusal was made, in the middle of the server's element
+            stub.say(long[400000:] + "<message from='cus@localhost/x' type='chat' id='c1'><body>在吗</body></message>")
+            while "c1" not in c.text:
+                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), 20)).decode()
+            assert long in c.text, "the refusal stands behind the long element, not in it"
+            assert "id='b1'" in c.text and c.text.index("id='b1'") > c.text.index("</x></iq>")
+            assert g.metrics()["chatgate_messages_incoming_total"] == 1
+            c.cut()
+            g.stop()
+    run(go())
+
+
+@pytest.mark.parametrize("what", ["<message><!-- x --></message>", "<message></iq>", "&x;"])
+def test_a_server_that_breaks_xml_is_left(folder, what):
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES)
+            c = await login(g, stub)
+            stub.say("<presence from='a@b'/>" + what)
+            assert "<presence from='a@b'/>" in await c.rest()
+            g.wait_line(" bad_xml ")
+            g.stop()
+    run(go())
+
+
+def test_no_server(folder):
+    async def go():
+        g = Gateway(folder, free_port(), profile="xmpp", rules=RULES)
+        c = Raw()
+        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+        c.text = ""
+        await c.send(Raw.header)
+        text = await c.rest()
+        assert "<remote-connection-failed " in text and text.endswith("</stream:stream>")
+        g.stop()
+    run(go())
+
+
+def test_drain(folder):
+    """With stream management the connection is cut, so that the client resumes elsewhere; else the stream is ended."""
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES, extra="timeouts: {drain: 1s}")
+            plain = await login(g, stub)
+            counted = await login(g, stub, "<enable xmlns='urn:xmpp:sm:3'/>")
+            rest = asyncio.gather(plain.rest(), counted.rest())
+            await asyncio.to_thread(g.stop)
+            ended, cut = await rest
+            assert "<system-shutdown " in ended and ended.endswith("</stream:stream>")
+            assert "</stream:stream>" not in cut
+    run(go())
