@@ -16,12 +16,16 @@ struct explain {
     bool is_incoming, is_json;
     struct rule_trace note[NOTES_MAX];
     size_t n_notes;
+    char *variant; /* the text with its stand-ins replaced, or NULL */
 };
 
 static void on_trace(void *arg, const struct rule_trace *t)
 {
     struct explain *x = arg;
-    if (x->n_notes < NOTES_MAX)
+    if (t->what == TRACE_VARIANT) {
+        free(x->variant);
+        x->variant = xmemdup0(t->by.p, t->by.n);
+    } else if (x->n_notes < NOTES_MAX)
         x->note[x->n_notes++] = *t;
 }
 
@@ -87,6 +91,8 @@ static void print_text(const struct explain *x, const struct verdict *v, const s
         printf("%-9s %s\n", label[k], buf_cstr(&b));
         buf_fini(&b);
     }
+    if (x->variant)
+        printf("variant   %s\n", x->variant);
     for (size_t i = 0; i < x->n_notes; i++)
         print_note(x, &x->note[i]);
     printf("verdict   %s\n", action_name(v->action));
@@ -167,6 +173,8 @@ static void print_json(const struct explain *x, const struct verdict *v, const s
         json_key(j, label[k]), json_span(j, buf_span(&b));
         buf_fini(&b);
     }
+    if (x->variant)
+        json_key(j, "variant"), json_str(j, x->variant);
     json_key(j, "verdict"), json_str(j, action_name(v->action));
     if (v->has_cause)
         json_key(j, "cause"), json_str(j, cause_name(v->cause));
@@ -248,5 +256,6 @@ int cli_explain(int argc, char **argv)
     }
     int rc = is_bad || !x.text ? cli_usage("explain") : explain(&x);
     cli_ruleset_fini(&x.rules);
+    free(x.variant);
     return rc;
 }

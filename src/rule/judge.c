@@ -204,6 +204,10 @@ static void judge_sheet(struct pass *p)
     e->on_hit = on_hit;
     e->on_hit_arg = p;
     e->met_limit = e->met_cut = false;
+    if (e->trace && s->sheet.has_variants) {
+        struct rule_trace t = {.what = TRACE_VARIANT, .by = span_of(s->sheet.variant.text, s->sheet.variant.n)};
+        e->trace(e->trace_arg, &t);
+    }
     for (uint32_t i = 0; i < s->sheet.n_woken; i++) {
         const struct rule *r = side->rule[s->sheet.woken[i]];
         if (!r->is_always && wants(p, r) && is_awake(r, s->sheet.mask[r->number]))

@@ -3,7 +3,8 @@
 
 #include "rule/set.h"
 
-enum rule_trace_what { TRACE_HIT, TRACE_DROPPED };
+/* TRACE_VARIANT: the text with its stand-ins replaced, in `by` until the callback returns; no rule. */
+enum rule_trace_what { TRACE_HIT, TRACE_DROPPED, TRACE_VARIANT };
 
 struct rule_trace {
     enum rule_trace_what what;

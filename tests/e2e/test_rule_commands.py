@@ -60,6 +60,17 @@ def test_explain_as_json(rules):
     assert got["verdict"] == "pass" and got["hits"] == []
 
 
+def test_explain_shows_what_stands_for_what(tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/split.txt").write_text("加 力口\n信 亻言\n")
+    (tmp_path / "p.yaml").write_text(PACK.replace("homophones: true", "homophones: true\n    variants: true"))
+    out = chatgate("explain", "--rules", tmp_path, "力口我 微亻言").stdout
+    assert "variant   加我 微信\n" in out and "verdict   block" in out and '"力口我 微亻言"' in out
+    got = json.loads(chatgate("explain", "--json", "--rules", tmp_path, "力口我 微亻言").stdout)
+    assert got["variant"] == "加我 微信" and (got["hits"][0]["from"], got["hits"][0]["to"]) == (0, 19)
+    assert "variant" not in json.loads(chatgate("explain", "--json", "--rules", tmp_path, "加我 微信").stdout)
+
+
 def test_scan_judges_every_good_line_and_names_the_bad_ones(rules):
     lines = ['{"id":"a","text":"最好","side":"agent"}', "{", '{"id":7,"text":"加我微信"}', '{"id":8,"text":"加我微信","side":"customer"}',
              '{"id":9,"text":"x","side":"nobody"}', '{"id":10,"text":"两小时内回复"}']
