@@ -358,6 +358,17 @@ void inspect_incoming(struct session *s, const struct unit *u)
     append(w, &ev); /* an incoming message is delivered whatever happens */
 }
 
+void inspect_elsewhere(struct session *s, const struct unit *u)
+{
+    struct track_event ev;
+    fill_event(s, u, EV_OUTGOING, &ev);
+    ev.is_live = u->is_live;
+    ev.is_delivered = true;
+    if (u->ts_ms)
+        ev.at_ms = MIN_OF(u->ts_ms, ev.at_ms);
+    append(s->w, &ev);
+}
+
 void inspect_refused_later(struct session *s, struct span conv, struct span customer, struct span mid)
 {
     struct unit u = {.conv = conv, .customer = customer, .mid = mid};

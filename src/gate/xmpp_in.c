@@ -131,17 +131,16 @@ static void take_delay(const struct xmpp_dom *d, uint32_t parent, struct seen *s
     seen->ts_ms = time_read_ms(xmpp_attr(d, delay, "stamp"));
 }
 
-/* Carbons and archive results, which only the agent's own account (an archive also: a room) may send. False: a copy of
- * what the agent itself sent, or a wrapper from somebody else. */
+/* Carbons and archive results, which only the agent's own account (an archive also: a room) may send. False: a wrapper
+ * from somebody else. */
 static bool unwrap(struct session *s, const struct xmpp_dom *d, struct seen *seen)
 {
     struct span from = xmpp_attr(d, 0, "from");
     bool is_own = !from.n || span_eq_nocase(from, buf_span(&s->xmpp->agent));
     uint32_t received = xmpp_child(d, 0, "urn:xmpp:carbons:2", "received");
+    uint32_t sent = xmpp_child(d, 0, "urn:xmpp:carbons:2", "sent");
     uint32_t archived = xmpp_child(d, 0, "urn:xmpp:mam:2", "result");
-    uint32_t wrapper = received ? received : archived;
-    if (xmpp_child(d, 0, "urn:xmpp:carbons:2", "sent"))
-        return false;
+    uint32_t wrapper = received ? received : sent ? sent : archived;
     if (!wrapper) {
         take_delay(d, 0, seen);
         return true;
@@ -156,14 +155,19 @@ static bool unwrap(struct session *s, const struct xmpp_dom *d, struct seen *see
     return true;
 }
 
-/* Servers, the agent's own devices and its echo in a room, colleagues: nobody who waits for an answer. */
+/* The agent's own words: from another device, or as an echo of a room. */
+static bool is_self(const struct xmpp *x, const struct xmpp_message *m, struct span who)
+{
+    return span_eq_nocase(who, buf_span(&x->agent)) || (m->is_groupchat && xmpp_rooms_is_self(x->rooms, m->from));
+}
+
+/* Servers, rooms themselves, colleagues: nobody who waits for an answer. */
 static bool is_customer(struct session *s, const struct xmpp_message *m, struct span who)
 {
-    struct xmpp *x = s->xmpp;
-    if (!xmpp_is_person(m->from) || span_eq_nocase(who, buf_span(&x->agent)))
+    if (!xmpp_is_person(m->from))
         return false;
     if (m->is_groupchat)
-        return xmpp_resource(m->from).n && !xmpp_rooms_is_self(x->rooms, m->from);
+        return xmpp_resource(m->from).n;
     return !directory_find(s->w->snap->directory, who).is_listed;
 }
 
@@ -190,13 +194,17 @@ static void observe(struct session *s, const struct xmpp_dom *d)
             inspect_refused_later(s, who, who, m.id);
         return;
     }
-    if (!m.has_body || !is_customer(s, &m, who))
-        return;
-    struct unit u = {.kind = UNIT_INCOMING, .conv = who, .customer = who, .sender = who, .mid = m.id};
+    bool is_own = is_self(s->xmpp, &m, who);
+    if (!m.has_body || (is_own && !seen.at) || (!is_own && !is_customer(s, &m, who)))
+        return; /* an echo was recorded when it was sent */
+    struct span conv = !is_own || m.is_groupchat ? who : lower_bare(w, m.to), sender = who;
     if (m.is_groupchat)
-        u.sender = m.from;
-    else if (xmpp_rooms_has(s->xmpp->rooms, who)) /* a private message in a room */
-        u.conv = u.customer = u.sender = m.from;
+        sender = m.from;
+    else if (xmpp_rooms_has(s->xmpp->rooms, conv)) /* a private message in a room */
+        conv = sender = is_own ? m.to : m.from;
+    if (!xmpp_is_person(conv))
+        return;
+    struct unit u = {.kind = UNIT_INCOMING, .conv = conv, .customer = conv, .sender = sender, .mid = m.id};
     u.is_live = seen.is_live;
     u.ts_ms = seen.ts_ms;
     u.has_cause = m.is_too_much;
@@ -204,7 +212,10 @@ static void observe(struct session *s, const struct xmpp_dom *d)
     u.n_texts = m.n_said;
     for (size_t i = 0; i < m.n_said; i++)
         u.text[i] = m.said[i].text;
-    inspect_incoming(s, &u);
+    if (is_own)
+        inspect_elsewhere(s, &u);
+    else
+        inspect_incoming(s, &u);
 }
 
 enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item)

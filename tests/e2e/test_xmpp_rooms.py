@@ -1,13 +1,14 @@
 """Rooms, corrections, carbons, archives, offline messages: what is inspected, what counts as a customer's, and when."""
 
 import asyncio
+import collections
 import time
 import xml.etree.ElementTree as ET
 
 import pytest
 import redis as redis_client
 
-from gateway import SOURCE, Gateway, Redis, wait_for
+from gateway import SOURCE, Gateway, Redis
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
 
@@ -132,9 +133,13 @@ def test_carbons_archives_and_offline_messages(folder, server):
                         pass
                 return [{k.decode(): v.decode() for k, v in f.items()} for f in out]
 
-            ins = [e for e in wait_for("events in Redis", lambda: [e for e in events() if e.get("k") == "in"])]
-            await until(lambda: len([e for e in events() if e.get("mid") == "c2"]) >= 1)
-            ins = [e for e in events() if e.get("k") == "in"]
+            want = {("in", "off1"): 1, ("in", "c1"): 1, ("out", "o1"): 1, ("in", "c2"): 1}
+
+            def counted():
+                return collections.Counter((e["k"], e["mid"]) for e in events() if e.get("mid") and not e.get("dup"))
+            await until(lambda: len(events()) >= 2 * len(want))  # all came again with the archive
+            assert counted() == want
+            ins = [e for e in events() if e["k"] == "in"]
             off = [e for e in ins if e["mid"] == "off1"]
             assert off and all(abs(int(e["at"]) - before) < 1500 for e in off), (before, off)
             assert {e["conv"] for e in ins} == {"cus@localhost"}, ins
