@@ -182,7 +182,7 @@ void api_cases(struct request *r)
     snprintf(j->q, sizeof(j->q), "%s", web_query(r, "q"));
     snprintf(most, sizeof(most), "%d", READ_MOST);
     model_want(r->board->model);
-    if (!model_ask(r->board->model, on_cases, j, "cases", *which ? which : "open", most, NULL))
+    if (!model_ask(r->board->model, on_cases, j, MODEL_READ, "cases", *which ? which : "open", most))
         job_no_redis(j);
 }
 
@@ -316,6 +316,7 @@ static void on_moved(void *ctx, const struct redis_reply *reply)
     const struct user *u = users_find(job->board->users, span_str(job->name));
     const char *role = role_name(u ? u->role : ROLE_NOBODY);
     struct span word = row_text(reply, 0);
+    model_ask_forget(job->board->model);
     if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
         audit_move(job, role, "unknown"); /* lost on the way: it may or may not have happened */
         job_no_redis(job);

@@ -1,7 +1,6 @@
 #include "board/model.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -313,55 +312,6 @@ void model_want(struct model *m)
     }
 }
 
-/* --- a question of a request --- */
-
-struct asked {
-    struct gather *g;
-    unsigned at;
-};
-
-static void on_gathered(void *ctx, const struct redis_reply *reply)
-{
-    struct asked *a = ctx;
-    struct gather *g = a->g;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY || !reply->n)
-        g->error = "a shard of Redis did not answer";
-    else
-        g->reply[a->at] = redis_reply_copy(reply);
-    free(a);
-    if (--g->pending)
-        return;
-    g->fn(g->ctx, g);
-    for (unsigned i = 0; i < g->n; i++)
-        redis_reply_free(g->reply[i]);
-    free(g->reply);
-    free(g);
-}
-
-bool model_ask(struct model *m, void (*fn)(void *, const struct gather *), void *ctx, ...)
-{
-    struct span args[8];
-    size_t n = 0;
-    va_list ap;
-    if (!m->n_shards || !redis_is_up(m->redis))
-        return false;
-    va_start(ap, ctx);
-    for (const char *s; n < ARRAY_LEN(args) && (s = va_arg(ap, const char *));)
-        args[n++] = span_str(s);
-    va_end(ap);
-    struct gather *g = xcalloc(1, sizeof(*g));
-    *g = (struct gather){.n = (unsigned)m->n_shards, .pending = (unsigned)m->n_shards, .fn = fn, .ctx = ctx};
-    g->reply = xcalloc(g->n, sizeof(*g->reply));
-    for (unsigned s = 0; s < g->n; s++) {
-        struct asked *a = xmalloc(sizeof(*a));
-        struct schema_keys keys;
-        *a = (struct asked){g, s};
-        schema_apply_keys(s, &keys);
-        redis_eval(m->redis, on_gathered, a, m->read, SCHEMA_KEY_COUNT, keys.span, n, args);
-    }
-    return true;
-}
-
 /* --- life --- */
 
 static void on_up(void *ctx)
@@ -392,6 +342,7 @@ void model_free(struct model **mm)
         return;
     timer_free(&m->timer);
     start_day(m, 0);
+    model_ask_end(m);
     model_forget_all(m);
     forget_left(m);
     for (unsigned s = 0; s < m->n_shards; s++)

@@ -93,6 +93,7 @@ struct model {
     struct left *left;
     size_t n_left, cap_left;
     struct shard_reply *shard;
+    struct asked *asked; /* questions under way, and answers not yet too old */
     struct log_limit limit;
 };
 
@@ -109,17 +110,22 @@ void model_poke(struct model *m);
 int model_hour(const struct model *m, int64_t at_ms);
 unsigned model_hours_today(const struct model *m);
 
-/* Asks one question of the script `read` at every shard; fn gets the answers in shard order. */
+/* One question at every shard, for requests. The same question within a second gets the same answers, so that many
+ * pages cost no more than one; model_ask_forget makes the next one ask anew. fn gets the answers in shard order; it may
+ * come before model_ask returns. False, and no call: Redis is not there, or too many requests wait. */
 struct gather {
-    unsigned n, pending;
+    unsigned n;
     const char *error; /* NULL: all shards answered */
     struct redis_reply **reply;
-    void (*fn)(void *ctx, const struct gather *g);
-    void *ctx;
 };
-/* False, and no call: Redis is not there. Arguments end with NULL. */
-bool model_ask(struct model *m, void (*fn)(void *, const struct gather *), void *ctx, ...)
-    __attribute__((sentinel)) MUST_CHECK;
+typedef void (*gather_fn)(void *ctx, const struct gather *g);
+struct asked;
+enum model_script { MODEL_READ, MODEL_EXTRA }; /* read.lua, board.lua */
+bool model_ask(struct model *m, gather_fn fn, void *ctx, enum model_script script, const char *question,
+               const char *arg1, const char *arg2) MUST_CHECK;
+void model_ask_forget(struct model *m);
+/* After redis_free: forgets all answers. */
+void model_ask_end(struct model *m);
 /* Item `at` of a row as a number; 0 when it is none. */
 int64_t row_int(const struct redis_reply *row, size_t at);
 struct span row_text(const struct redis_reply *row, size_t at);

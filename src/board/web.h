@@ -49,6 +49,7 @@ void web_stop(struct board *b);
     X(EVHTTP_REQ_GET, "/api/v1/cases", ROLE_VIEWER, api_cases)                                                         \
     X(EVHTTP_REQ_GET, "/api/v1/cases/{id}", ROLE_VIEWER, api_case)                                                     \
     X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/move", ROLE_SUPERVISOR, api_case_move)                                      \
+    X(EVHTTP_REQ_GET, "/api/v1/violations", ROLE_VIEWER, api_violations)                                               \
     X(EVHTTP_REQ_GET, "/api/v1/reminders", ROLE_VIEWER, api_reminders)                                                 \
     X(EVHTTP_REQ_GET, "/api/v1/health", ROLE_ADMIN, api_health)                                                        \
     X(EVHTTP_REQ_GET, "/api/v1/audit", ROLE_ADMIN, api_audit)

@@ -320,6 +320,35 @@ def test_pages_at_the_same_time_are_bounded(folder):
     redis.stop()
 
 
+def test_violations(folder):
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    story.agent("ann", "red", "s1")
+    for i, (act, team, rules, shadow) in enumerate([(4, "red", "r.block", ""), (0, "red", "", ""), (2, "blue", "r.a,r.b", ""), (0, "red", "", "s.trial"), (1, "red", "r.w", "s.x")]):
+        story.put(i % 4, {"k": "out", "at": story.now - 1000 * i, "act": act, "conv": f"c{i}", "cust": f"u{i}", "agent": "ann", "team": team, "shop": "s1",
+                          **({"rules": rules} if rules else {}), **({"shadow": shadow} if shadow else {})})
+    story.says(0, "u9", 10, "ann", "red", "s1")
+    board = Board(folder / "board", redis.socket)
+    who = Client(board, "vera")
+    who.now_until("data", lambda d: True)
+    seen = who.get("/api/v1/violations")["violations"]
+    assert [(v["customer"], v["action"], v["rules"], v["shadow"]) for v in seen] == [
+        ("u0", "block", ["r.block"], []), ("u2", "rewrite", ["r.a", "r.b"], []), ("u3", "pass", [], ["s.trial"]), ("u4", "warn", ["r.w"], ["s.x"])]
+    assert [v["customer"] for v in Client(board, "red-sup").get("/api/v1/violations")["violations"]] == ["u0", "u3", "u4"]
+    check("get", "/api/v1/violations", 200, {"violations": seen})
+    db = redis.client()
+
+    def calls():
+        return db.info("commandstats")["cmdstat_xrevrange"]["calls"]
+    wait_for("the answer is too old", lambda: time.sleep(1.1) is None)
+    before = calls()
+    with ThreadPoolExecutor(20) as pool:  # twenty pages at once: asked once, four shards
+        assert all(len(x["violations"]) == 4 for x in pool.map(lambda _: who.get("/api/v1/violations"), range(20)))
+    assert calls() - before <= 8, calls() - before
+    board.stop()
+    redis.stop()
+
+
 def test_reminders_as_the_gateways_record_them(rig):
     _, redis, client, _ = rig
     shard = Shard(redis.client(), 1)
@@ -358,7 +387,7 @@ def test_openapi_fits_what_the_server_answers(rig):
     board, _, client, _ = rig
     adam = client["adam"]
     case = cases_of(adam)["u3"]["id"]
-    for path in ("/api/v1/session", "/api/v1/now", "/api/v1/agents", "/api/v1/cases", "/api/v1/reminders", "/api/v1/health", "/api/v1/audit"):
+    for path in ("/api/v1/session", "/api/v1/now", "/api/v1/agents", "/api/v1/cases", "/api/v1/violations", "/api/v1/reminders", "/api/v1/health", "/api/v1/audit"):
         check("get", path, 200, adam.get(path))
         check("get", path, 401, Client(board).call("GET", path)[1])
     check("get", "/api/v1/now", 200, json.loads(stream(board, adam)[1]))  # a tick is the same object

@@ -16,6 +16,9 @@ COMPLAINTS = [("老周", "refund", 3, "退款拖了一个星期还没到账，�
               ("jd_5521", "damaged", 2, "杯子碎了两个，包装太差", 90), ("阿强", "attitude", 1, "问了三遍才回一句，态度也太敷衍了", 600), ("tb_1002", "fake", 3, "这是假货吧，吊牌都不一样", 15)]
 
 
+VERDICTS = ({"act": 0}, {"act": 0, "shadow": "service.vague"}, {"act": 2, "rules": "border.literal"}, {"act": 1, "rules": "extreme.superlative,service.address"}, {"act": 0})
+
+
 def tell_a_day(story):
     for i, (name, team, shop) in enumerate(AGENTS):
         story.agent(name, team, shop, i % 4)
@@ -26,7 +29,7 @@ def tell_a_day(story):
                 continue  # an hour without replies: a gap in the line
             cust, at = f"day{h}.{i}", h * hour
             story.says(i % 4, cust, at, name, team, shop)
-            story.answers(i % 4, cust, at - (9_000 + 5_000 * ((h * 5 + i * 7) % 11) * (1 + (h % 3))), name, team, shop, act=(0, 0, 2, 1, 0)[(h + i) % 5])
+            story.answers(i % 4, cust, at - (9_000 + 5_000 * ((h * 5 + i * 7) % 11) * (1 + (h % 3))), name, team, shop, **VERDICTS[(h + i) % 5])
             if (h + i) % 6 == 0:
                 story.put(i % 4, {"k": "out", "at": story.now - at, "act": 4, "conv": "c-" + cust, "cust": cust, "agent": name, "team": team, "shop": shop, "rules": "off_platform.private_contact"})
     for i, (cust, kind, sev, words, minutes) in enumerate(COMPLAINTS):
@@ -76,7 +79,7 @@ def test_every_page_at_every_width_in_both_themes(rig, page):
     """Nothing sticks out, nothing is logged; screenshots go to CHATGATE_SHOTS when it is set."""
     shots = os.environ.get("CHATGATE_SHOTS")
     ready(page)
-    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("reminders", ".empty"), ("health", "tbody tr")]:
+    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("violations", "tbody tr"), ("reminders", ".empty"), ("health", "tbody tr")]:
         page.go(name)
         page.wait(sign)
         if name == "cases":

@@ -4,9 +4,9 @@ import { casesPage, errorText } from "./cases.js";
 import { h, setClass, setText } from "./dom.js";
 import { language, setLanguage, stored, t } from "./lang.js";
 import { Feed, nowPage } from "./now.js";
-import { agentsPage, healthPage, remindersPage } from "./tables.js";
+import { agentsPage, healthPage, remindersPage, violationsPage } from "./tables.js";
 
-const PAGES = { now: () => nowPage(feed), cases: casesPage, agents: agentsPage, reminders: remindersPage, health: healthPage };
+const PAGES = { now: () => nowPage(feed), cases: casesPage, agents: agentsPage, violations: violationsPage, reminders: remindersPage, health: healthPage };
 const app = document.getElementById("app");
 const banner = h("p", { class: "banner", role: "status", hidden: true });
 const main = h("main", { id: "main", tabindex: "-1" });

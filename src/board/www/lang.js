@@ -1,7 +1,7 @@
 // Texts in English and Chinese. The language is the reader's choice, else the browser's.
 const TEXTS = {
   title: ["Service desk", "客服看板"], now: ["Now", "实时"], cases: ["Cases", "投诉"], agents: ["Agents", "客服"],
-  reminders: ["Reminders", "提醒"], health: ["Health", "运行状态"], audit: ["Audit trail", "审计记录"],
+  violations: ["Violations", "违规"], reminders: ["Reminders", "提醒"], health: ["Health", "运行状态"], audit: ["Audit trail", "审计记录"],
   user: ["Name", "用户名"], password: ["Password", "密码"], log_in: ["Log in", "登录"], log_out: ["Log out", "退出"],
   theme: ["Dark or light", "深色或浅色"], language: ["中文", "English"], skip: ["To the content", "跳到正文"],
   role_viewer: ["viewer", "只读"], role_supervisor: ["supervisor", "主管"], role_admin: ["administrator", "管理员"],
@@ -60,6 +60,9 @@ const TEXTS = {
   rem_commitment: ["promise due", "承诺到期"], rem_raised: ["raised", "已提醒"], rem_delivered: ["shown in the chat", "已送达聊天窗口"],
   rem_undelivered: ["not shown", "未送达"], rem_uncertain: ["perhaps shown", "可能已送达"],
   to_agent: ["agent", "客服"], to_supervisor: ["supervisor", "主管"], since: ["since", "始于"],
+  no_violations: ["No message was touched yet.", "暂无被处理的消息。"], by_rule: ["By rule, of those listed", "按规则统计（当前列表）"],
+  rules: ["Rules", "规则"], hits: ["Hits", "命中"], act_block: ["blocked", "拦截"], act_rewrite: ["rewritten", "改写"], act_warn: ["warned", "警告"],
+  act_hold: ["held", "待审"], act_pass: ["passed", "放行"], shadow: ["trial: {0}", "试运行：{0}"], trials: ["On trial", "试运行"],
   no_reminders: ["No reminder yet.", "暂无提醒。"],
   node: ["Gateway", "网关"], gateways: ["Gateways", "网关"], agents_online: ["Agents online", "在线客服"], shards: ["Shards", "分片"],
   h_events: ["Events recorded", "已记录事件"], h_lost: ["Events lost (gaps in the data)", "丢失的事件（数据缺口）"],
@@ -113,3 +116,7 @@ export const percent = (v) => (v == null ? "–" : new Intl.NumberFormat(lang, {
 export const number = (v) => (v == null ? "–" : new Intl.NumberFormat(lang).format(v));
 export const seconds = (ms) => (ms == null ? "–" : ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : ms < 60000 ? duration(ms) : clock(ms));
 export const when = (ms) => (ms ? new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", { dateStyle: "short", timeStyle: "medium" }).format(ms) : "–");
+// Time of day, and the day when that is not today.
+const format = (options, ms) => new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", options).format(ms);
+export const timeOf = (ms) => (ms ? format({ timeStyle: "medium" }, ms) : "–");
+export const dayOf = (ms) => (!ms || new Date(ms).toDateString() === new Date().toDateString() ? "" : format({ dateStyle: "short" }, ms));

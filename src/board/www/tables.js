@@ -1,7 +1,7 @@
 // Agents, Reminders, Health and the audit trail: tables that are read again every few seconds.
 import { call } from "./api.js";
 import { errorText } from "./cases.js";
-import { number, percent, seconds, t, when, word } from "./lang.js";
+import { number, percent, seconds, t, dayOf, timeOf, when, word } from "./lang.js";
 import { h, setText } from "./dom.js";
 
 const REFRESH_MS = 5000;
@@ -13,6 +13,7 @@ function table(head, rows) {
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((c, i) => h("td", { class: head[i][1] ? "num" : null }, c)))))));
 }
 const panel = (title, extra, ...body) => h("section", { class: "panel apart" }, h("div", { class: "head" }, h("h2", {}, title), extra), ...body);
+const stamp = (ms) => h("span", {}, timeOf(ms), h("small", {}, dayOf(ms)));
 const empty = (text) => h("p", { class: "empty" }, text);
 
 function polled(read, draw) {
@@ -46,9 +47,29 @@ export const agentsPage = () => polled(() => call("GET", "/api/v1/agents"), (d) 
       seconds(a.p90_ms), seconds(a.p99_ms), seconds(a.first.mean_ms), number(a.blocked), number(a.rewritten), number(a.warned), number(a.promises_kept),
       number(a.promises_broken)])) : empty(t("nobody")))]);
 
+const ACTION_CHIP = { block: "chip s3", rewrite: "chip s2", warn: "chip s2", hold: "chip s2", pass: "chip" };
+
+export const violationsPage = () => polled(() => call("GET", "/api/v1/violations"), ({ violations }) => {
+  if (!violations.length) return [panel(t("violations"), null, empty(t("no_violations")))];
+  const rules = new Map();
+  const count = (rule, action) => rules.set(rule, { ...rules.get(rule), [action]: (rules.get(rule)?.[action] ?? 0) + 1 });
+  for (const v of violations) {
+    for (const r of v.rules) count(r, v.action);
+    for (const r of v.shadow) count(r, "trial");
+  }
+  const hits = (c) => Object.values(c).reduce((a, b) => a + b, 0);
+  return [h("div", { class: "columns" },
+    panel(t("violations"), null, table([[t("at")], [t("result")], [t("rules")], [t("agent")], [t("customer")]], violations.map((v) => [
+      stamp(v.at_ms), h("span", { class: ACTION_CHIP[v.action] }, t("act_" + v.action)),
+      h("span", { class: "ids" }, v.rules.map((r) => h("div", {}, r)), v.rules.length || v.shadow.length ? null : "–", v.shadow.length ? h("small", {}, t("shadow", v.shadow.join(", "))) : null),
+      h("span", {}, v.agent || "–", h("small", {}, [v.team, v.shop].filter(Boolean).join(" · "))), v.customer || "–"]))),
+    panel(t("by_rule"), null, table([[t("rule")], [t("hits"), 1]], [...rules].sort((a, b) => hits(b[1]) - hits(a[1])).map(([rule, c]) => [
+      h("span", { class: "ids" }, rule, h("small", {}, Object.entries(c).map(([what, n]) => `${what === "trial" ? t("trials") : t("act_" + what)} ${number(n)}`).join(" · "))), number(hits(c))]))))];
+});
+
 export const remindersPage = () => polled(() => call("GET", "/api/v1/reminders"), (d) => [
   panel(t("reminders"), null, d.reminders.length ? table([[t("at")], [t("what")], [t("result")], [t("to")], [t("agent")], [t("customer")], [t("since")]],
-    d.reminders.map((r) => [when(r.at_ms), word("rem_", r.kind), word("rem_", r.what), r.to ? word("to_", r.to) : "–", r.agent || "–", r.customer || "–", when(r.since_ms)]))
+    d.reminders.map((r) => [stamp(r.at_ms), word("rem_", r.kind), word("rem_", r.what), r.to ? word("to_", r.to) : "–", r.agent || "–", r.customer || "–", when(r.since_ms)]))
     : empty(t("no_reminders")))]);
 
 export const healthPage = () => polled(async () => ({ health: await call("GET", "/api/v1/health"), audit: await call("GET", "/api/v1/audit") }),
@@ -57,4 +78,4 @@ export const healthPage = () => polled(async () => ({ health: await call("GET", 
       [t("shards"), number(d.shards)], [t("h_connects"), number(d.redis_connects)], [t("h_error"), d.redis_last_error || "–"], [t("h_pages"), number(d.pages)], [t("h_logins"), number(d.logins)]])),
     panel(t("gateways"), null, d.nodes.length ? table([[t("node")], [t("agents_online"), 1]], d.nodes.map((n) => [n.node, number(n.agents_online)])) : empty(t("no_nodes")))),
   panel(t("audit"), null, table([[t("at")], [t("who")], [t("action")], [t("target")], [t("why")], [t("result")], [t("from")]],
-    audit.entries.map((e) => [when(e.at_ms), e.who, e.action, e.target || "–", e.why || "–", e.result, e.from])))]);
+    audit.entries.map((e) => [stamp(e.at_ms), e.who, e.action, e.target || "–", e.why || "–", e.result, e.from])))]);

@@ -3,8 +3,10 @@
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the
 --       same, 'bucket:count,…' of both, 'what:count,…'}, one row per agent with figures in that hour
 --   'open', since: {agent, conversations with a message since then}
+--   'violations', most: stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
+--       {stream id, field, value…}, newest first; of the newest LOOKED entries
 local rows = {int(redis_now())}
-local IDLE_MS, MOST, CHUNK = 2 * DAY_MS, 4000, 240
+local IDLE_MS, MOST, CHUNK, LOOKED, BATCH = 2 * DAY_MS, 4000, 240, 3000, 500
 
 local function pairs_text(m)
     local t = {}
@@ -68,7 +70,39 @@ local function read_open(since)
     end
 end
 
-if ARGV[1] == 'hour' then
+local function is_violation(entry)
+    local kind, act, shadow
+    for i = 1, #entry, 2 do
+        if entry[i] == 'k' then
+            kind = entry[i + 1]
+        elseif entry[i] == 'act' then
+            act = entry[i + 1]
+        elseif entry[i] == 'shadow' or entry[i] == 'rules' then
+            shadow = true
+        end
+    end
+    return kind == 'out' and (shadow or act and act ~= '0')
+end
+
+local function read_violations(most)
+    local upto, looked = '+', 0
+    while #rows <= most and looked < LOOKED do
+        local batch = call('XREVRANGE', K.stream, upto, '-', 'COUNT', BATCH)
+        for _, e in ipairs(batch) do
+            if #rows <= most and is_violation(e[2]) then
+                rows[#rows + 1] = {e[1], unpack(e[2])}
+            end
+        end
+        if #batch < BATCH then
+            return
+        end
+        looked, upto = looked + #batch, '(' .. batch[#batch][1]
+    end
+end
+
+if ARGV[1] == 'violations' then
+    read_violations(tonumber(ARGV[2]))
+elseif ARGV[1] == 'hour' then
     read_hour(tonumber(ARGV[2]))
 else
     read_open(tonumber(ARGV[2]))
