@@ -105,7 +105,9 @@ void xmpp_no_backend(struct session *s)
 
 void xmpp_drain(struct session *s)
 {
-    if (s->xmpp->is_framed) /* without <close/>, so that the session can be resumed */
+    if (s->state == SS_HANDSHAKE) /* nothing can be said before TLS is there */
+        session_end(s, END_DRAIN);
+    else if (s->xmpp->is_framed) /* without <close/>, so that the session can be resumed */
         ws_close(s, WS_CLOSE_GOING_AWAY, "the gateway restarts", END_DRAIN);
     else if (s->xmpp->counts) /* a cut, not an end: the server keeps the session until the client resumes it */
         linger(s, END_DRAIN);
@@ -292,7 +294,7 @@ static bool take_from_client(struct session *s, struct walk *k)
     case XMPP_ELEMENT: {
         uint64_t end = s->sent_bytes + (k->at - k->run) + item.raw.n;
         move_on(s, k, xmpp_take_out(s, &item, end), item.raw.n);
-        return true;
+        return s->state != SS_XMPP || !session_is_over_rate(s, item.raw.n);
     }
     case XMPP_PART:
     case XMPP_BAD:

@@ -165,3 +165,34 @@ def test_drain(folder):
             assert "<system-shutdown " in ended and ended.endswith("</stream:stream>")
             assert "</stream:stream>" not in cut
     run(go())
+
+
+def test_drain_during_a_handshake(folder, certificates):
+    async def go():
+        tls = f"    tls: {{certificate: {certificates / 'server.pem'}, key: {certificates / 'server.key'}}}"
+        g = Gateway(folder, free_port(), profile="xmpp", rules=RULES, listener_extra=tls, extra="timeouts: {drain: 1s}")
+        c = await Raw.open(g.port)
+        await c.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        await c.until("<proceed")
+        silent = await asyncio.open_connection("127.0.0.1", g.port)
+        await asyncio.to_thread(g.stop)
+        assert await c.rest() == "", "nothing in the clear where TLS was to begin"
+        silent[1].close()
+    run(go())
+
+
+def test_rate_limit(folder):
+    """A flood is slowed down, not lost."""
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES, limits="  messages_per_s: 5")
+            c = await login(g, stub)
+            begun = asyncio.get_running_loop().time()
+            await c.send("".join(f"<message to='c@x' id='f{i:02}'><body>{i}</body></message>" for i in range(20)))
+            await stub.until("f19")
+            assert asyncio.get_running_loop().time() - begun > 1.5
+            assert [stub.got.count(f"id='f{i:02}'") for i in range(20)] == [1] * 20
+            assert g.metrics()["chatgate_throttled_total"] >= 2
+            c.cut()
+            g.stop()
+    run(go())
