@@ -79,13 +79,34 @@ static bool is_kana(uint32_t cp)
     return cp >= 0x3041 && cp <= 0x30ff;
 }
 
+static bool is_letter(uint32_t cp)
+{
+    return cp >= 'a' && cp <= 'z';
+}
+
+/* 最x佳: a single letter may be meant (加v聊), so that it goes in the other reading only. */
+static void add_maybe(struct variant *v, const struct view *p, uint32_t i)
+{
+    struct swap s = {.bfrom = p->from[i], .bto = p->to[i + 1]};
+    s.n_alt = (uint8_t)utf8_encode(p->cp[i], s.with);
+    s.n = s.n_alt;
+    s.with[s.n++] = (uint8_t)p->cp[i + 1];
+    variant_add(v, &s);
+}
+
 /* 支ノ付ノ宝, 最o先o进: one character between ideographs, a kana, or a letter or digit that does so twice. */
 static uint32_t add_filled(struct variant *v, const struct view *p, uint32_t i)
 {
     uint32_t filler = i + 1 < p->n ? p->cp[i + 1] : 0, end = i;
     while (end + 2 < p->n && p->cp[end + 1] == filler && is_han(p->cp[end]) && is_han(p->cp[end + 2]))
         end += 2;
-    if (is_han(filler) || end == i || (end < i + 4 && !is_kana(filler)))
+    if (is_han(filler) || end == i)
+        return i + 1;
+    if (end < i + 4 && is_letter(filler)) {
+        add_maybe(v, p, i);
+        return i + 2;
+    }
+    if (end < i + 4 && !is_kana(filler))
         return i + 1;
     for (uint32_t k = i; k < end; k += 2)
         add_char(v, p, k, k + 2, p->cp[k]);
@@ -101,11 +122,6 @@ static uint32_t letter_for_digit(uint32_t cp)
 {
     static const char letters[10] = "oi\0eas";
     return (uint32_t)letters[cp - '0'];
-}
-
-static bool is_letter(uint32_t cp)
-{
-    return cp >= 'a' && cp <= 'z';
 }
 
 /* One or two digits behind letter k - 1: letters (w3ixin), when letters follow; or a tone (wei1xin4). */

@@ -117,6 +117,8 @@ static void edits_take_what_was_typed(void **state)
     s = variants_of("pack: p\nrules:\n  - id: p.a\n    title: t\n    action: block\n    variants: true\n    words: [ "
                     "仅此一次, 第一 ]\n    unless: [ 第一天 ]\n" EXAMPLES);
     expect(s, "仅此1次", ACTION_BLOCK);
+    expect(s, "第o一", ACTION_BLOCK);
+    expect(s, "第ox一", ACTION_PASS);
     expect(s, "第壹", ACTION_BLOCK);
     expect(s, "第①名", ACTION_BLOCK);
     expect(s, "第1天", ACTION_PASS);
