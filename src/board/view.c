@@ -88,7 +88,7 @@ void view_changes(struct json_out *j, const struct model *m, const struct user *
     for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
         const struct agent *a = value;
         if ((is_full || a->changed_tick == m->tick) && sees(u, a->team, a->shop))
-            view_agent(j, m, a, false);
+            view_agent(j, a, false);
     }
     json_arr_end(j);
 }
@@ -107,7 +107,8 @@ int64_t view_quantile(const struct agent *a, double q)
     unsigned i = 0;
     while (i < HIST_BUCKETS - 1 && (below += a->bucket[i]) < rank)
         i++;
-    return (int64_t)hist_upper(i);
+    uint64_t lower = i ? hist_upper(i - 1) + 1 : 0;
+    return (int64_t)((lower + hist_upper(i)) / 2); /* half a bucket off at most: below 0.8 % */
 }
 
 static void put_replies(struct json_out *j, const struct replies *r)
@@ -158,11 +159,9 @@ static void put_quantile(struct json_out *j, const char *key, const struct agent
     put_int_or_null(j, key, ms, ms >= 0);
 }
 
-void view_agent(struct json_out *j, const struct model *m, const struct agent *a, bool is_long)
+void view_agent_members(struct json_out *j, const struct agent *a, bool is_long)
 {
-    (void)m;
     struct replies all = both(&a->day);
-    json_obj(j);
     put_text(j, "agent", a->id);
     put_text(j, "team", a->team);
     put_text(j, "shop", a->shop);
@@ -181,6 +180,12 @@ void view_agent(struct json_out *j, const struct model *m, const struct agent *a
         put_first_and_next(j, &a->day);
         put_counts(j, &a->day);
     }
+}
+
+void view_agent(struct json_out *j, const struct agent *a, bool is_long)
+{
+    json_obj(j);
+    view_agent_members(j, a, is_long);
     json_obj_end(j);
 }
 
@@ -257,4 +262,13 @@ void view_today(struct json_out *j, const struct model *m, const struct user *u)
         put_hour(j, m, h, &hour[h]);
     json_arr_end(j);
     json_obj_end(j);
+}
+
+void view_hours(struct json_out *j, const struct model *m, const struct agent *a)
+{
+    json_key(j, "hours");
+    json_arr(j);
+    for (unsigned h = 0; h < model_hours_today(m); h++)
+        put_hour(j, m, h, &a->hour[h]);
+    json_arr_end(j);
 }

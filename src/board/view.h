@@ -9,10 +9,14 @@ void view_changes(struct json_out *j, const struct model *m, const struct user *
 /* An object: today's figures of the agents whom the user sees, and by hour. Undefined is null, and so is an hour that
  * was not read. */
 void view_today(struct json_out *j, const struct model *m, const struct user *u);
-/* One agent's row: the Now page's members, and with `is_long` today's figures. */
-void view_agent(struct json_out *j, const struct model *m, const struct agent *a, bool is_long);
+/* One agent's members, within an object: those of the Now page, and with `is_long` today's figures. */
+void view_agent_members(struct json_out *j, const struct agent *a, bool is_long);
+/* The same as an object. */
+void view_agent(struct json_out *j, const struct agent *a, bool is_long);
 /* The agents whom the user sees, by name; *n of them, freed by the caller. */
 const struct agent **view_agents(const struct model *m, const struct user *u, size_t *n);
+/* Members `hours` of an object: one entry per hour of today, of one agent. */
+void view_hours(struct json_out *j, const struct model *m, const struct agent *a);
 /* A quantile of today's replies in ms; -1: there are none. */
 int64_t view_quantile(const struct agent *a, double q);
 bool agent_is_online(const struct agent *a);

@@ -45,6 +45,7 @@ void web_stop(struct board *b);
     X(EVHTTP_REQ_GET, "/api/v1/now", ROLE_VIEWER, api_now)                                                             \
     X(EVHTTP_REQ_GET, "/api/v1/events", ROLE_VIEWER, api_events)                                                       \
     X(EVHTTP_REQ_GET, "/api/v1/agents", ROLE_VIEWER, api_agents)                                                       \
+    X(EVHTTP_REQ_GET, "/api/v1/agents/{id}", ROLE_VIEWER, api_agent)                                                   \
     X(EVHTTP_REQ_GET, "/api/v1/agents.csv", ROLE_VIEWER, api_agents_csv)                                               \
     X(EVHTTP_REQ_GET, "/api/v1/cases", ROLE_VIEWER, api_cases)                                                         \
     X(EVHTTP_REQ_GET, "/api/v1/cases/{id}", ROLE_VIEWER, api_case)                                                     \

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import jsonschema
 import pytest
@@ -96,6 +97,8 @@ def test_scope_everywhere(rig, name):
         assert now["today"]["within_30s"] is None and now["today"]["mean_ms"] is None
     rows = list(csv.DictReader(io.StringIO(who.raw("GET", "/api/v1/agents.csv", headers=who.headers())[2].decode())))
     assert {r["agent"].removeprefix("'") for r in rows} == agents
+    for agent in AGENT_OF.values():
+        assert who.call("GET", "/api/v1/agents/" + quote(agent))[0] == (200 if agent in agents else 404)
     tick = json.loads(stream(board, who)[1])
     assert {a["agent"] for a in tick["agents"]} == agents
     for cust, case in cases_of(client["adam"]).items():
@@ -106,6 +109,15 @@ def test_scope_everywhere(rig, name):
         if cust not in sees and USERS[name][0] != "viewer":
             assert who.call("POST", f"/api/v1/cases/{case['id']}/move", {"to": "solved", "why": "x"})[0] == 404
             assert client["adam"].get(f"/api/v1/cases/{case['id']}")["state"] != "solved"
+
+
+def test_the_rounds_behind_the_figures(rig):
+    ann = rig[2]["vera"].get("/api/v1/agents/ann")
+    assert [(r["customer"], r["end_ms"] - r["start_ms"], r["first"]) for r in ann["rounds"]] == [("done", 20000, True)]
+    assert ann["replies"] == 1 and ann["mean_ms"] == 20000 and abs(ann["p50_ms"] - 20000) <= 160 and ann["within_30s"] == 1
+    assert sum(x["replies"] for x in ann["hours"]) == 1
+    check("get", "/api/v1/agents/{id}", 200, ann)
+    check("get", "/api/v1/agents/{id}", 404, rig[2]["vera"].call("GET", "/api/v1/agents/nobody")[1])
 
 
 def test_a_formula_stays_text_in_the_csv(rig):

@@ -153,6 +153,29 @@ def test_filters(rig, page):
     page.wait_text(".panel .empty", "No case fits")
 
 
+def test_from_an_agent_to_the_rounds(rig, page):
+    ready(page)
+    page.go("agents")
+    page.wait("tbody a")
+    next(a for a in page.find("tbody a") if a.text == "小陈").click()
+    page.wait_text("main", "Rounds, newest first")
+    assert page.find('nav a[href="#agents"][aria-current=page]')
+    assert len(page.find("tbody tr")) >= 14
+    for width in WIDTHS:
+        page.size(width, 900)
+        assert page.overflow() == [0, []], width
+    if os.environ.get("CHATGATE_SHOTS"):
+        page.size(1280, 1000)
+        page.shot(os.environ["CHATGATE_SHOTS"] + "/agent-1280.png")
+    page.find('main a[href="#agents"]')[0].click()
+    page.wait_text("main", "Download CSV")
+    page.js("location.hash = 'agents/%ff'")
+    page.wait_text("main", "Download CSV")
+    page.js("location.hash = 'agents/nobody'")
+    page.wait_text("main .error", "There is no such agent")
+    assert [e for e in free_of_surprises(page) if "agents/nobody" not in e] == []
+
+
 def test_language_by_browser_and_by_hand_and_keys(rig):
     page = Page(rig[0].url, lang="zh-CN")
     try:

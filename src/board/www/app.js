@@ -6,7 +6,7 @@ import { language, setLanguage, stored, t } from "./lang.js";
 import { Feed, nowPage } from "./now.js";
 import { agentsPage, healthPage, remindersPage, violationsPage } from "./tables.js";
 
-const PAGES = { now: () => nowPage(feed), cases: casesPage, agents: agentsPage, violations: violationsPage, reminders: remindersPage, health: healthPage };
+const PAGES = { now: () => nowPage(feed), cases: () => casesPage(), agents: agentsPage, violations: violationsPage, reminders: remindersPage, health: healthPage };
 const app = document.getElementById("app");
 const banner = h("p", { class: "banner", role: "status", hidden: true });
 const main = h("main", { id: "main", tabindex: "-1" });
@@ -14,7 +14,13 @@ let view = null;
 const feed = new Feed(() => { view?.update?.(); second(); });
 
 const pages = () => Object.keys(PAGES).filter((p) => p !== "health" || session.data.role === "admin");
-const page = () => (pages().includes(location.hash.slice(1)) ? location.hash.slice(1) : "now");
+const page = () => {
+  const name = location.hash.slice(1).split("/")[0];
+  return pages().includes(name) ? name : "now";
+};
+const detail = () => {
+  try { return decodeURIComponent(location.hash.split("/").slice(1).join("/")); } catch { return ""; }
+};
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (stored.get("theme") ?? (dark.matches ? "dark" : "light")) === "dark";
@@ -86,7 +92,7 @@ function draw(reason) {
   document.title = `${t("title")} · chatgate`;
   if (!session.data) { loginPage(typeof reason === "string" ? reason : null); return; }
   view?.end?.();
-  view = PAGES[page()]();
+  view = PAGES[page()](detail());
   const links = pages().map((p) => h("a", { href: "#" + p, "aria-current": p === page() ? "page" : null }, t(p)));
   const kbd = (k) => `[${k}]`;
   app.replaceChildren(h("a", { class: "skip", href: "#main", onclick: (e) => { e.preventDefault(); main.focus(); } }, t("skip")),

@@ -60,6 +60,8 @@ const TEXTS = {
   rem_commitment: ["promise due", "承诺到期"], rem_raised: ["raised", "已提醒"], rem_delivered: ["shown in the chat", "已送达聊天窗口"],
   rem_undelivered: ["not shown", "未送达"], rem_uncertain: ["perhaps shown", "可能已送达"],
   to_agent: ["agent", "客服"], to_supervisor: ["supervisor", "主管"], since: ["since", "始于"],
+  next: ["Next replies", "后续回复"], rounds: ["Rounds, newest first", "最近的问答轮次"], replied_after: ["Replied after", "回复用时"],
+  messages_head: ["Messages", "消息数"], kind_of_reply: ["Kind", "类型"], e_agent: ["There is no such agent.", "没有这位客服。"],
   no_violations: ["No message was touched yet.", "暂无被处理的消息。"], by_rule: ["By rule, of those listed", "按规则统计（当前列表）"],
   rules: ["Rules", "规则"], hits: ["Hits", "命中"], act_block: ["blocked", "拦截"], act_rewrite: ["rewritten", "改写"], act_warn: ["warned", "警告"],
   act_hold: ["held", "待审"], act_pass: ["passed", "放行"], shadow: ["trial: {0}", "试运行：{0}"], trials: ["On trial", "试运行"],
