@@ -200,6 +200,30 @@ def test_logout_ends_the_login(rig):
     assert c.call("GET", "/api/v1/session")[0] == 401
 
 
+def test_an_open_page_keeps_its_login_and_a_closed_one_does_not(folder):
+    redis = Redis(folder / "redis")
+    Story(redis.client())
+    board = Board(folder / "board", redis.socket, extra="login: {idle: 2s, life: 8s}\n")
+    who = Client(board, "vera")
+    c = http.client.HTTPConnection("127.0.0.1", board.port, timeout=20)
+    start = time.monotonic()
+    c.request("GET", "/api/v1/events", headers=who.headers())
+    answer = c.getresponse()
+    while time.monotonic() < start + 5:
+        assert answer.readline()
+    assert who.call("GET", "/api/v1/session")[0] == 200
+    while answer.readline():
+        pass  # until the server ends the page, since the login is too old
+    assert 7 < time.monotonic() - start < 12
+    assert who.call("GET", "/api/v1/session")[0] == 401
+    who = Client(board, "vera")
+    at = time.monotonic()
+    wait_for("time goes by", lambda: time.monotonic() - at > 2.5)
+    assert who.call("GET", "/api/v1/session")[0] == 401
+    board.stop()
+    redis.stop()
+
+
 def test_users_file_changes_take_effect_at_once_and_a_bad_one_none(folder):
     redis = Redis(folder / "redis")
     Story(redis.client())
