@@ -1,12 +1,14 @@
 """Whatever way the rings' records interleave, are batched, repeated or held back, Redis ends in the state that the
 time-ordered stream means."""
 import random
+import re
 
 import msgpack
 import pytest
+import redis
 
 from track_model import DAY, HOUR, Maker, Reference
-from track_redis import Server, Shard
+from track_redis import LUA, SOURCE, Server, Shard
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +169,33 @@ def test_figures_of_a_newer_day_replace_those_in_its_place(db):
     assert int(db.hget(shard.key(f"hours:{slot}"), "#")) == now // DAY
     shard.apply("r", [reply(2, now - 8 * DAY)])
     assert list(shard.packed(f"hours:{slot}").values()) == [{"pass": 1}]
+
+
+def test_buckets_are_those_of_the_program(db):
+    """tests/unit/test_track_schema.c holds base/hist.c to the same table."""
+    source = (LUA / "lib.lua").read_text() + "return hist_index(tonumber(ARGV[1]))"
+    lines = (SOURCE.parents[1] / "tests" / "unit" / "hist_buckets.txt").read_text().splitlines()[1:]
+    assert len(lines) > 200
+    for value, want in (map(int, line.split()) for line in lines):
+        assert db.eval(source, 1, "cg:{0}:applied", value) == want, value
+
+
+def test_a_user_with_the_rights_of_the_manual_can_do_all(db):
+    shard = fresh(db)
+    text = (SOURCE.parents[1] / "docs" / "redis.md").read_text()
+    rights = re.search(r"user needs\s+`([^`]*)`", text)[1].split()
+    db.execute_command("ACL", "SETUSER", "gate", "on", ">secret", *rights)
+    user = redis.Redis(unix_socket_path=db.connection_pool.connection_kwargs["path"], username="gate", password="secret")
+    own = Shard(user)
+    now = own.now()
+    assert own.apply("r", [(1, {"k": "in", "at": now, "conv": "c", "cust": "u", "mid": "m", "live": True, "ckind": "refund",
+                                "sev": 1, "words": "w"})])[3] == "OK"
+    case = own.read("cases", "open", 10)[0][0]
+    assert own.run("case_move", "move", case, "closed", "sue", "why")[0] == b"OK"
+    assert own.run("remind_due", 16, "30000:agent", "", "600000")
+    for command in (("INFO", "server"), ("CONFIG", "GET", "maxmemory-policy"), ("WAIT", "0", "1"), ("TIME",),
+                    ("CLIENT", "SETNAME", "x"), ("HMGET", "cg:meta", "shards", "version"), ("PING",)):
+        user.execute_command(*command)
+    with pytest.raises(redis.exceptions.ResponseError):
+        user.set("other", 1)
+    assert shard.state()["done"]
