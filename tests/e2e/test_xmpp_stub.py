@@ -2,6 +2,7 @@
 gateway, elements longer than the bound, bytes one at a time, a server that is gone."""
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_sasl2_and_features(folder):
             await c.send(BAD.format("b2"))
             await stub.until("<ping xmlns='urn:xmpp:ping'/></iq>")
             c.cut()
-            g.wait_line(r"session_end .* agent=amy@localhost ")
+            await asyncio.to_thread(g.wait_line, r"session_end .* agent=amy@localhost ")
             g.stop()
     run(go())
 
@@ -193,6 +194,61 @@ def test_rate_limit(folder):
             assert asyncio.get_running_loop().time() - begun > 1.5
             assert [stub.got.count(f"id='f{i:02}'") for i in range(20)] == [1] * 20
             assert g.metrics()["chatgate_throttled_total"] >= 2
+            c.cut()
+            g.stop()
+    run(go())
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_behind_a_balancer_and_over_a_reload(folder, certificates, secure):
+    """A PROXY header before the stream or before TLS; a session goes on while everything is loaded anew."""
+    async def go():
+        async with Stub() as stub:
+            extra = "    proxy_protocol_from: [127.0.0.0/8]\n"
+            if secure:
+                extra += f"    tls: {{certificate: {certificates / 'server.pem'}, key: {certificates / 'server.key'}}}"
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES, listener_extra=extra)
+            c = Raw()
+            c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+            c.text = ""
+            await c.send("PROXY TCP4 192.0.2.7 192.0.2.1 4000 5222\r\n")
+            if secure:
+                context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+                context.set_alpn_protocols(["xmpp-client"])
+                await c.writer.start_tls(context, server_hostname="localhost")
+                assert c.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "xmpp-client"
+            await c.send(Raw.header)
+            await stub.take()
+            stub.say(HEADER + FEATURES)
+            await c.until("</stream:features>")
+            await c.send(AUTH.format(""))
+            await stub.until("</authenticate>")
+            stub.say(SUCCESS)
+            await c.until("</stream:features>")
+            assert (await asyncio.to_thread(g.ask, "reload"))["ok"]
+            await c.send(BAD.format("b1"))
+            assert "policy-violation" in await c.until("id='b1'")
+            c.cut()
+            await asyncio.to_thread(g.wait_line, r"session_end .* peer=192.0.2.7 .* agent=amy@localhost ")
+            g.stop()
+    run(go())
+
+
+def test_the_network_breaks_bytes_anywhere(folder):
+    """Byte by byte through the real sockets, in both directions, with a refusal and a repair among it."""
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES)
+            c = await login(g, stub)
+            text = "<message to='c@x' id='1'><body>最好的 &amp; <![CDATA[<最好的>]]></body></message> \n" + BAD.format("2") + \
+                   "<iq type='get' id='3'><ping xmlns='urn:xmpp:ping'/></iq>"
+            for b in text.encode():
+                await c.send_bytes(bytes([b]))
+                await asyncio.sleep(0)
+            await stub.until("urn:xmpp:ping'/></iq>")
+            assert stub.got.endswith("<message to='c@x' id='1'><body>很好的 &amp; <![CDATA[<]]>很好的<![CDATA[>]]></body>"
+                                     "</message> \n<iq type='get' id='3'><ping xmlns='urn:xmpp:ping'/></iq>"), stub.got
+            assert "policy-violation" in await c.until("id='2'")
             c.cut()
             g.stop()
     run(go())
