@@ -69,7 +69,9 @@ static void put_row(struct buf *out, const struct agent *a)
     put_quantile(out, a, 0.5);
     put_quantile(out, a, 0.9);
     put_quantile(out, a, 0.99);
-    buf_printf(out, "%lld,%lld,%lld,%lld,%lld\r\n", (long long)f->count[COUNT_BLOCK],
+    if (f->first.n)
+        buf_printf(out, "%lld", (long long)(f->first.sum_ms / f->first.n));
+    buf_printf(out, ",%lld,%lld,%lld,%lld,%lld\r\n", (long long)f->count[COUNT_BLOCK],
                (long long)f->count[COUNT_REWRITE], (long long)f->count[COUNT_WARN], (long long)f->count[COUNT_KEPT],
                (long long)f->count[COUNT_BROKEN]);
 }
@@ -80,8 +82,9 @@ void api_agents_csv(struct request *r)
     size_t n;
     model_want(r->board->model);
     const struct agent **list = view_agents(r->board->model, r->user, &n);
-    buf_append_str(&out, "agent,team,shop,online,open,waiting,replies,within_30s,within_180s,p50_ms,p90_ms,p99_ms,"
-                         "blocked,rewritten,warned,promises_kept,promises_broken\r\n");
+    buf_append_str(
+        &out, "agent,team,shop,online,open,waiting,replies,within_30s,within_180s,p50_ms,p90_ms,p99_ms,first_mean_ms,"
+              "blocked,rewritten,warned,promises_kept,promises_broken\r\n");
     for (size_t i = 0; i < n; i++)
         put_row(&out, list[i]);
     free(list);
