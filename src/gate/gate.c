@@ -187,10 +187,10 @@ struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_lis
         g->n_workers = worker_count(g->snap->conf);
         log_set_level(g->snap->conf->log_level);
         start_checks(g);
-        load_xmpp_key(g);
         rc = start_tracking(g, &e);
         if (rc < 0)
             err_list_add(errs, "%s: %s", conf_path, e.text);
+        load_xmpp_key(g); /* in the folder that tracking may have made */
     }
     if (rc == 0) {
         g->capture = capture_new(g->node_id, g->n_workers);
