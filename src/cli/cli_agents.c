@@ -120,9 +120,11 @@ static void json_replies(struct json_out *j, const char *key, const struct repli
     json_key(j, key);
     json_obj(j);
     json_key(j, "count"), json_int(j, (int64_t)r->hist.count);
-    json_key(j, "mean_ms"), json_int(j, r->hist.count ? (int64_t)(r->hist.sum / r->hist.count) : 0);
-    json_key(j, "p50_ms"), json_int(j, (int64_t)hist_quantile(&r->hist, 0.5));
-    json_key(j, "p90_ms"), json_int(j, (int64_t)hist_quantile(&r->hist, 0.9));
+    if (r->hist.count) { /* undefined is absent, never 0 */
+        json_key(j, "mean_ms"), json_int(j, (int64_t)(r->hist.sum / r->hist.count));
+        json_key(j, "p50_ms"), json_int(j, (int64_t)hist_quantile(&r->hist, 0.5));
+        json_key(j, "p90_ms"), json_int(j, (int64_t)hist_quantile(&r->hist, 0.9));
+    }
     json_key(j, "within_30s"), json_int(j, r->within[WITHIN_30_S]);
     json_key(j, "within_3min"), json_int(j, r->within[WITHIN_3_MIN]);
     json_obj_end(j);

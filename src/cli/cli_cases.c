@@ -1,8 +1,9 @@
-/* chatgate cases: complaints that are open, oldest first; --all: finished ones, too. */
+/* chatgate cases: complaints that are open, oldest first; --all: finished ones, too. Single ones: cli_case.c. */
 #include <inttypes.h>
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/cli_case.h"
 #include "cli/cli_tracked.h"
 
 enum {
@@ -40,24 +41,31 @@ struct listing {
     int64_t now_ms;
 };
 
-static void to_json(struct listing *l, const struct redis_reply *row)
+_Static_assert(COLS == (int)CASE_COLUMNS, "columns");
+
+const char *case_column_name(size_t i)
 {
-    json_obj(&l->json);
+    return column[i].name;
+}
+
+void case_json_members(struct json_out *j, const struct redis_reply *row)
+{
     for (size_t i = 0; i < COLS; i++) {
-        json_key(&l->json, column[i].name);
+        json_key(j, column[i].name);
         if (column[i].is_number)
-            json_int(&l->json, tracked_int(row, i));
+            json_int(j, tracked_int(row, i));
         else
-            json_span(&l->json, tracked_text(row, i));
+            json_span(j, tracked_text(row, i));
     }
-    json_obj_end(&l->json);
 }
 
 static void show(struct listing *l, const struct redis_reply *row)
 {
     char text[TRACKED_SPAN_MAX];
     if (!l->table) {
-        to_json(l, row);
+        json_obj(&l->json);
+        case_json_members(&l->json, row);
+        json_obj_end(&l->json);
         return;
     }
     table_add(l->table, tracked_text(row, COL_ID));
@@ -74,6 +82,10 @@ int cli_cases(int argc, char **argv)
 {
     static const char *const head[] = {"case", "state", "severity", "kinds", "agent", "conversation", "age", "words"};
     struct tracked_args args;
+    if (argc > 1 && case_is_verb(argv[1]))
+        return case_run(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "list") == 0)
+        argv[1] = argv[0], argc--, argv++; /* the plain command says the same */
     if (tracked_read_args(argc, argv, "--all", &args) != 0)
         return cli_usage("cases");
     struct tracked *t = tracked_open(&args);

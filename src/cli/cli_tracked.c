@@ -11,7 +11,7 @@
 #include "track/schema.h"
 #include "track/script.h"
 
-enum { ARGS_MAX = 8, HOURS_MOST = 168, ROWS_MOST = 1000, SHARDS_MOST = 1024, GAP = 2 };
+enum { ARGS_MAX = 12, HOURS_MOST = 168, ROWS_MOST = 1000, SHARDS_MOST = 1024, GAP = 2 };
 
 /* --- options --- */
 
@@ -137,35 +137,59 @@ void tracked_close(struct tracked **tp)
     *tp = NULL;
 }
 
-static int ask_shard(struct tracked *t, unsigned shard, size_t n, const struct span *args, tracked_fn fn, void *ctx)
+unsigned tracked_shards(const struct tracked *t)
+{
+    return t->n_shards;
+}
+
+static const struct redis_reply *run(struct tracked *t, unsigned shard, const char *script, size_t n,
+                                     const struct span *args)
 {
     struct schema_keys keys;
     struct err e;
     schema_apply_keys(shard, &keys);
     const struct redis_reply *r =
-        redis_sync_eval(t->redis, script_text("read"), SCHEMA_KEY_COUNT, keys.span, n, args, &e);
+        redis_sync_eval(t->redis, script_text(script), SCHEMA_KEY_COUNT, keys.span, n, args, &e);
     if (!r || r->kind != REDIS_ARRAY) {
         char text[160];
         fprintf(stderr, "chatgate: shard %u: %s\n", shard, r ? redis_text(r, text) : e.text);
-        return -1;
+        return NULL;
     }
-    for (size_t i = 1; i < r->n; i++)
-        fn(ctx, redis_item(r, i));
-    return 0;
+    return r;
+}
+
+static size_t collect(struct span args[ARGS_MAX], va_list ap)
+{
+    size_t n = 0;
+    for (const char *arg; n < ARGS_MAX && (arg = va_arg(ap, const char *));)
+        args[n++] = span_str(arg);
+    return n;
+}
+
+const struct redis_reply *tracked_run(struct tracked *t, unsigned shard, const char *script, ...)
+{
+    struct span args[ARGS_MAX];
+    va_list ap;
+    va_start(ap, script);
+    size_t n = collect(args, ap);
+    va_end(ap);
+    return run(t, shard, script, n, args);
 }
 
 int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...)
 {
     struct span args[ARGS_MAX];
-    size_t n = 0;
     va_list ap;
     va_start(ap, ctx);
-    for (const char *arg; n < ARGS_MAX && (arg = va_arg(ap, const char *));)
-        args[n++] = span_str(arg);
+    size_t n = collect(args, ap);
     va_end(ap);
-    for (unsigned shard = 0; shard < t->n_shards; shard++)
-        if (ask_shard(t, shard, n, args, fn, ctx) != 0)
+    for (unsigned shard = 0; shard < t->n_shards; shard++) {
+        const struct redis_reply *r = run(t, shard, "read", n, args);
+        if (!r)
             return -1;
+        for (size_t i = 1; i < r->n; i++)
+            fn(ctx, redis_item(r, i));
+    }
     return 0;
 }
 

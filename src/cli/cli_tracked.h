@@ -27,6 +27,12 @@ typedef void (*tracked_fn)(void *ctx, const struct redis_reply *row);
 /* Puts a question of lua/read.lua (name and arguments, ended by NULL) to every shard; fn gets each row of the answers,
  * valid during the call. -1: the error was printed. */
 int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...) MUST_CHECK __attribute__((sentinel));
+/* 0: no gateway has written there yet. */
+unsigned tracked_shards(const struct tracked *t);
+/* Runs one script of src/track/lua on one shard, arguments ended by NULL. The list it answers, valid until the next
+ * call; NULL: the error was printed. */
+const struct redis_reply *tracked_run(struct tracked *t, unsigned shard, const char *script, ...)
+    __attribute__((sentinel));
 /* Rows that are kept, of all shards. */
 struct tracked_rows {
     struct redis_reply **row;

@@ -1,0 +1,94 @@
+"""chatgate cases show | open | ack | wait | solve | close | reopen."""
+
+import json
+import subprocess
+
+import pytest
+from gateway import BUILD, SOURCE
+from track_redis import Server, Shard
+
+
+@pytest.fixture
+def desk(folder):
+    server = Server(folder)
+    config = folder / "chatgate.yaml"
+    config.write_text("listeners: [{address: '127.0.0.1:0', profile: plain-ws-json, upstream: im}]\n"
+                      f"profiles_dir: {SOURCE}/conf/profiles\n"
+                      "upstreams: [{name: im, servers: ['127.0.0.1:9']}]\n"
+                      f"redis: {{address: {server.socket}}}\n")
+
+    def run(*args, status=0):
+        done = subprocess.run([BUILD / "src/cli/chatgate", "cases", *args, "--config", config], text=True,
+                              capture_output=True, timeout=60)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stderr if status else done.stdout
+    run.db = server.db
+    yield run
+    server.stop()
+
+
+def with_a_case(desk):
+    desk.db.hset("cg:meta", mapping={"shards": 4, "version": 1})
+    shard = Shard(desk.db, 2)
+    shard.apply("r", [(1, {"k": "in", "at": shard.now() - 60000, "conv": "c", "cust": "u", "mid": "m", "live": True, "sev": 3,
+                           "agent": "ann", "ckind": "refund", "crule": "complaint.refund", "words": "退款！单号 1234567890"})])
+    return shard
+
+
+def test_a_case_is_worked_through(desk):
+    shard = with_a_case(desk)
+    assert desk("ack", "2-1", "--by", "sue") == "case 2-1 is acknowledged\n"
+    assert desk("wait", "2-1", "--by", "sue", "--reason", "等仓库") == "case 2-1 is waiting\n"
+    assert "--reason TEXT is needed" in desk("solve", "2-1", status=2)
+    assert json.loads(desk("solve", "2-1", "--by", "sue", "--reason", "退了款", "--json")) == {"id": "2-1", "state": "solved"}
+    assert desk("list") == desk() and "0 open cases" in desk()
+    error = desk("ack", "2-1", status=1)
+    assert "is solved" in error and "closed" in error and "reopened" in error
+    assert desk("reopen", "2-1", "--by", "tom", "--reason", "又来了") == "case 2-1 is reopened\n"
+    case = json.loads(desk("show", "2-1", "--json"))
+    assert (case["id"], case["state"], case["severity"], case["orders"]) == ("2-1", "reopened", 3, "1234567890")
+    assert [(h["from"], h["to"], h["who"], h["why"]) for h in case["history"]] == [
+        ("", "open", "customer", "complaint.refund"), ("open", "acknowledged", "sue", ""),
+        ("acknowledged", "waiting", "sue", "等仓库"), ("waiting", "solved", "sue", "退了款"),
+        ("solved", "reopened", "tom", "又来了")]
+    text = desk("show", "2-1")
+    assert "退款！单号 1234567890" in text and "又来了" in text
+    assert desk("close", "2-1", "--reason", "完") == "case 2-1 is closed\n"
+    assert shard.read("cases", "open", 9) == []
+
+
+def test_opened_by_hand_lands_where_the_customers_events_do(desk):
+    with_a_case(desk)
+    opened = json.loads(desk("open", "--customer", "客户七", "--kind", "invoice", "--severity", "4", "--words", "要发票",
+                             "--reason", "电话", "--by", "sue", "--json"))
+    want = 0xcbf29ce484222325  # FNV-1a, 64 bit
+    for byte in "客户七".encode():
+        want = (want ^ byte) * 0x100000001b3 % 2**64
+    assert opened == {"id": f"{want % 4}-1", "state": "open"}
+    assert desk("open", "--customer", "客户七", "--kind", "refund", "--reason", "又来") == f"case {want % 4}-1 is open\n"
+    case = json.loads(desk("show", opened["id"], "--json"))
+    assert (case["kinds"], case["severity"], case["complaints"], case["words"]) == ("invoice,refund", 4, 2, "要发票")
+
+
+@pytest.mark.parametrize("args, words", [
+    (["show"], "case id"), (["close", "2-1"], "--reason"), (["open", "--kind", "x", "--reason", "r"], "--customer"),
+    (["open", "--customer", "u", "--kind", "No Good", "--reason", "r"], "small letters"),
+    (["open", "--customer", "u", "--kind", "x", "--severity", "9", "--reason", "r"], "1 to 4"),
+    (["close", "2-1", "--reason", "x" * 501], "at most 500"),
+    (["ack", "2-1", "--words", "w"], "unexpected"), (["ack", "2-1", "2-2"], "unexpected")])
+def test_bad_arguments_are_named(desk, args, words):
+    with_a_case(desk)
+    assert words in desk(*args, status=2)
+
+
+@pytest.mark.parametrize("case", ["2-99", "9-1", "x", "2", "-1", "2-1x"])
+def test_cases_that_do_not_exist(desk, case):
+    with_a_case(desk)
+    status = 2 if case.startswith("-") else 1
+    assert ("unexpected" if status == 2 else "no case") in desk("ack", case, status=status)
+    assert ("unexpected" if status == 2 else "no case") in desk("show", case, status=status)
+
+
+def test_without_any_gateway(desk):
+    assert "no case" in desk("ack", "0-1", status=1)
+    assert "no gateway" in desk("open", "--customer", "u", "--kind", "x", "--reason", "r", status=1)
