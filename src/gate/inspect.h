@@ -26,8 +26,8 @@ bool inspect_fail(struct session *s, struct judged *j, enum cause c);
 bool inspect_record(struct session *s, struct judged *j);
 /* Judges and records a customer's message (cases, confirmations). */
 void inspect_incoming(struct session *s, const struct unit *u);
-/* Records a message that the agent sent by another way (another device, or before the gateway was there): not judged, but
- * the customer has an answer. */
+/* Records a message that the agent sent by another way (another device, or before the gateway was there): not judged,
+ * but the customer has an answer. */
 void inspect_elsewhere(struct session *s, const struct unit *u);
 /* Records that the backend refused or never got a message. */
 void inspect_refused_later(struct session *s, struct span conv, struct span customer, struct span mid);
