@@ -32,7 +32,8 @@ int pattern_compile(const struct ynode *at, bool has_method, struct arena *a, st
     if (yaml_str(at, "route", &text, errs) != 0)
         return -1;
     const char *path = has_method ? strchr(text, ' ') : text;
-    path += path && has_method;
+    if (path && has_method)
+        path++;
     if (!path || *path != '/' || (has_method && path - text < 2)) {
         yaml_bad(errs, at, "route: is \"%s\", must be %s", text,
                  has_method ? "\"METHOD /path\" or \"* /path\"" : "\"/path\"");
