@@ -223,26 +223,28 @@ static struct route ws_route(const struct profile *p, const struct path *path, s
     return (struct route){.kind = ROUTE_PASS};
 }
 
-/* "http://host/path" to "/path". */
-static struct span origin_form(struct span target)
+/* "http://host/path" to "/path"; a missing path is "/" (RFC 9112 section 3.2.2). */
+static void split_target(struct span target, struct span *path, struct span *query)
 {
-    if (!span_starts(target, span_str("http://")) && !span_starts(target, span_str("https://")))
-        return target;
-    struct span rest = span_from(target, target.p[4] == ':' ? 7 : 8);
-    const uint8_t *slash = memchr(rest.p, '/', rest.n);
-    return slash ? span_from(rest, (size_t)(slash - rest.p)) : span_str("/");
+    bool is_absolute = span_starts(target, span_str("http://")) || span_starts(target, span_str("https://"));
+    size_t from = is_absolute ? (target.p[4] == ':' ? 7 : 8) : 0, host_end = from;
+    while (is_absolute && host_end < target.n && !memchr("/?#", target.p[host_end], 3))
+        host_end++;
+    target = span_from(target, host_end);
+    const uint8_t *mark = target.n ? memchr(target.p, '?', target.n) : NULL;
+    *path = mark ? span_of(target.p, (size_t)(mark - target.p)) : target;
+    *query = span_from(target, path->n + 1);
+    if (is_absolute && !path->n)
+        *path = span_str("/");
 }
 
 struct route profile_route(const struct profile *p, struct span method, struct span target, const char *method_override)
 {
     struct path path;
-    struct span value;
+    struct span value, raw, query;
     if (span_is(method, "OPTIONS") && span_is(target, "*"))
         return (struct route){.kind = ROUTE_PASS};
-    target = origin_form(target);
-    const uint8_t *mark = memchr(target.p, '?', target.n);
-    struct span raw = mark ? span_of(target.p, (size_t)(mark - target.p)) : target;
-    struct span query = span_from(target, raw.n + 1);
+    split_target(target, &raw, &query);
     if (!split_path(raw, &path))
         return (struct route){.kind = ROUTE_BAD};
     if (p->refuse_override && (method_override || query_value(query, span_str("_method"), &value)))
