@@ -112,6 +112,7 @@ struct conf {
         struct conf_reminder_step *stale_case; /* an open case without news */
         size_t n_stale_case;
         int64_t commitment_before_ms; /* before a promised time */
+        int64_t lease_ms;             /* how long a node that took a step may work on it */
     } reminders;
 
     struct conf_addr admin; /* /metrics, /healthz, /readyz; text NULL: none */

@@ -186,6 +186,8 @@ static const struct conf_key keys[] = {
      .help = "who is reminded"},
     {"reminders.commitment_before", CONF_DURATION, AT(reminders.commitment_before_ms), .min = 0, .max = DAY, .def = "10m", RELOAD,
      .help = "how long before a promised time the agent is reminded"},
+    {"reminders.lease", CONF_DURATION, AT(reminders.lease_ms), .min = SEC, .max = 5 * MIN, .def = "10s", RELOAD,
+     .help = "what a node that stops in the middle of a reminder left is taken over after so long"},
 };
 /* clang-format on */
 

@@ -10,7 +10,6 @@
 
 enum {
     POLL_MS = 500,
-    LEASE_MS = 10000,
     GRACE_MS = 2000,   /* how long a node with the agent's session goes first */
     DUE_MOST = 16,     /* steps of one shard at a time */
     STEPS_TEXT = 1024, /* steps as the scripts take them */
@@ -44,6 +43,7 @@ struct reminder {
     struct reminder_options o;
     char *node_id;
     char unanswered[STEPS_TEXT], stale_case[STEPS_TEXT], before[NUMBER_LEN];
+    char lease[NUMBER_LEN];
     struct redis_script *due, *claim, *raise, *done;
     struct timer *timer;
     struct shard *shard;
@@ -162,9 +162,7 @@ static void on_claim(void *ctx, const struct redis_reply *reply)
 static void send_claim(struct job *j)
 {
     struct reminder *r = j->shard->owner;
-    char lease[NUMBER_LEN];
-    snprintf(lease, sizeof(lease), "%d", LEASE_MS);
-    run_job(j, r->claim, on_claim, r->node_id, lease);
+    run_job(j, r->claim, on_claim, r->node_id, r->lease);
 }
 
 /* The node that holds the agent's session goes first; without one anybody records the step after a while. */
@@ -231,6 +229,7 @@ void reminder_reconfigure(struct reminder *r, const struct conf *conf)
     write_steps(r->unanswered, conf->reminders.unanswered, conf->reminders.n_unanswered);
     write_steps(r->stale_case, conf->reminders.stale_case, conf->reminders.n_stale_case);
     snprintf(r->before, sizeof(r->before), "%" PRId64, conf->reminders.commitment_before_ms);
+    snprintf(r->lease, sizeof(r->lease), "%" PRId64, conf->reminders.lease_ms);
 }
 
 struct reminder *reminder_start(const struct reminder_options *o)

@@ -108,7 +108,7 @@ class Gateway(Process):
 
     def __init__(self, folder, upstream_port, profile="plain-ws-json", redis=None, extra="", listener_extra="",
                  rules=None, limits="", program=None, workers=2, args=(), upstream_extra="", servers=None, redis_extra="", ring_size="4M",
-                 profiles_dir=None):
+                 profiles_dir=None, node="test-node"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.program = program or BUILD / "src" / "chatgated"
@@ -119,7 +119,7 @@ class Gateway(Process):
         rules = rules if rules is not None else SOURCE / "rules"
         servers = servers or [f"127.0.0.1:{upstream_port}"]
         self.write_config(f"""
-node: test-node
+node: {node}
 workers: {workers}
 profiles_dir: {profiles_dir or SOURCE / 'conf' / 'profiles'}
 listeners:
