@@ -22,7 +22,7 @@ struct addr {
 
 enum { ADDR_TEXT_MAX = 128 };
 
-/* Resolves a configured address (blocking for names: control thread only). */
+/* Resolves a configured address, blocking for names: at start and reload only; net/resolve.h else. */
 int addr_resolve(const struct conf_addr *from, bool is_passive, struct addr *out, struct err *e) MUST_CHECK;
 /* "127.0.0.1", "::1", "unix". Without the port. */
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX]);

@@ -3,13 +3,12 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/dns.h>
 #include <event2/event.h>
-#include <netdb.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "base/xalloc.h"
+#include "net/resolve.h"
 #include "net/tls.h"
 
 /* The bufferevent does the work; `is_dead` tells that the handlers must not be called any more. */
@@ -17,7 +16,9 @@ struct stream {
     struct bufferevent *bev;
     struct stream_handlers h;
     void *ctx;
-    bool *closed_flag; /* set while a callback runs: tells it that the stream was closed under it */
+    bool *closed_flag;       /* set while a callback runs: tells it that the stream was closed under it */
+    struct resolve *look_up; /* of the name, before it connects; NULL: none */
+    struct timer *late;      /* the connect time-out while the look-up runs */
 };
 
 static void on_readable(struct bufferevent *bev, void *arg)
@@ -40,6 +41,8 @@ static void on_readable(struct bufferevent *bev, void *arg)
 
 static void end_with(struct stream *s, const char *why)
 {
+    resolve_cancel(&s->look_up);
+    timer_free(&s->late);
     bufferevent_disable(s->bev, EV_READ | EV_WRITE);
     bufferevent_setcb(s->bev, NULL, NULL, NULL, NULL);
     s->h.on_end(s->ctx, why);
@@ -54,11 +57,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         return;
     }
     char why[200];
-    int dns = bufferevent_socket_get_dns_error(bev);
     if (what & BEV_EVENT_TIMEOUT)
         snprintf(why, sizeof(why), "timed out");
-    else if (dns)
-        snprintf(why, sizeof(why), "name not found: %s", gai_strerror(dns));
     else if (what & BEV_EVENT_EOF)
         snprintf(why, sizeof(why), "closed by the peer");
     else
@@ -75,19 +75,38 @@ static int connect_unix(struct stream *s, const char *path, struct err *e)
     return bufferevent_socket_connect(s->bev, (struct sockaddr *)&un, sizeof(un)) ? err_sys(e, "%s", path) : 0;
 }
 
-/* A numeric address is connected to at once; a name is looked up first, blocking: only at (re)connects, on the control
- * thread, never on the message path. */
-static int connect_inet(struct stream *s, const char *host, uint16_t port, struct err *e)
+static int connect_addr(struct stream *s, const struct addr *a)
 {
-    char service[8];
-    snprintf(service, sizeof(service), "%u", port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    int rc = getaddrinfo(host, service, &hints, &list);
-    if (rc)
-        return err_set(e, "%s: %s", host, gai_strerror(rc));
-    rc = bufferevent_socket_connect(s->bev, list->ai_addr, (int)list->ai_addrlen);
-    freeaddrinfo(list);
-    return rc ? err_sys(e, "%s:%u", host, port) : 0;
+    return bufferevent_socket_connect(s->bev, &a->any.sa, (int)a->len);
+}
+
+static void on_found(void *ctx, const struct addr *list, size_t n, const char *why)
+{
+    struct stream *s = ctx;
+    s->look_up = NULL;
+    timer_free(&s->late);
+    if (!n)
+        end_with(s, why);
+    else if (connect_addr(s, &list[0]) < 0)
+        end_with(s, strerror(errno));
+}
+
+static void on_late(void *ctx)
+{
+    struct stream *s = ctx;
+    end_with(s, "timed out while the name was looked up");
+}
+
+/* A numeric address is connected to at once; a name is looked up first, which takes its time elsewhere. */
+static int connect_inet(struct stream *s, struct loop *l, const struct stream_options *o, struct err *e)
+{
+    struct addr a;
+    if (resolve_numeric(o->host, o->port, &a))
+        return connect_addr(s, &a) ? err_sys(e, "%s:%u", o->host, o->port) : 0;
+    s->look_up = resolve_start(l, o->host, o->port, on_found, s);
+    s->late = timer_new(l, on_late, s);
+    timer_start(s->late, o->connect_timeout_ms, false);
+    return 0;
 }
 
 struct stream *stream_open(struct loop *l, const struct stream_options *o, const struct stream_handlers *h, void *ctx,
@@ -108,7 +127,7 @@ struct stream *stream_open(struct loop *l, const struct stream_options *o, const
     struct timeval limit = {.tv_sec = o->connect_timeout_ms / 1000, .tv_usec = o->connect_timeout_ms % 1000 * 1000};
     bufferevent_set_timeouts(s->bev, NULL, &limit);
     bufferevent_enable(s->bev, EV_READ | EV_WRITE);
-    if ((o->host[0] == '/' ? connect_unix(s, o->host, e) : connect_inet(s, o->host, o->port, e)) < 0)
+    if ((o->host[0] == '/' ? connect_unix(s, o->host, e) : connect_inet(s, l, o, e)) < 0)
         stream_close(&s);
     return s;
 }
@@ -130,6 +149,8 @@ void stream_close(struct stream **sp)
         return;
     if (s->closed_flag)
         *s->closed_flag = true;
+    resolve_cancel(&s->look_up);
+    timer_free(&s->late);
     bufferevent_free(s->bev);
     free(s);
     *sp = NULL;

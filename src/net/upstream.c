@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "net/resolve.h"
 
 struct server {
     struct conf_addr conf;
@@ -20,6 +21,7 @@ struct server {
     unsigned good_in_a_row; /* control thread */
     struct event *check;    /* a check in progress; NULL: none */
     int check_fd;
+    struct resolve *look_up; /* the name of a server that is down; NULL: none under way */
     struct upstream *owner;
 };
 
@@ -138,16 +140,23 @@ static void on_checked(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* Names may move to another address: looked up again while a server is down. Numeric addresses need no look-up. */
-static void resolve_again(struct server *s)
+static void on_found(void *ctx, const struct addr *list, size_t n, const char *why)
 {
-    struct addr now;
-    struct err e;
-    if (atomic_load(&s->is_up) || addr_resolve(&s->conf, false, &now, &e) < 0)
+    struct server *s = ctx;
+    (void)why; /* the old address goes on being checked */
+    s->look_up = NULL;
+    if (!n)
         return;
     pthread_mutex_lock(&s->owner->lock);
-    s->addr = now;
+    s->addr = list[0];
     pthread_mutex_unlock(&s->owner->lock);
+}
+
+/* Names may move to another address: looked up again while a server is down. The answer is for the next check. */
+static void resolve_again(struct server *s)
+{
+    if (!s->look_up && s->conf.host && !atomic_load(&s->is_up))
+        s->look_up = resolve_start(s->owner->loop, s->conf.host, s->conf.port, on_found, s);
 }
 
 static void start_check(struct server *s)
@@ -191,9 +200,11 @@ void upstream_stop_checks(struct upstream *u)
     if (!u->round)
         return;
     timer_free(&u->round);
-    for (size_t i = 0; i < u->n; i++)
+    for (size_t i = 0; i < u->n; i++) {
+        resolve_cancel(&u->server[i].look_up);
         if (u->server[i].check)
             finish_check(&u->server[i]);
+    }
     upstream_unref(&u);
 }
 

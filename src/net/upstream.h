@@ -1,5 +1,6 @@
 /* The servers of one upstream: which one a new session goes to, and whether it is well. Shared by all threads (atomics
- * inside); addresses are resolved when it is made and again by every health round, never on the message path. */
+ * inside); addresses are resolved when it is made and again, without blocking, while a server is down, never on the
+ * message path. */
 #pragma once
 
 #include "net/addr.h"
