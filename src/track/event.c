@@ -150,9 +150,22 @@ static void pair_hash(struct writer *w, const char *key, uint64_t v)
     pair_str(w, key, span_of(hex, v ? sizeof(hex) : 0));
 }
 
+static void put_held(struct writer *w, const struct track_event *ev)
+{
+    pair_str(w, "hraw", ev->held_raw);
+    pair_str(w, "htext", ev->held_text);
+    pair_id(w, "hroute", ev->held_route);
+    pair_id(w, "hvia", ev->held_via);
+    pair_int(w, "httl", ev->held_ttl_ms);
+    pair_flag(w, "hsend", ev->held_is_sent_at_end);
+}
+
 size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX])
 {
-    _Static_assert(13 * (EVENT_FIELD_MAX + 10) + EVENT_WORDS_MAX + 9 + 16 * 18 < EVENT_ENCODED_MAX, "fields must fit");
+    _Static_assert(16 * (EVENT_FIELD_MAX + 10) + EVENT_WORDS_MAX + EVENT_HELD_TEXT_MAX + EVENT_HELD_RAW_MAX + 3 * 9 +
+                           18 * 18 <
+                       EVENT_ENCODED_MAX,
+                   "fields must fit");
     struct writer w = {.at = out + 3};
     pair_str(&w, "k", span_str(event_kind_name(ev->kind)));
     pair_int(&w, "at", ev->at_ms);
@@ -182,6 +195,9 @@ size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]
     pair_int(&w, "due", ev->commit_due_ms);
     pair_id(&w, "prule", ev->commit_rule);
     pair_int(&w, "count", ev->count > INT64_MAX ? INT64_MAX : (int64_t)ev->count);
+    if (ev->held_raw.n && ev->held_raw.n <= EVENT_HELD_RAW_MAX && ev->held_text.n <= EVENT_HELD_TEXT_MAX)
+        put_held(&w, ev);
+    pair_id(&w, "hid", ev->held_id);
     out[0] = 0xde; /* map 16 */
     out[1] = 0;
     out[2] = (uint8_t)w.n_pairs;

@@ -21,7 +21,13 @@ enum event_kind {
 
 /* All spans are bounded by EVENT_FIELD_MAX when encoded: a longer id is cut and ends in "~" and 16 hexadecimal digits
  * of its hash, a longer list of rules loses whole ids at its end, longer words are cut. */
-enum { EVENT_FIELD_MAX = 200, EVENT_WORDS_MAX = 600, EVENT_ENCODED_MAX = 3840 };
+enum {
+    EVENT_FIELD_MAX = 200,
+    EVENT_WORDS_MAX = 600,
+    EVENT_HELD_TEXT_MAX = 3000, /* a message with more cannot be held: these two are never cut */
+    EVENT_HELD_RAW_MAX = 4800,
+    EVENT_ENCODED_MAX = 12288
+};
 
 struct track_event {
     enum event_kind kind;
@@ -49,6 +55,14 @@ struct track_event {
     int64_t commit_due_ms; /* outgoing: promised time, 0: none */
     struct span commit_rule;
     uint64_t count; /* gap */
+    /* outgoing, held for approval; raw empty: not */
+    struct span held_raw;   /* what is sent on approval */
+    struct span held_text;  /* what the approver reads */
+    struct span held_route; /* profile and socket that understand the bytes */
+    struct span held_via;   /* the session that it came from */
+    int64_t held_ttl_ms;
+    bool held_is_sent_at_end; /* when nobody decides in time */
+    struct span held_id;      /* outgoing, delivered: it was held under this id and approved */
 };
 
 /* "out", "in", … as in EVENT_KINDS. */
@@ -62,6 +76,7 @@ const char *event_kind_name(enum event_kind kind);
  *   rules           shadow         rv rules_version           th text_hash as 16 hexadecimal digits
  *   ckind case_kind sev severity   crule case_rule            words           conf confirms
  *   due commit_due_ms              prule commit_rule          count
+ *   hraw htext hroute hvia httl hsend hid    held_…
  *
  * Besides the gate's events there are those of the journal itself, kind "gap", without customer: `count` records were
  * lost. A full ring writes one for all that it refused; records that were damaged or overwritten are replaced, each, by

@@ -77,7 +77,7 @@ class Shard:
 
     def packed(self, name):
         return {k.decode(): msgpack.unpackb(v, strict_map_key=False) for k, v in self.db.hgetall(self.key(name)).items()
-                if k != b"#"}
+                if not k.startswith(b"#")}
 
     def stream(self, **match):
         out = []

@@ -135,24 +135,35 @@ static void every_field_has_its_key(void **state)
                              .confirms = true,
                              .commit_due_ms = -5,
                              .commit_rule = span_str("P1"),
-                             .count = 70000};
+                             .count = 70000,
+                             .held_raw = span_str("{}"),
+                             .held_text = span_str("hi"),
+                             .held_route = span_str("plain:0"),
+                             .held_via = span_str("n1"),
+                             .held_ttl_ms = 600000,
+                             .held_is_sent_at_end = true,
+                             .held_id = span_str("3-7")};
     struct span in = span_of(out, event_encode(&ev, out));
     expect_str(in, "k", span_str("out"));
     expect_int(in, "at", 1700000000123);
-    const char *strings[][2] = {
-        {"agent", "lan"},    {"team", "north"}, {"shop", "s1"},     {"conv", "c1"},        {"cust", "u1"},
-        {"mid", "m1"},       {"sender", "u2"},  {"rules", "E1,E2"}, {"shadow", "E3"},      {"rv", "abc"},
-        {"ckind", "refund"}, {"crule", "C1"},   {"prule", "P1"},    {"words", "我要退款"}, {"th", "fedcba9876543210"}};
+    const char *strings[][2] = {{"agent", "lan"}, {"team", "north"},     {"shop", "s1"},
+                                {"conv", "c1"},   {"cust", "u1"},        {"mid", "m1"},
+                                {"sender", "u2"}, {"rules", "E1,E2"},    {"shadow", "E3"},
+                                {"rv", "abc"},    {"ckind", "refund"},   {"crule", "C1"},
+                                {"prule", "P1"},  {"words", "我要退款"}, {"th", "fedcba9876543210"},
+                                {"hraw", "{}"},   {"htext", "hi"},       {"hroute", "plain:0"},
+                                {"hvia", "n1"},   {"hid", "3-7"}};
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         expect_str(in, strings[i][0], span_str(strings[i][1]));
     expect_int(in, "act", 3);
     expect_int(in, "sev", 2);
     expect_int(in, "due", -5);
     expect_int(in, "count", 70000);
-    const char *flags[] = {"edit", "dlv", "ackonly", "live", "human", "conf"};
+    expect_int(in, "httl", 600000);
+    const char *flags[] = {"edit", "dlv", "ackonly", "live", "human", "conf", "hsend"};
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         expect_true(in, flags[i]);
-    assert_int_equal(in.p[2], 2 + ARRAY_LEN(strings) + 4 + ARRAY_LEN(flags));
+    assert_int_equal(in.p[2], 2 + ARRAY_LEN(strings) + 5 + ARRAY_LEN(flags));
 }
 
 static void what_is_empty_is_left_out(void **state)
@@ -187,6 +198,8 @@ static void long_fields_are_cut(void **state)
                              .rules = huge,
                              .commit_rule = huge};
     ev.rules_version = huge, ev.shadow = span_str(rules), ev.text_hash = 1, ev.at_ms = INT64_MAX, ev.count = UINT64_MAX;
+    ev.held_raw = span_of(text, EVENT_HELD_RAW_MAX), ev.held_text = span_of(text, EVENT_HELD_TEXT_MAX);
+    ev.held_route = ev.held_via = ev.held_id = huge, ev.held_ttl_ms = INT64_MAX, ev.held_is_sent_at_end = true;
     struct span in = span_of(out, event_encode(&ev, out));
     assert_true(in.n <= EVENT_ENCODED_MAX);
     struct value v, w;
@@ -200,6 +213,25 @@ static void long_fields_are_cut(void **state)
     assert_true(v.s.n <= EVENT_FIELD_MAX && v.s.n > EVENT_FIELD_MAX - 6 && v.s.p[v.s.n - 5] == ',');
     assert_false(find(in, "rules", &v)); /* no comma: not one whole id fits */
     expect_int(in, "count", INT64_MAX);
+}
+
+/* A held message is kept whole or not at all: a cut one must not be sent. */
+static void held_bytes_are_never_cut(void **state)
+{
+    (void)state;
+    static uint8_t bytes[EVENT_HELD_RAW_MAX + 1];
+    memset(bytes, 'x', sizeof(bytes));
+    struct span most = span_of(bytes, EVENT_HELD_RAW_MAX), text = span_of(bytes, EVENT_HELD_TEXT_MAX);
+    struct value v;
+    struct track_event ev = {.held_raw = most, .held_text = text};
+    struct span in = span_of(out, event_encode(&ev, out));
+    assert_true(find(in, "hraw", &v) && v.s.n == most.n && find(in, "htext", &v) && v.s.n == text.n);
+    ev.held_raw = span_of(bytes, sizeof(bytes));
+    in = span_of(out, event_encode(&ev, out));
+    assert_false(find(in, "hraw", &v));
+    ev.held_raw = most, ev.held_text = span_of(bytes, EVENT_HELD_TEXT_MAX + 1);
+    in = span_of(out, event_encode(&ev, out));
+    assert_false(find(in, "hraw", &v));
 }
 
 static void any_event_can_be_read_back(void **state)
@@ -243,9 +275,9 @@ static void shards_are_spread_and_stable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field_has_its_key),      cmocka_unit_test(what_is_empty_is_left_out),
-        cmocka_unit_test(long_fields_are_cut),          cmocka_unit_test(any_event_can_be_read_back),
-        cmocka_unit_test(shards_are_spread_and_stable),
+        cmocka_unit_test(every_field_has_its_key),    cmocka_unit_test(what_is_empty_is_left_out),
+        cmocka_unit_test(long_fields_are_cut),        cmocka_unit_test(held_bytes_are_never_cut),
+        cmocka_unit_test(any_event_can_be_read_back), cmocka_unit_test(shards_are_spread_and_stable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static void keys_share_the_shards_tag(void **state)
     struct schema_keys keys;
     schema_apply_keys(1023, &keys);
     assert_true(span_is(keys.span[0], "cg:{1023}:applied"));
-    assert_true(span_is(keys.span[SCHEMA_KEY_COUNT - 1], "cg:{1023}:days:3"));
+    assert_true(span_is(keys.span[SCHEMA_KEY_COUNT - 1], "cg:{1023}:seals"));
     for (size_t i = 0; i < SCHEMA_KEY_COUNT; i++) {
         assert_true(span_starts(keys.span[i], span_str("cg:{1023}:")));
         for (size_t j = 0; j < i; j++)
@@ -37,6 +37,12 @@ static void keys_stand_where_the_scripts_look(void **state)
     const char *at = script_text("apply");
     assert_non_null(at);
     for (size_t i = 0; i < KEY_HOURS0; i++) {
+        char quoted[SCHEMA_NAME_MAX];
+        snprintf(quoted, sizeof(quoted), "'%s'", names[i]);
+        at = strstr(at, quoted);
+        assert_non_null(at);
+    }
+    for (size_t i = KEY_HELD; i < SCHEMA_KEY_COUNT; i++) { /* behind the numbered ones, in a list of their own */
         char quoted[SCHEMA_NAME_MAX];
         snprintf(quoted, sizeof(quoted), "'%s'", names[i]);
         at = strstr(at, quoted);

@@ -1,4 +1,4 @@
--- needs: lib rounds cases stats
+-- needs: lib rounds cases stats held
 -- Applies records of one ring to one shard, each exactly once (docs/redis.md).
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, n, then n times: sequence
 -- number, packed event. Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
@@ -7,7 +7,7 @@ local RING_KEEP_MS, RINGS_MAX, AGENT_KEEP_MS = 30 * DAY_MS, 512, 30 * DAY_MS
 local CONV_IDLE_MS, CONV_OPEN_MS, CONV_MAX = 2 * DAY_MS, 7 * DAY_MS, 50000
 local ACTIONS = {[0] = 'pass', 'warn', 'rewrite', 'hold', 'block'}
 local STREAM_FIELDS = {'conv', 'cust', 'mid', 'sender', 'agent', 'team', 'shop', 'act', 'edit', 'dlv', 'ackonly', 'live',
-    'human', 'rules', 'shadow', 'rv', 'ckind', 'sev', 'crule', 'conf', 'due', 'prule', 'count'}
+    'human', 'rules', 'shadow', 'rv', 'ckind', 'sev', 'crule', 'conf', 'due', 'prule', 'count', 'hid'}
 
 local ring, offset, node, n = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local last = tonumber(call('HGET', K.applied, ring) or '0')
@@ -17,7 +17,7 @@ if ARGV[1] ~= tostring(SCHEMA) or held > SCHEMA + 1 then
 end
 
 local now = redis_now()
-local info, convs, custs, agents, entries, moved_rounds = {}, {}, {}, {}, {}, {}
+local info, convs, custs, agents, entries, moved_rounds, helds = {}, {}, {}, {}, {}, {}, {}
 local case_seq
 
 local function count(what, by)
@@ -163,8 +163,17 @@ local function on_in(ev, at)
     return how
 end
 
+local function note_held(ev, at)
+    helds[#helds + 1] = {at = at, ex = at + num(ev.httl), xp = ev.hsend and 1 or 0, g = str(ev.agent), t = str(ev.team),
+        p = str(ev.shop), cv = str(ev.conv), cu = str(ev.cust), mid = str(ev.mid), ed = ev.edit and 1 or 0,
+        ru = str(ev.rules), tx = str(ev.htext), raw = ev.hraw, rt = str(ev.hroute), via = str(ev.hvia)}
+end
+
 local function on_out(ev, at)
     local how = 'new'
+    if str(ev.hraw) ~= '' then
+        note_held(ev, at)
+    end
     if ev.dlv and ev.human and not ev.edit then
         how = put(ev, at, 2, message_key(ev, 'o:', str(ev.agent)))
     end
@@ -352,6 +361,9 @@ for _, r in ipairs(moved_rounds) do
     end
 end
 stats_write()
+for _, h in ipairs(helds) do
+    held_add(h, now)
+end
 for _, e in ipairs(entries) do
     call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', unpack(e))
 end
