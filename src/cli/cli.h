@@ -13,7 +13,7 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(status, "[--config FILE] [--json]", "the daemon's state")                                                        \
     X(agents, "[AGENT] [--hours N] [--config FILE] [--json]", "how fast agents answer; with AGENT: the last rounds")   \
     X(cases, "[--all | VERB [ID] [--reason TEXT] …] [--config FILE] [--json]",                                         \
-      "open complaints; show ack wait solve close reopen open")                                                        \
+      "open complaints; show open ack wait solve close reopen assign call news note order severity snooze")            \
     X(reminders, "[--most N] [--config FILE] [--json]", "reminders that went out, newest first")                       \
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
     X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \

@@ -7,22 +7,38 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/cli_tracked.h"
+#include "conf/yaml.h"
 #include "track/event.h"
 
-enum { BY_MAX = 100, REASON_MAX = 500, HIST_AT = 1 };
+enum { BY_MAX = 100, REASON_MAX = 500, VALUE_MAX = 200 };
 
 static const struct verb {
     const char *name, *state; /* where a move leads; NULL: not a move */
     bool wants_reason;
+    const char *value; /* of an act (lua/case_act.lua): what stands behind the id, "" nothing; NULL: not an act */
 } verbs[] = {
-    {"show", NULL, false},     {"open", NULL, true},      {"ack", "acknowledged", false}, {"wait", "waiting", false},
-    {"solve", "solved", true}, {"close", "closed", true}, {"reopen", "reopened", true},
+    {"show", NULL, false, NULL},
+    {"open", NULL, true, NULL},
+    {"ack", "acknowledged", false, NULL},
+    {"wait", "waiting", false, NULL},
+    {"solve", "solved", true, NULL},
+    {"close", "closed", true, NULL},
+    {"reopen", "reopened", true, NULL},
+    {"assign", NULL, false, "AGENT"},
+    {"call", NULL, false, "answered|no_answer|busy"},
+    {"news", NULL, true, ""},
+    {"note", NULL, true, ""},
+    {"order", NULL, false, "NUMBER"},
+    {"severity", NULL, true, "1|2|3|4"},
+    {"snooze", NULL, false, "TIME|off"},
 };
 
 struct case_args {
     struct tracked_args common;
     const struct verb *verb;
-    const char *id, *by, *reason, *customer, *conv, *kind, *severity, *words;
+    const char *id, *value, *by, *reason, *customer, *conv, *kind, *severity, *words;
+    bool is_forced;
+    char until[24]; /* of snooze */
 };
 
 static const struct verb *find_verb(const char *word)
@@ -71,11 +87,29 @@ static int check_text(const char *option, const char *text, size_t max)
     return 0;
 }
 
+static int read_until(struct case_args *a)
+{
+    int64_t ms = 0;
+    if (strcmp(a->value, "off") != 0 && (!yaml_duration_text(a->value, &ms) || ms < 1))
+        return complain("must be a time like 30m, 4h, 2d, or off; is", a->value);
+    snprintf(a->until, sizeof(a->until), ms ? "+%" PRId64 : "%" PRId64, ms);
+    a->value = a->until;
+    return 0;
+}
+
 static int check(struct case_args *a)
 {
     bool is_open = strcmp(a->verb->name, "open") == 0;
     if (is_open ? !a->customer || !a->kind : !a->id)
         return complain(is_open ? "--customer and --kind are needed by" : "a case id is needed by", a->verb->name);
+    if (a->verb->value && !*a->verb->value != !a->value) {
+        fprintf(stderr, "chatgate cases: usage: cases %s ID %s\n", a->verb->name, a->verb->value);
+        return -1;
+    }
+    if (a->is_forced && strcmp(a->verb->name, "call") != 0)
+        return complain("--force belongs to call, not to", a->verb->name);
+    if (strcmp(a->verb->name, "snooze") == 0 && read_until(a) < 0)
+        return -1;
     if (a->verb->wants_reason && (!a->reason || !*a->reason))
         return complain("--reason TEXT is needed by", a->verb->name);
     if (a->severity && (strlen(a->severity) != 1 || !strchr("1234", a->severity[0])))
@@ -83,8 +117,8 @@ static int check(struct case_args *a)
     if (a->kind && (strspn(a->kind, "abcdefghijklmnopqrstuvwxyz_") != strlen(a->kind) || !*a->kind))
         return complain("--kind must be small letters and _, is", a->kind);
     return check_text("--by", a->by, BY_MAX) || check_text("--reason", a->reason, REASON_MAX) ||
-                   check_text("--words", a->words, EVENT_WORDS_MAX) || check_text("--kind", a->kind, BY_MAX) ||
-                   check_text("--customer", a->customer, EVENT_FIELD_MAX) ||
+                   check_text("--words", a->words, EVENT_WORDS_MAX) || check_text("the value", a->value, VALUE_MAX) ||
+                   check_text("--kind", a->kind, BY_MAX) || check_text("--customer", a->customer, EVENT_FIELD_MAX) ||
                    check_text("--conv", a->conv, EVENT_FIELD_MAX)
                ? -1
                : 0;
@@ -101,8 +135,12 @@ static int read_args(int argc, char **argv, struct case_args *a)
             *value = argv[++i];
         else if (strcmp(argv[i], "--json") == 0)
             a->common.want_json = true;
+        else if (strcmp(argv[i], "--force") == 0)
+            a->is_forced = true;
         else if (argv[i][0] != '-' && !a->id && strcmp(a->verb->name, "open") != 0)
             a->id = argv[i];
+        else if (argv[i][0] != '-' && a->id && !a->value && a->verb->value && *a->verb->value)
+            a->value = argv[i];
         else
             return complain("unexpected argument", argv[i]);
     }
@@ -143,7 +181,22 @@ static int say_result(struct case_args *a, const struct redis_reply *r)
                (const char *)tracked_text(r, 2).p);
         return CLI_OK;
     }
-    if (span_is(word, "OTHER")) {
+    if (span_is(word, "LIMIT")) {
+        char when[TRACKED_TIME_MAX];
+        fprintf(
+            stderr,
+            "chatgate cases: there were two calls within 24 hours, the next one may be made at %s (--force logs one "
+            "that was made all the same)\n",
+            tracked_time(tracked_int(r, 1), when));
+    } else if (span_is(word, "CHAT_FIRST")) {
+        fputs(
+            "chatgate cases: a review is followed up by chat first; no message has gone to the customer since it came "
+            "(--force logs a call that was made all the same)\n",
+            stderr);
+    } else if (span_is(word, "BAD")) {
+        fprintf(stderr, "chatgate cases: %s: \"%s\", must be %.*s\n", a->verb->name, a->value ? a->value : "",
+                (int)what.n, (const char *)what.p);
+    } else if (span_is(word, "OTHER")) {
         fprintf(stderr, "chatgate cases: another case of this customer is open: %.*s\n", (int)what.n,
                 (const char *)what.p);
     } else if (span_is(word, "ILLEGAL")) {
@@ -162,11 +215,14 @@ static int move(struct tracked *t, struct case_args *a)
 {
     const char *reason = a->reason ? a->reason : "";
     const struct redis_reply *r;
-    if (a->verb->state) {
+    if (a->id) {
         int shard = shard_of(t, a->id);
         if (shard < 0)
             return CLI_PROBLEMS;
-        r = tracked_run(t, (unsigned)shard, "case_move", "move", a->id, a->verb->state, a->by, reason, NULL);
+        r = a->verb->value
+                ? tracked_run(t, (unsigned)shard, "case_act", a->verb->name, a->id, a->by, reason,
+                              a->value ? a->value : "", a->is_forced ? "force" : "", NULL)
+                : tracked_run(t, (unsigned)shard, "case_move", "move", a->id, a->verb->state, a->by, reason, NULL);
     } else {
         unsigned n = tracked_shards(t);
         if (!n) {
@@ -178,62 +234,6 @@ static int move(struct tracked *t, struct case_args *a)
                         a->by, reason, NULL);
     }
     return r ? say_result(a, r) : CLI_FAILED;
-}
-
-static void show_history(const struct redis_reply *r, size_t from)
-{
-    static const char *const head[] = {"when", "from", "to", "who", "why"};
-    char when[TRACKED_TIME_MAX];
-    struct table *t = table_new(ARRAY_LEN(head));
-    for (size_t i = 0; i < ARRAY_LEN(head); i++)
-        table_add(t, span_str(head[i]));
-    for (size_t i = from; i < r->n; i++) {
-        const struct redis_reply *h = redis_item(r, i);
-        table_add(t, span_str(tracked_time(tracked_int(h, HIST_AT), when)));
-        for (size_t k = 2; k < 6; k++)
-            table_add(t, tracked_text(h, k).n ? tracked_text(h, k) : span_str("-"));
-    }
-    table_print(&t);
-}
-
-static void show_text(const struct redis_reply *r)
-{
-    const struct redis_reply *row = redis_item(r, 1);
-    struct table *t = table_new(2);
-    for (size_t i = 0; i < CASE_COLUMNS; i++) {
-        char when[TRACKED_TIME_MAX];
-        bool is_time = strstr(case_column_name(i), "_ms");
-        table_addf(t, "%.*s", (int)strlen(case_column_name(i)) - (is_time ? 3 : 0), case_column_name(i));
-        table_add(t, is_time                  ? span_str(tracked_time(tracked_int(row, i), when))
-                     : tracked_text(row, i).n ? tracked_text(row, i)
-                                              : span_str("-"));
-    }
-    table_print(&t);
-    putchar('\n');
-    show_history(r, 2);
-}
-
-static void show_json(const struct redis_reply *r)
-{
-    static const char *const key[] = {"from", "to", "who", "why"};
-    struct buf out = {0};
-    struct json_out j = {.buf = &out};
-    json_obj(&j);
-    case_json_members(&j, redis_item(r, 1));
-    json_key(&j, "history");
-    json_arr(&j);
-    for (size_t i = 2; i < r->n; i++) {
-        const struct redis_reply *h = redis_item(r, i);
-        json_obj(&j);
-        json_key(&j, "at_ms"), json_int(&j, tracked_int(h, HIST_AT));
-        for (size_t k = 0; k < ARRAY_LEN(key); k++)
-            json_key(&j, key[k]), json_span(&j, tracked_text(h, 2 + k));
-        json_obj_end(&j);
-    }
-    json_arr_end(&j);
-    json_obj_end(&j);
-    puts(buf_cstr(&out));
-    buf_fini(&out);
 }
 
 static int show(struct tracked *t, struct case_args *a)
@@ -248,7 +248,7 @@ static int show(struct tracked *t, struct case_args *a)
         complain("there is no case", a->id);
         return CLI_PROBLEMS;
     }
-    a->common.want_json ? show_json(r) : show_text(r);
+    a->common.want_json ? case_show_json(r) : case_show_text(r);
     return CLI_OK;
 }
 

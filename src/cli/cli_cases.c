@@ -24,16 +24,21 @@ enum {
     COL_WORDS,
     COL_DONE,
     COL_NEWS,
+    COL_ASSIGNED,
+    COL_SNOOZED,
+    COL_CALLS,
+    COL_LAST_CALL,
     COLS
 };
 
 static const struct {
     const char *name;
     bool is_number;
-} column[COLS] = {{"id", 0},         {"state", 0},       {"severity", 1},     {"kinds", 0},     {"customer", 0},
-                  {"agent", 0},      {"team", 0},        {"shop", 0},         {"opened_ms", 1}, {"updated_ms", 1},
-                  {"complaints", 1}, {"orders", 0},      {"conversation", 0}, {"rule", 0},      {"words", 0},
-                  {"done_ms", 1},    {"last_news_ms", 1}};
+} column[COLS] = {{"id", 0},          {"state", 0},        {"severity", 1},     {"kinds", 0},      {"customer", 0},
+                  {"agent", 0},       {"team", 0},         {"shop", 0},         {"opened_ms", 1},  {"updated_ms", 1},
+                  {"complaints", 1},  {"orders", 0},       {"conversation", 0}, {"rule", 0},       {"words", 0},
+                  {"done_ms", 1},     {"last_news_ms", 1}, {"assigned", 0},     {"snoozed_ms", 1}, {"calls", 1},
+                  {"last_call_ms", 1}};
 
 struct listing {
     struct json_out json;
@@ -73,6 +78,7 @@ static void show(struct listing *l, const struct redis_reply *row)
     table_addf(l->table, "%" PRId64, tracked_int(row, COL_SEVERITY));
     table_add(l->table, tracked_text(row, COL_KINDS));
     table_add(l->table, tracked_text(row, COL_AGENT));
+    table_add(l->table, tracked_text(row, COL_ASSIGNED).n ? tracked_text(row, COL_ASSIGNED) : span_str("-"));
     table_add(l->table, tracked_text(row, COL_CONV));
     table_add(l->table, span_str(tracked_duration(l->now_ms - tracked_int(row, COL_OPENED), text)));
     table_add(l->table, tracked_text(row, COL_WORDS));
@@ -80,7 +86,8 @@ static void show(struct listing *l, const struct redis_reply *row)
 
 int cli_cases(int argc, char **argv)
 {
-    static const char *const head[] = {"case", "state", "severity", "kinds", "agent", "conversation", "age", "words"};
+    static const char *const head[] = {"case",     "state",        "severity", "kinds", "agent",
+                                       "assigned", "conversation", "age",      "words"};
     struct tracked_args args;
     if (argc > 1 && case_is_verb(argv[1]))
         return case_run(argc, argv);

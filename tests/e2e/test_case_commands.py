@@ -92,3 +92,41 @@ def test_cases_that_do_not_exist(desk, case):
 def test_without_any_gateway(desk):
     assert "no case" in desk("ack", "0-1", status=1)
     assert "no gateway" in desk("open", "--customer", "u", "--kind", "x", "--reason", "r", status=1)
+
+
+def test_what_is_done_beside_moving_it(desk):
+    with_a_case(desk)
+    assert desk("assign", "2-1", "tom", "--by", "sue") == "case 2-1 is open\n"
+    desk("order", "2-1", "TB-20261122", "--by", "sue")
+    desk("severity", "2-1", "4", "--by", "sue", "--reason", "大客户")
+    desk("note", "2-1", "--by", "sue", "--reason", "等仓库回话")
+    desk("news", "2-1", "--by", "tom", "--reason", "已发邮件")
+    desk("call", "2-1", "no_answer", "--by", "tom")
+    desk("call", "2-1", "answered", "--by", "tom")
+    assert "two calls within 24 hours" in desk("call", "2-1", "busy", status=1)
+    desk("call", "2-1", "busy", "--force")
+    desk("snooze", "2-1", "4h", "--by", "sue")
+    (case,) = json.loads(desk("list", "--json"))
+    assert (case["assigned"], case["orders"], case["severity"], case["calls"]) == ("tom", "1234567890,TB-20261122", 4, 3)
+    assert 4 * 3600000 - 60000 < case["snoozed_ms"] - case["last_call_ms"] <= 4 * 3600000 + 60000
+    history = json.loads(desk("show", "2-1", "--json"))["history"]
+    assert [(h["act"], h["who"], h["why"]) for h in history[1:6]] == [
+        ("assign", "sue", ""), ("order", "sue", ""), ("severity", "sue", "大客户"), ("note", "sue", "等仓库回话"),
+        ("news", "tom", "已发邮件")]
+    assert "act" not in history[0]
+    text = desk("show", "2-1")
+    assert "assign tom" in text and "call answered" in text and "等仓库回话" in text and "open" in text
+    assert "tom" in desk()
+    desk("snooze", "2-1", "off")
+    assert "snooze off" in desk("show", "2-1") and json.loads(desk("list", "--json"))[0]["snoozed_ms"] == 0
+
+
+@pytest.mark.parametrize("args, words, status", [
+    (["assign", "2-1"], "cases assign ID AGENT", 2), (["call", "2-1", "perhaps"], "answered, no_answer, busy", 1),
+    (["snooze", "2-1", "soon"], "30m, 4h, 2d, or off", 2), (["snooze", "2-1", "60d"], "30 days", 1),
+    (["note", "2-1"], "--reason", 2), (["severity", "2-1", "9", "--reason", "x"], "1 to 4", 1),
+    (["order", "2-1", "a b"], "4 to 40", 1), (["assign", "2-9", "tom"], "no case", 1),
+    (["assign", "2-1", "tom", "--force"], "--force", 2), (["news", "2-1", "x", "--reason", "y"], "unexpected", 2)])
+def test_acts_say_what_is_wrong(desk, args, words, status):
+    with_a_case(desk)
+    assert words in desk(*args, status=status)

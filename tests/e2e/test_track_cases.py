@@ -220,3 +220,109 @@ def test_a_refused_answer_keeps_nothing_and_reopens_the_round(desk):
     desk.event(k="refused", at=desk.now - 19000, mid="y")
     assert desk.shard.state()["waiting"]["c"][0] == desk.now - 30000
     assert outcomes(desk) == {}
+
+
+# --- what people do to a case beside moving it ---
+
+class Acts(Desk):
+    def act(self, what, value="", who="sue", why="because", force="", case="0-1"):
+        return [v.decode() for v in self.shard.run("case_act", what, case, who, why, value, force)]
+
+    def case(self, case="0-1"):
+        return self.shard.packed("case")[case]
+
+    def history(self, case="0-1"):
+        return [tuple(h[2:]) for h in self.shard.read("case", case)[1:]]
+
+
+@pytest.fixture
+def acts(db):
+    return Acts(db)
+
+
+def test_assigned_noted_with_orders_and_severity(acts):
+    acts.complains(5000)
+    assert acts.act("assign", "tom") == ["OK", "0-1", "open", "tom"]
+    assert acts.act("order", "A-2026-77") == ["OK", "0-1", "open", "A-2026-77"]
+    assert acts.act("severity", "4") == ["OK", "0-1", "open", "4"]
+    assert acts.act("note", why="仓库说明天到") == ["OK", "0-1", "open", ""]
+    acts.goes_on()
+    acts.complains(0, "attitude", 1)
+    row = acts.cases()[0]
+    assert (row[SEV], row[KINDS], row[ORDERS], row[N], row[17]) == ("4", "refund,attitude", "A-2026-77", "2", "tom")
+    assert acts.history() == [("", "open", "customer", "complaint.refund"),
+                              ("open", "open", "sue", "because", "assign", "tom"),
+                              ("open", "open", "sue", "because", "order", "A-2026-77"),
+                              ("open", "open", "sue", "because", "severity", "4"),
+                              ("open", "open", "sue", "仓库说明天到", "note", "")]
+    assert [(e["what"], e["value"], e["who"]) for e in acts.shard.stream(k="case") if "what" in e] == [
+        ("assign", "tom", "sue"), ("order", "A-2026-77", "sue"), ("severity", "4", "sue"), ("note", "", "sue")]
+
+
+def test_two_calls_a_day_and_no_third(acts):
+    acts.complains(5000)
+    assert acts.act("call", "no_answer")[0] == "OK" and acts.act("call", "answered")[0] == "OK"
+    word, when = acts.act("call", "no_answer")
+    assert word == "LIMIT" and abs(int(when) - acts.case()["calls"][0] - DAY) < 2
+    assert acts.act("call", "busy", force="force")[0] == "OK", "one that was made all the same is not hidden"
+    assert len(acts.case()["calls"]) == 3 and acts.case()["nw"] == acts.case()["calls"][1]
+
+
+def test_a_bad_review_is_followed_up_by_chat_first(acts):
+    acts.complains(5000, "bad_review")
+    assert acts.act("call", "no_answer") == ["CHAT_FIRST"]
+    acts.answers(1000)
+    assert acts.act("call", "no_answer")[0] == "OK"
+
+
+def test_news_and_snooze_move_the_reminder(acts):
+    steps = ("16", "60000:agent", "1000:agent,5000:supervisor", "0")
+    acts.complains(5000)
+    due = acts.shard.run("remind_due", *steps)[1:]
+    assert [d[1] for d in due] == [b"stale_case"]
+    acts.act("assign", "tom")
+    due = acts.shard.run("remind_due", *steps)[1:]
+    assert [d[6] for d in due] == [b"tom"], "who works on it is reminded"
+    until = acts.shard.now() + HOUR
+    assert acts.act("snooze", str(until))[3] == str(until)
+    assert acts.shard.run("remind_due", *steps)[1:] == []
+    assert acts.shard.db.zscore(acts.shard.key("remind_at"), "c\n0-1") == until
+    assert acts.act("snooze", "0")[0] == "OK"
+    assert len(acts.shard.run("remind_due", *steps)) == 2
+    acts.act("news")
+    assert acts.shard.run("remind_due", *steps)[1:] == []
+    assert acts.cases()[0][16] == str(acts.case()["nw"])
+
+
+def test_acts_are_refused_with_what_is_allowed(acts):
+    acts.complains(5000)
+    for what, value in [("assign", ""), ("assign", "x" * 201), ("call", "maybe"), ("snooze", "soon"), ("snooze", "1"),
+                        ("snooze", str(acts.shard.now() + 40 * DAY)), ("snooze", "nan"), ("snooze", "1e400"), ("order", "a b"),
+                        ("severity", "5"), ("note", "x"), ("delete", "")]:
+        word, allowed = acts.act(what, value)
+        assert word == "BAD" and allowed, what
+    assert acts.act("note", case="0-9") == ["NONE"]
+    assert len(acts.history()) == 1
+
+
+def test_acts_stay_with_a_case_whose_log_has_gone_on(acts):
+    acts.complains(5000)
+    acts.says(4000, conf=True)
+    acts.shard.db.hdel(acts.shard.key("cust"), "u")
+    acts.goes_on()
+    acts.complains(0)
+    assert acts.act("note", why="spät")[0] == "OK"
+    assert acts.history()[-1] == ("solved", "solved", "sue", "spät", "note", "")
+    assert acts.act("note", case="0-2")[:3] == ["OK", "0-2", "open"]
+    assert sorted(c[STATE] for c in acts.cases()) == ["open", "solved"]
+
+
+def test_acts_survive_the_folding_of_the_log(acts):
+    acts.complains(50000)
+    acts.act("assign", "tom")
+    for i in range(40):
+        acts.act("note", why=f"n{i}")
+        acts.goes_on()
+    c = acts.case()
+    assert c["as"] == "tom" and c["id"] == "0-1" and c["n"] == 1 and len(c["hist"]) == 40
+    assert c["hist"][0][2] == "open" and c["hist"][-1][4] == "n39"

@@ -1,35 +1,8 @@
--- needs: lib cases
+-- needs: lib cases case_hand
 -- A person opens or moves a case. ARGV: 'move', case id, state, who, why
 --                                    or 'open', customer, conversation, kind, severity, words, who, why
 -- Returns {'OK', id, state} | {'NONE'} no such case | {'ILLEGAL', state, legal states…} | {'OTHER', id} another case of
 -- this customer is open.
-local now = redis_now()
-
-local function new_id()
-    return SHARD .. '-' .. call('HINCRBY', K.info, 'case_seq', 1)
-end
-
-local function unique_key(rec)
-    local i, key = 0, nil
-    repeat
-        i = i + 1
-        key = 'm:' .. int(now) .. ':' .. i
-    until not find_key(rec.l, key) and not contains(rec.k, key)
-    return key
-end
-
-local function finish(customer, rec, d, id)
-    local result = cust_put(customer, rec, {now, 9, unique_key(rec), d}, new_id)
-    cust_write(customer, rec, result, now)
-    cases_announce(result, 'hand:' .. int(now), now)
-    for _, c in ipairs(result.cases) do
-        if c.id == id or not id and c == result.cases[#result.cases] then
-            return {'OK', c.id, c.s}
-        end
-    end
-    return {'NONE'}
-end
-
 if ARGV[1] == 'open' then
     local rec = cust_load(ARGV[2])
     local words = string.sub(ARGV[6], 1, 600)

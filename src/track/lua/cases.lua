@@ -1,8 +1,11 @@
--- A customer's cases as a pure function of the log of complaints ('c'), confirmations ('f') and moves by people ('m').
+-- A customer's cases as a pure function of the log of complaints ('c'), confirmations ('f'), moves ('m') and other acts
+-- ('a') of people.
 --   log record: {at, order, key, {y, id case, g t p agent team shop, cv conversation, ck sv ru kind severity rule,
---               wo words, od order numbers, to, who, why}}
---   case:       {id, cu, cv, g, t, p, kinds, sv, ru, wo, od, opened, upd, done, s state, n complaints, hist}
-local LOG, HISTORY, ORDERS = 16, 40, 8
+--               wo words, od order numbers, to, who, why, what, val}}
+--   case:       {id, cu, cv, g, t, p, kinds, sv, ru, wo, od, opened, upd, done, s state, n complaints, hist,
+--               as who works on it, calls {times}, nw last news by hand, sn snoozed until}
+--   hist:       {at, from, to, who, why}, of an act besides what and value, from and to are the state then
+local LOG, HISTORY, ORDERS, CALLS = 16, 40, 8, 16
 local REOPEN_MS = 7 * DAY_MS -- a complaint so long after solving reopens the case
 local LEGAL = {
     open = {acknowledged = true, waiting = true, solved = true, closed = true},
@@ -26,11 +29,51 @@ local function order_numbers(words)
     return found
 end
 
-local function case_move(c, at, to, who, why)
-    c.hist[#c.hist + 1] = {at, c.s, to, who, why}
+local function case_note(c, entry)
+    c.hist[#c.hist + 1] = entry
     if #c.hist > HISTORY then
         table.remove(c.hist, 2)
     end
+end
+
+-- What people do to a case beside moving it.
+local CASE_ACTS = {}
+function CASE_ACTS.assign(c, _, val)
+    c.as = val
+end
+function CASE_ACTS.call(c, at, val)
+    c.calls = c.calls or {}
+    push_bounded(c.calls, at, CALLS)
+    if val == 'answered' then
+        c.upd, c.nw = at, at
+    end
+end
+function CASE_ACTS.news(c, at)
+    c.upd, c.nw = at, at
+end
+function CASE_ACTS.snooze(c, _, val)
+    c.sn = tonumber(val)
+end
+function CASE_ACTS.severity(c, _, val)
+    c.sv = tonumber(val)
+end
+function CASE_ACTS.order(c, _, val)
+    if not contains(c.od, val) and #c.od < ORDERS then
+        c.od[#c.od + 1] = val
+    end
+end
+function CASE_ACTS.note()
+end
+
+local function case_act(c, at, d)
+    if CASE_ACTS[d.what] then
+        CASE_ACTS[d.what](c, at, d.val)
+        case_note(c, {at, c.s, c.s, d.who, d.why, d.what, d.val})
+    end
+end
+
+local function case_move(c, at, to, who, why)
+    case_note(c, {at, c.s, to, who, why})
     c.s, c.upd = to, at
     c.done = LIVE[to] and 0 or at
 end
@@ -81,6 +124,12 @@ local function case_derive(customer, base, log)
         elseif d.y == 'f' then
             if cur and LIVE[cur.s] then
                 case_move(cur, at, 'solved', 'customer', 'confirmed')
+            end
+        elseif d.y == 'a' then
+            for _, c in ipairs(cases) do
+                if c.id == d.id then
+                    case_act(c, at, d)
+                end
             end
         else
             for _, c in ipairs(cases) do

@@ -80,7 +80,8 @@ end
 
 local function add_case(c, news)
     add(c.id, c.s, c.sv, table.concat(c.kinds, ','), c.cu, c.g, c.t, c.p, c.opened, c.upd, c.n, table.concat(c.od, ','),
-        c.cv, c.ru, c.wo, c.done, news)
+        c.cv, c.ru, c.wo, c.done, math.max(news, c.nw or 0), c.as or '', c.sn or 0, #(c.calls or {}),
+        c.calls and c.calls[#c.calls] or 0)
 end
 
 local function news_of(c)
@@ -89,7 +90,8 @@ local function news_of(c)
 end
 
 -- 'cases', 'open' | 'all', most: {id, state, severity, kinds, customer, agent, team, shop, opened, updated, complaints,
--- order numbers, conversation, rule, words, done, last news to the customer}, oldest first, then finished ones
+-- order numbers, conversation, rule, words, done, last news to the customer, assigned to, snoozed until, calls, last call},
+-- oldest first, then finished ones
 function read.cases(which, most)
     local ids = call('ZRANGE', K.case_open, 0, tonumber(most) - 1)
     if which == 'all' then
@@ -105,13 +107,13 @@ function read.cases(which, most)
     end
 end
 
--- 'case', id: as above, then {'hist', at, from, to, who, why}…
+-- 'case', id: as above, then {'hist', at, from, to, who, why}…, of acts besides what and value
 function read.case(id)
     local c = load_packed(K.case, id)
     if c then
         add_case(c, news_of(c))
         for _, h in ipairs(c.hist) do
-            add('hist', h[1], h[2], h[3], h[4], h[5])
+            add('hist', unpack(h))
         end
     end
 end

@@ -32,7 +32,7 @@ local function item_about(item, conf)
         local anchor = math.max(case.upd, c and c.t.news or 0)
         local agent = c and c.t.g ~= ''
         return {kind = 'stale_case', anchor = anchor, from = anchor, steps = conf.stale, conv = case.cv, cust = case.cu,
-            agent = agent and c.t.g or case.g, team = agent and c.t.t or case.t, shop = agent and c.t.h or case.p,
+            snoozed = case.sn, agent = case.as or agent and c.t.g or case.g, team = agent and c.t.t or case.t, shop = agent and c.t.h or case.p,
             ref = rest, n = case.sv}
     end
     local conv, key = string.match(rest, '^(.-)\n(.*)$')
@@ -60,7 +60,7 @@ local function item_next(item, conf)
     end
     about.step = st.s
     local s = about.steps[st.s + 1]
-    about.due = s and about.from + s[1]
+    about.due = s and math.max(about.from + s[1], about.snoozed or 0)
     about.to = s and s[2] or ''
     return about, st
 end
