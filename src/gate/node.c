@@ -6,7 +6,15 @@
 #include "base/map.h"
 #include "base/xalloc.h"
 
-enum { STRIPES = 16, CONVS_PER_STRIPE = 4096, SEATS_MAX = 8, WARNED_MAX = 8, KEY_MAX = 420, WARN_EVERY_MS = 600000 };
+enum {
+    STRIPES = 16,
+    CONVS_PER_STRIPE = 4096,
+    SEATS_MAX = 8,
+    WARNED_MAX = 8,
+    ID_PART_MAX = 190,
+    KEY_MAX = 2 * ID_PART_MAX + 10,
+    WARN_EVERY_MS = 600000
+};
 
 struct agent_seats {
     struct seat seat[SEATS_MAX]; /* oldest first */
@@ -155,15 +163,22 @@ static void push_front(struct stripe *s, struct conv *c)
     c->next->prev = c->prev->next = c;
 }
 
-/* Ids that do not fit are told apart by their hash. */
+/* agent, 1, conv. Ids that do not fit are told apart by their hash. */
 static struct span conv_key(struct span agent, struct span conv, char out[KEY_MAX])
 {
-    int n = snprintf(out, KEY_MAX, "%.*s%c%.*s", (int)MIN_OF(agent.n, 190u), (const char *)agent.p, 1,
-                     (int)MIN_OF(conv.n, 190u), (const char *)conv.p);
-    if (agent.n > 190 || conv.n > 190)
-        n += snprintf(out + n, KEY_MAX - (size_t)n, "%c%016llx", 1,
-                      (unsigned long long)(hash_stable(agent) * 31 + hash_stable(conv)));
-    return span_of(out, (size_t)n);
+    size_t a = MIN_OF(agent.n, (size_t)ID_PART_MAX), c = MIN_OF(conv.n, (size_t)ID_PART_MAX), n = a + 1 + c;
+    if (a)
+        memcpy(out, agent.p, a);
+    out[a] = 1;
+    if (c)
+        memcpy(out + a + 1, conv.p, c);
+    if (agent.n > ID_PART_MAX || conv.n > ID_PART_MAX) {
+        uint64_t both = hash_stable(agent) * 31 + hash_stable(conv);
+        out[n++] = 1;
+        memcpy(out + n, &both, sizeof(both));
+        n += sizeof(both);
+    }
+    return span_of(out, n);
 }
 
 static struct conv *find_conv(struct stripe *s, struct span agent, struct span conv, bool create)

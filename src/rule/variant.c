@@ -166,8 +166,10 @@ static const uint16_t numerals[] = {0x96f6, 0x4e00, 0x4e8c, 0x4e09},
 
 static int numeral_of(uint32_t cp)
 {
-    for (int k = 0; k < (int)ARRAY_LEN(numerals); k++)
-        if (cp == (uint32_t)('0' + k) || cp == formal_numerals[k])
+    if (cp >= '0' && cp <= '3')
+        return (int)(cp - '0');
+    for (int k = 0; k < (int)ARRAY_LEN(formal_numerals); k++)
+        if (cp == formal_numerals[k])
             return k;
     return -1;
 }
@@ -206,15 +208,15 @@ static uint32_t add_bopomofo(struct variant *v, const struct view *p, uint32_t i
 void variant_add_unlisted(struct variant *v, const struct view *p)
 {
     for (uint32_t i = 0; i < p->n;) {
-        uint32_t cp = p->cp[i];
+        uint32_t cp = p->cp[i], next = i + 1 < p->n ? p->cp[i + 1] : 0;
         if (is_letter(cp))
             i = add_leet(v, p, i);
-        else if (is_han(cp) && i + 1 < p->n && p->cp[i + 1] == cp)
+        else if (is_han(cp) && next == cp)
             i = add_doubled(v, p, i);
         else if (numeral_of(cp) >= 0)
             i = add_numeral(v, p, i);
         else if (is_han(cp))
-            i = add_filled(v, p, i);
+            i = is_han(next) ? i + 1 : add_filled(v, p, i);
         else if (bopomofo_is(cp))
             i = add_bopomofo(v, p, i);
         else

@@ -100,23 +100,39 @@ int wire_next(struct wire *w, struct redis_reply **reply, struct err *e)
 
 /* ---- commands ---- */
 
-/* hiredis allocates with malloc: its free is free. */
+/* "*3\r\n" or "$3\r\n". hiredis's own formatting prints each length with sprintf: half of the pump's time. */
+static char *put_length(char *out, char kind, size_t n)
+{
+    char digits[20];
+    size_t len = 0;
+    do
+        digits[len++] = (char)('0' + n % 10);
+    while (n /= 10);
+    *out++ = kind;
+    while (len)
+        *out++ = digits[--len];
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+}
+
 char *wire_format(size_t argc, const struct span *argv, size_t *bytes)
 {
-    const char **at = xcalloc(argc, sizeof(*at));
-    size_t *len = xcalloc(argc, sizeof(*len));
+    enum { LENGTH_MAX = 1 + 20 + 2 + 2 }; /* the kind, the digits, two ends of line */
+    size_t most = LENGTH_MAX;
+    for (size_t i = 0; i < argc; i++)
+        most += LENGTH_MAX + argv[i].n;
+    char *wire = xmalloc(most), *out = put_length(wire, '*', argc);
     for (size_t i = 0; i < argc; i++) {
-        at[i] = argv[i].p ? (const char *)argv[i].p : "";
-        len[i] = argv[i].n;
+        out = put_length(out, '$', argv[i].n);
+        if (argv[i].n)
+            memcpy(out, argv[i].p, argv[i].n);
+        out += argv[i].n;
+        *out++ = '\r';
+        *out++ = '\n';
     }
-    char *out = NULL;
-    int rc = redisFormatCommandArgv(&out, (int)argc, at, len);
-    if (rc < 0)
-        abort(); /* it fails without memory only */
-    *bytes = (size_t)rc;
-    free(at);
-    free(len);
-    return out;
+    *bytes = (size_t)(out - wire);
+    return wire;
 }
 
 char *wire_format_script(const char *verb, const char *script, size_t n_keys, const struct span *keys, size_t n_args,
