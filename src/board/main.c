@@ -85,14 +85,9 @@ static int open_redis(struct board *b, struct tls_client **tls, struct err *e)
     const struct settings *s = b->set;
     if (s->redis.tls.is_on && !(*tls = tls_client_new(s->redis.tls.ca, s->redis.tls.verify, e)))
         return -1;
-    struct redis_options o = {.host = s->redis.addr.path ? s->redis.addr.path : s->redis.addr.host,
-                              .port = s->redis.addr.port,
-                              .username = s->redis.username,
-                              .password_file = s->redis.password_file,
-                              .client_name = "chatgate-board",
-                              .timeout_ms = s->redis.timeout_ms,
-                              .tls = *tls,
-                              .server_name = s->redis.tls.server_name ? s->redis.tls.server_name : s->redis.addr.host};
+    struct redis_options o = redis_options_from(&s->redis);
+    o.client_name = "chatgate-board";
+    o.tls = *tls;
     b->redis = redis_new(b->loop, &o);
     b->model = model_new(b->loop, b->redis, s, on_publish, b);
     return 0;

@@ -6,12 +6,14 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "conf/conf_check.h"
 #include "conf/conf_read.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, NAME_MAX_BYTES = 100 };
 #define DAY ((int64_t)24 * HOUR)
 
-#define AT(member) .offset = offsetof(struct settings, member)
+#define AT(member)    .offset = offsetof(struct settings, member)
+#define COUNT(member) .count_offset = offsetof(struct settings, member)
 
 /* clang-format off */
 static const struct conf_key keys[] = {
@@ -24,6 +26,12 @@ static const struct conf_key keys[] = {
     {"users", CONF_PATH, AT(users), .def = "/etc/chatgate/board.users", .help = "who may log in; written by `chatgate-board passwd`"},
     {"timezone", CONF_TEXT, AT(timezone), .help = "where a day begins, for example Asia/Shanghai; default: the system's"},
     {"redis.address", CONF_CONNECT, AT(redis.addr), .def = "127.0.0.1:6379", .help = "the Redis of the gateways"},
+    {"redis.sentinel.master", CONF_NAME, AT(redis.sentinel.master), .help = "instead of an address: name under which the Sentinels watch the master"},
+    {"redis.sentinel.addresses", CONF_CONNECTS, AT(redis.sentinel.addr), COUNT(redis.sentinel.n), .max = 16, .def = "[]", .help = "the Sentinels"},
+    {"redis.sentinel.username", CONF_TEXT, AT(redis.sentinel.username), .help = "ACL user of the Sentinels themselves"},
+    {"redis.sentinel.password_file", CONF_PATH, AT(redis.sentinel.password_file), .help = "file with the Sentinels' password in its first line"},
+    {"redis.cluster.addresses", CONF_CONNECTS, AT(redis.cluster.addr), COUNT(redis.cluster.n), .max = 64, .def = "[]",
+     .help = "instead of an address: some nodes of a Redis Cluster"},
     {"redis.username", CONF_TEXT, AT(redis.username), .help = "ACL user"},
     {"redis.password_file", CONF_PATH, AT(redis.password_file), .help = "file with the password in its first line"},
     {"redis.tls.enabled", CONF_BOOL, AT(redis.tls.is_on), .def = "false", .help = "speak TLS to Redis"},
@@ -117,6 +125,7 @@ struct settings *settings_load(const char *path, struct err_list *errs)
         check_names(&r, "", root);
         read_keys(&r, root, s);
         check_pairs(s, root, errs);
+        conf_check_redis(&s->redis, root, errs);
         s->tls.is_on = s->tls.certificate != NULL;
     } else if (root) {
         yaml_bad(errs, root, "the file: is %s, must be a map of keys", yaml_describe(root));

@@ -11,12 +11,7 @@ struct settings {
     bool cookie_secure;
     char *users, *timezone;
     enum log_level log_level;
-    struct {
-        struct conf_addr addr;
-        char *username, *password_file;
-        struct conf_tls tls;
-        int64_t timeout_ms;
-    } redis;
+    struct conf_redis redis;
     int64_t amber_ms, red_ms; /* a customer waits so long: amber, red */
     int64_t open_ms;          /* a conversation without a message for so long no longer counts as open */
     int64_t idle_ms, life_ms; /* of a login */

@@ -102,7 +102,6 @@ static int dial(struct tracked *t, struct err *e)
         return -1;
     o.client_name = "chatgate-cli";
     o.tls = t->tls;
-    o.server_name = c->redis.tls.server_name ? c->redis.tls.server_name : c->redis.addr.host;
     t->redis = redis_sync_open(&o, e);
     return t->redis ? read_shards(t, e) : -1;
 }

@@ -54,6 +54,25 @@ struct conf_reminder_step {
     bool to_supervisor; /* else the agent */
 };
 
+/* One of: a server (addr), a master that Sentinels know, a Cluster. */
+struct conf_redis {
+    bool is_on;
+    struct conf_addr addr;
+    struct {
+        char *master; /* NULL: no Sentinel */
+        struct conf_addr *addr;
+        size_t n;
+        char *username, *password_file; /* of the Sentinels themselves */
+    } sentinel;
+    struct {
+        struct conf_addr *addr; /* some of its nodes; the others are learned */
+        size_t n;
+    } cluster;
+    char *username, *password_file;
+    struct conf_tls tls;
+    int64_t shards, wait_replicas, keep_ms, timeout_ms;
+};
+
 struct conf {
     char *file; /* where it was read from */
     enum log_level log_level;
@@ -87,13 +106,7 @@ struct conf {
         int64_t websocket_idle_ms; /* 0: never */
     } timeouts;
 
-    struct {
-        bool is_on;
-        struct conf_addr addr;
-        char *username, *password_file;
-        struct conf_tls tls;
-        int64_t shards, wait_replicas, keep_ms, timeout_ms;
-    } redis;
+    struct conf_redis redis;
     struct {
         char *dir;
         int64_t size_bytes; /* per worker */

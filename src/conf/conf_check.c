@@ -168,6 +168,43 @@ static void check_admin(const struct check *c)
     }
 }
 
+static void check_user(const struct check *c, const char *prefix, const char *username, const char *password_file)
+{
+    char user[80], file[80];
+    snprintf(user, sizeof(user), "%s.username", prefix);
+    snprintf(file, sizeof(file), "%s.password_file", prefix);
+    check_file(c, place(c->root, file), file, password_file);
+    if (username && !password_file)
+        yaml_bad(c->errs, place(c->root, user), "%s: is \"%s\", but %s is missing", user, username, file);
+}
+
+void conf_check_redis(const struct conf_redis *r, const struct ynode *root, struct err_list *errs)
+{
+    struct check c = {.root = root, .errs = errs};
+    bool has_sentinel = conf_read_find(root, "redis.sentinel"), has_cluster = conf_read_find(root, "redis.cluster");
+    check_user(&c, "redis", r->username, r->password_file);
+    check_user(&c, "redis.sentinel", r->sentinel.username, r->sentinel.password_file);
+    if (has_sentinel && (!r->sentinel.master || !r->sentinel.n))
+        yaml_bad(errs, place(root, "redis.sentinel"),
+                 "redis.sentinel: master and addresses belong together, must both be given");
+    if (has_cluster && !r->cluster.n)
+        yaml_bad(errs, place(root, "redis.cluster"), "redis.cluster: has no addresses, must have at least one");
+    if (has_sentinel && has_cluster)
+        yaml_bad(errs, place(root, "redis.cluster"),
+                 "redis.cluster: stands beside redis.sentinel, must be one of them");
+    if ((has_sentinel || has_cluster) && conf_read_find(root, "redis.address"))
+        yaml_bad(errs, place(root, "redis.address"), "redis.address: stands beside redis.%s, must be one of them",
+                 has_cluster ? "cluster" : "sentinel");
+    for (size_t i = 0; i < r->cluster.n + r->sentinel.n; i++) {
+        bool is_sentinel = i >= r->cluster.n;
+        const struct conf_addr *a = is_sentinel ? &r->sentinel.addr[i - r->cluster.n] : &r->cluster.addr[i];
+        if (a->path)
+            yaml_bad(errs, place(root, is_sentinel ? "redis.sentinel.addresses" : "redis.cluster.addresses"),
+                     "redis.%s.addresses: \"%s\" is a Unix socket, must be HOST:PORT",
+                     is_sentinel ? "sentinel" : "cluster", a->text);
+    }
+}
+
 void conf_check(const struct conf *conf, const struct ynode *root, struct err_list *errs)
 {
     struct check c = {.conf = conf, .root = root, .errs = errs};
@@ -179,10 +216,7 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     check_control(&c);
     check_limits(&c);
     check_client_tls(&c, &conf->redis.tls, conf_read_find(root, "redis.tls"), "redis.tls");
-    check_file(&c, place(root, "redis.password_file"), "redis.password_file", conf->redis.password_file);
-    if (conf->redis.username && !conf->redis.password_file)
-        yaml_bad(errs, place(root, "redis.username"), "redis.username: is \"%s\", but redis.password_file is missing",
-                 conf->redis.username);
+    conf_check_redis(&conf->redis, root, errs);
     check_steps(&c, conf->reminders.unanswered, conf->reminders.n_unanswered, "reminders.unanswered");
     check_steps(&c, conf->reminders.stale_case, conf->reminders.n_stale_case, "reminders.stale_case");
 }

@@ -6,3 +6,5 @@
 
 /* Reports into errs; `root` gives the places. Items of lists stand in the same order in both. */
 void conf_check(const struct conf *c, const struct ynode *root, struct err_list *errs);
+/* The part about Redis, for the dashboard's configuration as well. */
+void conf_check_redis(const struct conf_redis *r, const struct ynode *root, struct err_list *errs);

@@ -17,18 +17,21 @@ enum {
 
 /* ---- a new link ---- */
 
+/* What is known of cg:meta holds until it is read again: with one server its answer comes before those to the lanes, in
+ * a Cluster the master that keeps it may be away while others work. */
 static void on_up(void *ctx)
 {
     struct pump *p = ctx;
-    p->meta_shards = 0;
-    p->is_meta_asked = false;
+    p->is_meta_fresh = false;
     p->meta_retry_ms = 0;
+    p->n_news++;
     for (struct pump_ring *pr = p->rings; pr; pr = pr->next)
         for (unsigned s = 0; s < ring_shards(pr->ring); s++)
             lane_forget(&pr->lane[s]);
-    pump_ask_time(p, clock_mono_ms());
-    pump_ask_info(p);
-    pump_ask_meta(p);
+    if (p->info_connects != redis_connects(p->o.redis))
+        pump_ask_info(p);
+    if (!p->is_meta_asked)
+        pump_ask_meta(p);
 }
 
 /* ---- a ring: finding records, letting go of them ---- */
@@ -92,12 +95,24 @@ static uint64_t kept_long_enough(struct pump_ring *pr, int64_t now_ms)
     return pos;
 }
 
+/* Does each lane know what the master has that now serves its shard? While one does not, that master may turn out to
+ * have less than another one confirmed. */
+static bool is_settled(const struct pump *p, const struct pump_ring *pr)
+{
+    if (p->meta_shards != ring_shards(pr->ring))
+        return p->meta_shards && p->is_meta_fresh; /* never sent, so all that is confirmed was so long ago */
+    for (unsigned s = 0; s < ring_shards(pr->ring); s++)
+        if (pr->lane[s].state != LANE_READY && pr->lane[s].state != LANE_SENT)
+            return false;
+    return true;
+}
+
 /* Confirmed records stay as long as there is plenty of room: should Redis forget some, they can be sent again. A ring
  * about to refuse events lets go of all that is confirmed: a sure loss is worse than a possible one. */
 static uint64_t releasable(struct pump *p, struct pump_ring *pr, uint64_t confirmed, int64_t now_ms)
 {
     uint64_t tail = ring_tail(pr->ring), used = ring_head(pr->ring) - tail, capacity = ring_capacity_bytes(pr->ring);
-    uint64_t safe = kept_long_enough(pr, now_ms);
+    uint64_t safe = is_settled(p, pr) ? kept_long_enough(pr, now_ms) : tail;
     if (p->o.wait_replicas)
         safe = pr->waited = MIN_OF(pr->waited, confirmed);
     safe = MAX_OF(MIN_OF(safe, confirmed), tail);
@@ -204,24 +219,27 @@ static bool turn_rings(struct pump *p, int64_t now_ms)
 /* ---- replicas ---- */
 
 /* WAIT speaks of all that this connection saw before it, and every command counts as seeing: what was confirmed when it
- * was sent is what the replicas then have. */
+ * was sent is what the replicas then have. In a Cluster each master is asked, and all must say so. */
 static void on_wait(void *ctx, const struct redis_reply *reply)
 {
     struct pump *p = ctx;
     int64_t n;
-    p->is_wait_asked = false;
-    bool is_enough = redis_get_int(reply, &n) && n >= p->o.wait_replicas;
+    if (!redis_get_int(reply, &n) || n < p->o.wait_replicas) {
+        p->is_wait_short = true;
+        if (reply->kind == REDIS_INT)
+            log_event_limited(&p->wait_limit, LOG_WARN, "replicas_behind", "confirmed_by=%" PRId64 " wanted=%u",
+                              reply->integer, p->o.wait_replicas);
+    }
+    if (--p->n_waits)
+        return;
+    bool is_enough = !p->is_wait_short && p->wait_news == p->n_news;
     for (struct pump_ring *pr = p->rings; pr; pr = pr->next) {
         if (is_enough)
             pr->waited = MAX_OF(pr->waited, pr->wait_pos);
         pr->wait_pos = 0;
     }
-    if (is_enough)
-        return;
-    p->wait_retry_ms = clock_mono_ms() + WAIT_RETRY_MS;
-    if (reply->kind == REDIS_INT)
-        log_event_limited(&p->wait_limit, LOG_WARN, "replicas_behind", "confirmed_by=%" PRId64 " wanted=%u",
-                          reply->integer, p->o.wait_replicas);
+    if (!is_enough)
+        p->wait_retry_ms = clock_mono_ms() + WAIT_RETRY_MS;
 }
 
 static void ask_wait(struct pump *p, int64_t now_ms)
@@ -229,15 +247,18 @@ static void ask_wait(struct pump *p, int64_t now_ms)
     bool has_news = false;
     for (struct pump_ring *pr = p->rings; pr; pr = pr->next)
         has_news |= ring_confirmed(pr->ring) > pr->waited;
-    if (!has_news || p->is_wait_asked || now_ms < p->wait_retry_ms)
+    if (!has_news || p->n_waits || now_ms < p->wait_retry_ms || !redis_is_whole(p->o.redis))
         return;
     for (struct pump_ring *pr = p->rings; pr; pr = pr->next)
         pr->wait_pos = ring_confirmed(pr->ring);
     char n[16], ms[24];
     snprintf(n, sizeof(n), "%u", p->o.wait_replicas);
     snprintf(ms, sizeof(ms), "%" PRId64, MAX_OF(MIN_OF(p->o.timeout_ms / 2, WAIT_MAX_MS), 1));
-    p->is_wait_asked = true;
-    redis_command_str(p->o.redis, on_wait, p, "WAIT", n, ms, NULL);
+    p->is_wait_short = false;
+    p->wait_news = p->n_news;
+    p->n_waits = (unsigned)redis_masters(p->o.redis);
+    for (size_t i = 0, masters = p->n_waits; i < masters; i++)
+        redis_command_at_str(p->o.redis, i, on_wait, p, "WAIT", n, ms, NULL);
 }
 
 /* ---- life ---- */
@@ -251,10 +272,8 @@ static void on_tick(void *ctx)
         p->meta_shards = 0;
     bool is_busy = turn_rings(p, now_ms);
     if (is_up) {
-        if (!p->meta_shards && !p->is_meta_asked && now_ms >= p->meta_retry_ms)
+        if (!p->is_meta_fresh && !p->is_meta_asked && now_ms >= p->meta_retry_ms)
             pump_ask_meta(p);
-        if (!p->is_time_asked && now_ms >= p->time_due_ms)
-            pump_ask_time(p, now_ms);
         if (p->o.wait_replicas && p->meta_shards)
             ask_wait(p, now_ms);
     }
@@ -298,7 +317,7 @@ static void add(struct pump *p, struct ring *r, bool is_orphan)
     pr->confirmed_at_open = ring_confirmed(r);
     pr->lane = xcalloc(ring_shards(r), sizeof(*pr->lane));
     for (unsigned s = 0; s < ring_shards(r); s++)
-        pr->lane[s] = (struct lane){.pump = p, .ring = pr, .shard = s};
+        lane_init(&pr->lane[s], p, pr, s);
     pr->next = p->rings;
     p->rings = pr;
 }
@@ -348,7 +367,7 @@ void pump_get_state(const struct pump *p, struct pump_state *out)
 {
     *out = p->total;
     out->is_ready = redis_is_up(p->o.redis) && p->meta_shards == p->o.n_shards;
-    out->clock_offset_ms = p->offset_ms;
+    out->clock_offset_ms = redis_clock_offset_worst_ms(p->o.redis);
     for (const struct pump_ring *pr = p->rings; pr; pr = pr->next)
         add_ring_state(pr, out);
     snprintf(out->trouble, sizeof(out->trouble), "%s", p->trouble);

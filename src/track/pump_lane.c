@@ -108,26 +108,45 @@ static void pause_lane(struct lane *l, const char *why)
     snprintf(p->trouble, sizeof(p->trouble), "shard %u: %s", l->shard, why);
     log_event_limited(&p->pause_limit, LOG_WARN, "pump_paused", "shard=%u ring=%s for_ms=%" PRId64 " why=\"%s\"",
                       l->shard, ring_id(l->ring->ring), l->backoff_ms, why);
+    l->is_stale = false;
     set_state(l, LANE_PAUSED);
 }
 
 /* Without a link nothing is known but that the next link has to ask. */
 static void on_error(struct lane *l, const struct redis_reply *reply)
 {
-    if (redis_has_code(reply, "LINK") || redis_has_code(reply, "TIMEOUT")) {
-        set_state(l, LANE_UNKNOWN);
-        return;
-    }
     char why[160];
-    pause_lane(l, redis_text(reply, why));
-    if (redis_has_code(reply, "READONLY")) /* the address may lead to the new master by now */
-        redis_reconnect(l->pump->o.redis, "the server became a replica (READONLY)");
+    if (redis_has_code(reply, "LINK") || redis_has_code(reply, "TIMEOUT")) {
+        l->is_stale = false;
+        set_state(l, LANE_UNKNOWN);
+    } else {
+        pause_lane(l, redis_text(reply, why));
+    }
 }
 
 void lane_forget(struct lane *l)
 {
-    if (!lane_is_waiting(l)) /* those end by their callbacks */
+    if (lane_is_waiting(l)) /* those end by their callbacks */
+        l->is_stale = true;
+    else
         set_state(l, LANE_UNKNOWN);
+}
+
+/* The answer came from a master that may no longer be the one. */
+static bool drop_stale(struct lane *l)
+{
+    bool was_stale = l->is_stale;
+    l->is_stale = false;
+    if (was_stale)
+        set_state(l, LANE_UNKNOWN);
+    return was_stale;
+}
+
+void lane_init(struct lane *l, struct pump *p, struct pump_ring *pr, unsigned shard)
+{
+    struct schema_keys keys;
+    schema_apply_keys(shard, &keys);
+    *l = (struct lane){.pump = p, .ring = pr, .shard = shard, .slot = redis_slot(keys.span[KEY_APPLIED])};
 }
 
 /* ---- what Redis has ---- */
@@ -182,6 +201,8 @@ static void on_applied(void *ctx, const struct redis_reply *reply)
     int64_t applied = 0;
     if (redis_is_error(reply)) {
         on_error(l, reply);
+    } else if (drop_stale(l)) {
+        return;
     } else if (reply->kind != REDIS_NIL && (!redis_get_int(reply, &applied) || applied < 0)) {
         pause_lane(l, "the last applied number is no number");
     } else {
@@ -290,6 +311,8 @@ static void on_batch(void *ctx, const struct redis_reply *reply)
     p->total.applied += (uint64_t)applied;
     p->total.dup += (uint64_t)dup;
     count_gap(l);
+    if (drop_stale(l))
+        return;
     int64_t before = l->applied;
     if (!accept_applied(l, last)) {
         set_state(l, LANE_UNKNOWN);
@@ -312,7 +335,7 @@ static void send_batch(struct lane *l)
     char number[PUMP_BATCH][NUMBER_LEN], offset[NUMBER_LEN], count[NUMBER_LEN];
     fill_batch(l, &b);
     schema_apply_keys(l->shard, &keys);
-    snprintf(offset, sizeof(offset), "%" PRId64, p->offset_ms);
+    snprintf(offset, sizeof(offset), "%" PRId64, redis_clock_offset_ms(p->o.redis, l->slot));
     snprintf(count, sizeof(count), "%zu", b.n);
     size_t n = 0;
     arg[n++] = span_str(p->schema);
@@ -335,7 +358,7 @@ bool lane_turn(struct lane *l, int64_t now_ms)
 {
     if (l->state == LANE_PAUSED && now_ms >= l->resume_ms)
         set_state(l, LANE_UNKNOWN);
-    if (!redis_is_up(l->pump->o.redis) || redis_in_flight_bytes(l->pump->o.redis) > IN_FLIGHT_BYTES)
+    if (!redis_can_send(l->pump->o.redis, l->slot, IN_FLIGHT_BYTES))
         return lane_is_waiting(l);
     if (l->state == LANE_UNKNOWN && !l->has_conflict)
         ask_applied(l);

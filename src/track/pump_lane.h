@@ -27,8 +27,9 @@ struct pump_ring;
 struct lane {
     struct pump *pump;
     struct pump_ring *ring;
-    unsigned shard;
+    unsigned shard, slot; /* slot: of its keys in a Cluster */
     enum lane_state state;
+    bool is_stale; /* waiting for an answer from a master that may no longer be the one */
     uint64_t *pos; /* circular, cap is a power of two */
     size_t cap, first, done, n;
     int64_t applied;       /* number that Redis told last */
@@ -62,11 +63,13 @@ struct pump {
     struct redis_script *script;
     struct timer *tick;
     struct pump_ring *rings;
-    unsigned meta_shards; /* 0: not known on this connection */
-    bool is_meta_asked, is_refused_told;
+    unsigned meta_shards; /* 0: not known */
+    bool is_meta_asked, is_meta_fresh, is_refused_told;
     int64_t meta_retry_ms;
-    int64_t offset_ms, time_sent_ms, time_due_ms;
-    bool has_offset, is_time_asked, is_wait_asked;
+    uint64_t info_connects;     /* when the servers were asked for their settings */
+    uint64_t n_news, wait_news; /* on_up calls; at the time of the WAITs under way */
+    unsigned n_waits;           /* answers awaited */
+    bool is_wait_short;
     int64_t wait_retry_ms;
     struct pump_state total; /* counters only */
     char trouble[200];
@@ -75,9 +78,9 @@ struct pump {
 
 /* pump_meet.c: questions to the server that the link leads to. */
 void pump_ask_meta(struct pump *p);
-void pump_ask_time(struct pump *p, int64_t now_ms);
 void pump_ask_info(struct pump *p);
 
+void lane_init(struct lane *l, struct pump *p, struct pump_ring *pr, unsigned shard);
 /* The record was found in the ring. `is_done`: an earlier run saw it confirmed. */
 void lane_push(struct lane *l, const struct ring_record *rec, uint64_t pos, bool is_done);
 /* Records before pos will be overwritten. */
@@ -90,7 +93,7 @@ static inline bool lane_is_waiting(const struct lane *l)
 {
     return l->state == LANE_ASKED || l->state == LANE_SENT;
 }
-/* The link came up anew. */
+/* A link came up, or another master serves something: what is applied is to be asked again. */
 void lane_forget(struct lane *l);
 /* Is it known what Redis has, or that it cannot be? */
 static inline bool lane_is_settled(const struct lane *l)

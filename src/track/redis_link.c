@@ -6,8 +6,13 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "track/redis_route.h"
 
-static void list_push(struct pending_list *l, struct pending *p)
+enum { HEALTH_MS = 2000 };
+
+/* ---- commands on their way ---- */
+
+void list_push(struct pending_list *l, struct pending *p)
 {
     if (!l->first)
         l->last = &l->first;
@@ -29,7 +34,53 @@ static struct pending *list_pop(struct pending_list *l)
     return p;
 }
 
-void link_set_state(struct redis *r, enum link_state to)
+void pending_end(struct pending *p, const struct redis_reply *reply)
+{
+    if (p->fn)
+        p->fn(p->ctx, reply);
+    free(p->wire);
+    free(p);
+}
+
+void list_end(struct pending_list *l, const char *text)
+{
+    struct pending *p = l->first;
+    *l = (struct pending_list){0};
+    while (p) {
+        struct pending *next = p->next;
+        struct redis_reply reply = {.kind = REDIS_ERROR, .text = span_str(text ? text : p->refusal)};
+        pending_end(p, &reply);
+        p = next;
+    }
+}
+
+struct pending *link_pending_new(redis_fn fn, void *ctx)
+{
+    struct pending *p = xcalloc(1, sizeof(*p));
+    p->fn = fn;
+    p->ctx = ctx;
+    p->slot = SLOT_ANY;
+    return p;
+}
+
+void link_send(struct link *l, struct pending *p, const char *wire)
+{
+    p->sent_ms = clock_mono_ms();
+    list_push(&l->awaiting, p);
+    stream_write(l->stream, wire, p->bytes);
+}
+
+void link_command(struct link *l, redis_fn fn, void *ctx, size_t argc, const struct span *argv)
+{
+    struct pending *p = link_pending_new(fn, ctx);
+    char *wire = wire_format(argc, argv, &p->bytes);
+    link_send(l, p, wire);
+    free(wire);
+}
+
+/* ---- states ---- */
+
+void link_set_state(struct link *l, enum link_state to)
 {
     static const char *const names[] = {
 #define X(id, name) name,
@@ -42,305 +93,214 @@ void link_set_state(struct redis *r, enum link_state to)
         [LINK_GREETING] = 1 << LINK_UP | 1 << LINK_WAITING,
         [LINK_UP] = 1 << LINK_WAITING,
     };
-    if (!(legal[r->state] & 1 << to))
+    if (!(legal[l->state] & 1 << to))
         abort();
-    log_event(LOG_DEBUG, "redis_state", "host=%s from=%s to=%s", r->host, names[r->state], names[to]);
-    r->state = to;
+    log_event(LOG_DEBUG, "redis_state", "host=%s port=%u from=%s to=%s", l->host ? l->host : "?", l->port,
+              names[l->state], names[to]);
+    l->state = to;
 }
 
-static void end_pending(struct pending *p, const struct redis_reply *reply)
+static void close_stream(struct link *l)
 {
-    if (p->fn)
-        p->fn(p->ctx, reply);
-    free(p->repeat);
-    free(p);
-}
-
-static void end_with_error(struct pending *p, const char *text)
-{
-    struct redis_reply reply = {.kind = REDIS_ERROR, .text = span_str(text)};
-    end_pending(p, &reply);
-}
-
-/* Takes the list as it is now: what callbacks add is for a later turn. */
-static void end_list(struct pending_list *l, const char *text)
-{
-    struct pending *p = l->first;
-    *l = (struct pending_list){0};
-    while (p) {
-        struct pending *next = p->next;
-        end_with_error(p, text ? text : p->refusal);
-        p = next;
-    }
-}
-
-static void on_refuse(void *ctx)
-{
-    struct redis *r = ctx;
-    end_list(&r->refused, NULL);
-}
-
-void link_refuse(struct redis *r, struct pending *p, const char *why)
-{
-    p->refusal = why;
-    list_push(&r->refused, p);
-    timer_start(r->refuse, 0, false);
-}
-
-static void close_stream(struct redis *r)
-{
-    stream_close(&r->stream);
-    wire_free(&r->wire);
-    timer_stop(r->watch);
+    stream_close(&l->stream);
+    wire_free(&l->wire);
+    timer_stop(l->watch);
+    timer_stop(l->health);
 }
 
 /* Half to the whole of the back-off, so that the gateways of a cluster do not come back all at once. */
-static void drop_link(struct redis *r, const char *why, bool is_timeout)
+static void drop_link(struct link *l, const char *why, bool is_timeout)
 {
-    bool was_up = r->state == LINK_UP;
-    snprintf(r->last_error, sizeof(r->last_error), "%s", why);
-    log_event_limited(&r->limit, LOG_WARN, was_up ? "redis_lost" : "redis_unreachable", "host=%s port=%u why=\"%s\"",
-                      r->host, r->o.port, why);
-    close_stream(r);
-    link_set_state(r, LINK_WAITING);
-    r->want_drop = false;
-    int64_t wait = r->backoff_ms / 2 + (int64_t)(rand_u64() % (uint64_t)(r->backoff_ms / 2 + 1));
-    r->backoff_ms = MIN_OF(2 * r->backoff_ms, BACKOFF_MAX_MS);
-    timer_start(r->retry, wait, false);
+    struct redis *r = l->owner;
+    bool was_up = l->state == LINK_UP;
+    if (!l->is_dead && !l->is_leaving) {
+        snprintf(r->last_error, sizeof(r->last_error), "%s", why);
+        log_event_limited(&r->limit, LOG_WARN, was_up ? "redis_lost" : "redis_unreachable",
+                          "host=%s port=%u why=\"%s\"", l->host, l->port, why);
+    }
+    close_stream(l);
+    link_set_state(l, LINK_WAITING);
+    l->want_drop = l->is_leaving = false;
+    int64_t wait = l->backoff_ms / 2 + (int64_t)(rand_u64() % (uint64_t)(l->backoff_ms / 2 + 1));
+    l->backoff_ms = MIN_OF(2 * l->backoff_ms, BACKOFF_MAX_MS);
+    if (!l->is_dead)
+        timer_start(l->retry, wait, false);
     char text[240];
     snprintf(text, sizeof(text), "%s %s", is_timeout ? "TIMEOUT" : "LINK", why);
-    end_list(&r->awaiting, text);
+    list_end(&l->awaiting, text);
+    if (!l->is_dead)
+        route_link_lost(l, why);
 }
 
 /* In the middle of a callback the link is dropped only when the callback has returned. */
-void link_drop_soon(struct redis *r, const char *why)
+void link_drop_soon(struct link *l, const char *why)
 {
-    if (r->state == LINK_WAITING)
+    if (l->state == LINK_WAITING)
         return;
-    if (!r->is_busy) {
-        drop_link(r, why, false);
+    if (!l->is_busy) {
+        char text[200];
+        snprintf(text, sizeof(text), "%s", why);
+        drop_link(l, text, false);
         return;
     }
-    r->want_drop = true;
-    snprintf(r->drop_why, sizeof(r->drop_why), "%s", why);
+    l->want_drop = true;
+    snprintf(l->drop_why, sizeof(l->drop_why), "%s", why);
 }
 
-/* ---- up ---- */
-
-void link_send(struct redis *r, struct pending *p, const char *wire)
+void link_is_up(struct link *l)
 {
-    p->sent_ms = clock_mono_ms();
-    list_push(&r->awaiting, p);
-    stream_write(r->stream, wire, p->bytes);
-}
-
-static void on_up_due(void *ctx)
-{
-    struct redis *r = ctx;
-    for (size_t i = 0; i < r->n_up && r->state == LINK_UP; i++) {
-        if (r->up_is_due[i]) {
-            r->up_is_due[i] = false;
-            r->up_fn[i](r->up_ctx[i]);
-        }
-    }
-}
-
-void link_is_up(struct redis *r)
-{
-    link_set_state(r, LINK_UP);
-    r->backoff_ms = BACKOFF_MIN_MS;
-    r->connects++;
-    log_event(LOG_INFO, "redis_up", "host=%s port=%u", r->host, r->o.port);
-    for (size_t i = 0; i < r->n_up; i++)
-        r->up_is_due[i] = true;
-    timer_start(r->notify, 0, false);
+    link_set_state(l, LINK_UP);
+    l->backoff_ms = BACKOFF_MIN_MS;
+    timer_start(l->health, HEALTH_MS, true);
+    route_link_up(l);
 }
 
 /* ---- receiving ---- */
 
 static void on_open(void *ctx)
 {
-    struct redis *r = ctx;
-    link_set_state(r, LINK_GREETING);
-    r->wire = wire_new();
-    timer_start(r->watch, MAX_OF(r->o.timeout_ms / 4, 10), true);
-    login_begin(r);
+    struct link *l = ctx;
+    link_set_state(l, LINK_GREETING);
+    l->wire = wire_new();
+    timer_start(l->watch, MAX_OF(l->owner->timeout_ms / 4, 10), true);
+    login_begin(l);
 }
 
-static void repeat_script(struct redis *r, struct pending *p)
+/* Scripts: loaded and sent again. Wherever it went is where it ends. */
+static bool repeat_script(struct link *l, struct pending *p, const struct redis_reply *reply)
 {
-    char *wire = p->repeat;
-    p->repeat = NULL;
-    login_load_script(r, p->script);
-    link_send(r, p, wire);
-    free(wire);
+    if (!p->script || p->hops || l->want_drop || !redis_has_code(reply, "NOSCRIPT"))
+        return false;
+    p->hops++;
+    login_load_script(l, p->script);
+    link_send(l, p, p->wire);
+    return true;
 }
 
-static void take_reply(struct redis *r, struct redis_reply *reply)
+static void take_reply(struct link *l, struct redis_reply *reply)
 {
-    struct pending *p = list_pop(&r->awaiting);
+    if (l->role == LINK_SENTINEL && sentinel_take_push(l, reply)) {
+        redis_reply_free(reply);
+        return;
+    }
+    struct pending *p = list_pop(&l->awaiting);
     if (!p)
-        link_drop_soon(r, "an answer to nothing");
-    else if (p->repeat && redis_has_code(reply, "NOSCRIPT") && !r->want_drop)
-        repeat_script(r, p);
-    else
-        end_pending(p, reply);
+        link_drop_soon(l, "an answer to nothing");
+    else if (!repeat_script(l, p, reply) && !route_take_over(l, p, reply))
+        pending_end(p, reply);
     redis_reply_free(reply);
 }
 
 static size_t on_data(void *ctx, struct span in)
 {
-    struct redis *r = ctx;
+    struct link *l = ctx;
     struct redis_reply *reply;
     struct err e;
     int rc = 0;
-    r->is_busy = true;
-    wire_feed(r->wire, in);
-    while (!r->want_drop && (rc = wire_next(r->wire, &reply, &e)) > 0)
-        take_reply(r, reply);
-    if (rc < 0 && !r->want_drop)
-        link_drop_soon(r, e.text);
-    r->is_busy = false;
-    if (r->want_drop)
-        drop_link(r, r->drop_why, false);
+    l->is_busy = true;
+    wire_feed(l->wire, in);
+    while (!l->want_drop && (rc = wire_next(l->wire, &reply, &e)) > 0)
+        take_reply(l, reply);
+    if (rc < 0 && !l->want_drop)
+        link_drop_soon(l, e.text);
+    l->is_busy = false;
+    if (l->want_drop)
+        drop_link(l, l->drop_why, false);
     return in.n;
 }
 
 static void on_end(void *ctx, const char *why)
 {
-    struct redis *r = ctx;
+    struct link *l = ctx;
     char text[200];
     snprintf(text, sizeof(text), "%s", why);
-    drop_link(r, text, false);
+    drop_link(l, text, false);
 }
 
 static void on_watch(void *ctx)
 {
-    struct redis *r = ctx;
-    const struct pending *oldest = r->awaiting.first;
-    if (!oldest || clock_mono_ms() - oldest->sent_ms < r->o.timeout_ms)
+    struct link *l = ctx;
+    const struct pending *oldest = l->awaiting.first;
+    if (!oldest || clock_mono_ms() - oldest->sent_ms < l->owner->timeout_ms)
         return;
     char why[80];
-    snprintf(why, sizeof(why), "no answer within %" PRId64 " ms", r->o.timeout_ms);
-    drop_link(r, why, true);
+    snprintf(why, sizeof(why), "no answer within %" PRId64 " ms", l->owner->timeout_ms);
+    drop_link(l, why, true);
+}
+
+/* ---- connecting ---- */
+
+static void connect_now(struct link *l)
+{
+    static const struct stream_handlers handlers = {on_open, on_data, on_end};
+    const struct redis *r = l->owner;
+    struct stream_options o = {.host = l->host,
+                               .port = l->port,
+                               .connect_timeout_ms = r->timeout_ms,
+                               .tls = r->tls,
+                               .server_name = r->server_name};
+    struct err e;
+    timer_stop(l->retry);
+    link_set_state(l, LINK_CONNECTING);
+    l->stream = stream_open(r->loop, &o, &handlers, l, &e);
+    if (!l->stream)
+        drop_link(l, e.text, false);
 }
 
 static void on_retry(void *ctx)
 {
-    static const struct stream_handlers handlers = {on_open, on_data, on_end};
-    struct redis *r = ctx;
-    struct stream_options o = {.host = r->host,
-                               .port = r->o.port,
-                               .connect_timeout_ms = r->o.timeout_ms,
-                               .tls = r->o.tls,
-                               .server_name = r->server_name};
-    struct err e;
-    link_set_state(r, LINK_CONNECTING);
-    r->stream = stream_open(r->loop, &o, &handlers, r, &e);
-    if (!r->stream)
-        drop_link(r, e.text, false);
+    struct link *l = ctx;
+    if (route_choose_address(l))
+        connect_now(l);
+}
+
+void link_dial(struct link *l, const char *host, uint16_t port)
+{
+    char *copy = xstrdup(host);
+    free(l->host);
+    l->host = copy;
+    l->port = port;
+    if (l->state == LINK_WAITING)
+        connect_now(l);
 }
 
 /* ---- life ---- */
 
-static char *copy_or_null(const char *s)
+struct link *link_new(struct redis *owner, enum link_role role, const char *host, uint16_t port)
 {
-    return s ? xstrdup(s) : NULL;
+    struct link *l = xcalloc(1, sizeof(*l));
+    l->owner = owner;
+    l->role = role;
+    l->host = host ? xstrdup(host) : NULL;
+    l->port = port;
+    l->backoff_ms = BACKOFF_MIN_MS;
+    l->retry = timer_new(owner->loop, on_retry, l);
+    l->watch = timer_new(owner->loop, on_watch, l);
+    l->health = timer_new(owner->loop, login_on_health, l);
+    if (host)
+        timer_start(l->retry, 0, false);
+    return l;
 }
 
-struct redis *redis_new(struct loop *l, const struct redis_options *o)
+void link_dispose(struct link *l)
 {
-    struct redis *r = xcalloc(1, sizeof(*r));
-    r->loop = l;
-    r->o = *o;
-    r->host = xstrdup(o->host);
-    r->username = copy_or_null(o->username);
-    r->password_file = copy_or_null(o->password_file);
-    r->client_name = copy_or_null(o->client_name);
-    r->server_name = copy_or_null(o->server_name);
-    if (r->o.timeout_ms <= 0)
-        r->o.timeout_ms = 1000;
-    r->backoff_ms = BACKOFF_MIN_MS;
-    r->retry = timer_new(l, on_retry, r);
-    r->refuse = timer_new(l, on_refuse, r);
-    r->watch = timer_new(l, on_watch, r);
-    r->notify = timer_new(l, on_up_due, r);
-    timer_start(r->retry, 0, false);
-    return r;
+    l->is_dead = true;
+    timer_stop(l->retry);
+    l->next = l->owner->dead;
+    l->owner->dead = l;
+    timer_start(l->owner->bury, 0, false);
+    link_drop_soon(l, "the server is no longer one of ours");
 }
 
-void redis_free(struct redis **rp)
+void link_free(struct link *l)
 {
-    struct redis *r = *rp;
-    if (!r)
-        return;
-    close_stream(r);
-    r->state = LINK_WAITING;
-    while (r->awaiting.first || r->refused.first) { /* a callback may issue again; that ends, too */
-        end_list(&r->awaiting, "LINK closed");
-        end_list(&r->refused, "LINK closed");
-    }
-    timer_free(&r->retry);
-    timer_free(&r->refuse);
-    timer_free(&r->watch);
-    timer_free(&r->notify);
-    free(r->host);
-    free(r->username);
-    free(r->password_file);
-    free(r->client_name);
-    free(r->server_name);
-    free(r);
-    *rp = NULL;
-}
-
-void redis_on_up(struct redis *r, loop_fn fn, void *ctx)
-{
-    if (r->n_up == ON_UP_MAX)
-        abort();
-    r->up_fn[r->n_up] = fn;
-    r->up_ctx[r->n_up] = ctx;
-    r->up_is_due[r->n_up++] = r->state == LINK_UP;
-    if (r->state == LINK_UP)
-        timer_start(r->notify, 0, false);
-}
-
-bool redis_is_up(const struct redis *r)
-{
-    return r->state == LINK_UP && !r->want_drop;
-}
-
-size_t redis_in_flight(const struct redis *r)
-{
-    return r->awaiting.n;
-}
-
-size_t redis_in_flight_bytes(const struct redis *r)
-{
-    return r->awaiting.bytes;
-}
-
-void redis_reconnect(struct redis *r, const char *why)
-{
-    link_drop_soon(r, why);
-}
-
-const char *redis_last_error(const struct redis *r)
-{
-    return r->last_error;
-}
-
-uint64_t redis_connects(const struct redis *r)
-{
-    return r->connects;
-}
-
-struct redis_script *redis_script_add(struct redis *r, const char *text)
-{
-    if (r->n_scripts == SCRIPTS_MAX)
-        abort();
-    struct redis_script *s = &r->script[r->n_scripts++];
-    s->text = text;
-    if (r->state >= LINK_GREETING && !r->want_drop)
-        login_load_script(r, s);
-    return s;
+    close_stream(l);
+    l->state = LINK_WAITING;
+    while (l->awaiting.first) /* a callback may issue again; that ends, too */
+        list_end(&l->awaiting, "LINK closed");
+    timer_free(&l->retry);
+    timer_free(&l->watch);
+    timer_free(&l->health);
+    free(l->host);
+    free(l);
 }

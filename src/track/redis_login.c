@@ -1,9 +1,12 @@
+/* What is said on a link before and beside its users' commands. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <unistd.h>
 
-#include "track/redis_link.h"
+#include "base/clock.h"
+#include "track/redis_route.h"
 
-enum { PASSWORD_MAX = 4096 };
+enum { PASSWORD_MAX = 4096, TIME_EVERY_MS = 10000, SLOW_TRIP_MS = 50, OFFSET_WARN_MS = 500 };
 
 /* The first line's end is cut off, as editors leave it. */
 static int read_password(const char *path, char out[PASSWORD_MAX], struct err *e)
@@ -23,25 +26,132 @@ static int read_password(const char *path, char out[PASSWORD_MAX], struct err *e
     return 0;
 }
 
-static void finish_greeting(struct redis *r)
+/* ---- clock ---- */
+
+/* Redis TIME against the middle of the round trip (as Cristian 1989); a slow round trip says too little. */
+static void take_time(struct link *l, const struct redis_reply *reply)
 {
-    if (r->state != LINK_GREETING || r->want_drop || --r->greetings)
+    int64_t s, us, now = clock_wall_ms();
+    if (!redis_get_int(redis_item(reply, 0), &s) || !redis_get_int(redis_item(reply, 1), &us))
         return;
-    link_is_up(r);
+    if (l->has_offset && now - l->time_sent_ms > SLOW_TRIP_MS)
+        return;
+    l->offset_ms = s * 1000 + us / 1000 - (now + l->time_sent_ms) / 2;
+    l->has_offset = true;
+    if (llabs(l->offset_ms) > OFFSET_WARN_MS)
+        log_event(LOG_WARN, "redis_clock_offset", "host=%s port=%u ms=%" PRId64 " limit=%d", l->host, l->port,
+                  l->offset_ms, OFFSET_WARN_MS);
+}
+
+/* ---- role ---- */
+
+/* Not allowed to ask: then trouble is found only when it happens. */
+static void take_info(struct link *l, const struct redis_reply *reply)
+{
+    if (reply->kind != REDIS_TEXT)
+        return;
+    struct redis *r = l->owner;
+    struct span role = redis_info_field(reply->text, "role"), id = redis_info_field(reply->text, "master_replid");
+    if (span_is(role, "slave") && r->topology == TOPOLOGY_SENTINEL)
+        link_drop_soon(l, "the server is a replica");
+    if (span_is(role, "slave") && r->topology == TOPOLOGY_CLUSTER)
+        cluster_want_map(r);
+    if (!id.n || id.n >= sizeof(l->replid))
+        return;
+    bool is_other = l->replid[0] && !span_is(id, l->replid);
+    memcpy(l->replid, id.p, id.n);
+    l->replid[id.n] = 0;
+    if (is_other && l->state == LINK_UP) {
+        log_event(LOG_WARN, "redis_other_data", "host=%s port=%u replication_id=%s", l->host, l->port, l->replid);
+        route_changed(r);
+    }
+}
+
+static void on_time(void *ctx, const struct redis_reply *reply)
+{
+    take_time(ctx, reply);
+}
+
+static void on_info(void *ctx, const struct redis_reply *reply)
+{
+    take_info(ctx, reply);
+}
+
+static void ask_time(struct link *l, redis_fn fn)
+{
+    l->time_sent_ms = clock_wall_ms();
+    l->time_due_ms = clock_mono_ms() + TIME_EVERY_MS;
+    struct span argv[] = {span_str("TIME")};
+    link_command(l, fn, l, 1, argv);
+}
+
+static void ask_info(struct link *l, redis_fn fn)
+{
+    struct span argv[] = {span_str("INFO"), span_str("replication")};
+    link_command(l, fn, l, 2, argv);
+}
+
+/* The question is also what finds out that a server is gone, when nobody else has a question. */
+void login_on_health(void *ctx)
+{
+    struct link *l = ctx;
+    if (!link_takes_commands(l))
+        return;
+    if (l->role == LINK_SENTINEL) {
+        struct span argv[] = {span_str("PING")};
+        link_command(l, NULL, NULL, 1, argv);
+        return;
+    }
+    ask_info(l, on_info);
+    if (clock_mono_ms() >= l->time_due_ms)
+        ask_time(l, on_time);
+}
+
+/* ---- greeting ---- */
+
+static void on_second_time(void *ctx, const struct redis_reply *reply);
+static void on_second_info(void *ctx, const struct redis_reply *reply);
+
+static void finish_greeting(struct link *l)
+{
+    if (l->state != LINK_GREETING || l->want_drop || --l->greetings)
+        return;
+    if (l->role == LINK_SENTINEL || l->is_second_step) {
+        link_is_up(l);
+        return;
+    }
+    l->is_second_step = true;
+    l->greetings = 2;
+    ask_time(l, on_second_time);
+    ask_info(l, on_second_info);
+}
+
+static void on_second_time(void *ctx, const struct redis_reply *reply)
+{
+    struct link *l = ctx;
+    take_time(l, reply);
+    finish_greeting(l);
+}
+
+static void on_second_info(void *ctx, const struct redis_reply *reply)
+{
+    struct link *l = ctx;
+    take_info(l, reply);
+    finish_greeting(l);
 }
 
 /* A login that Redis refuses will be refused at once again: wait the longest. */
 static void on_greeting(void *ctx, const struct redis_reply *reply)
 {
-    struct redis *r = ctx;
-    if (r->state == LINK_GREETING && reply->kind == REDIS_ERROR) {
+    struct link *l = ctx;
+    if (l->state == LINK_GREETING && reply->kind == REDIS_ERROR) {
         char why[180], text[160];
         snprintf(why, sizeof(why), "login refused: %s", redis_text(reply, text));
-        if (!redis_has_code(reply, "LOADING"))
-            r->backoff_ms = BACKOFF_MAX_MS;
-        link_drop_soon(r, why);
+        if (!redis_has_code(reply, "LOADING") && !redis_has_code(reply, "MASTERDOWN"))
+            l->backoff_ms = BACKOFF_MAX_MS;
+        link_drop_soon(l, why);
     }
-    finish_greeting(r);
+    finish_greeting(l);
 }
 
 static void on_loaded(void *ctx, const struct redis_reply *reply)
@@ -53,53 +163,53 @@ static void on_loaded(void *ctx, const struct redis_reply *reply)
         log_event(LOG_ERROR, "redis_script_refused", "why=\"%s\"", redis_text(reply, (char[160]){0}));
 }
 
-static void greet(struct redis *r, redis_fn fn, void *ctx, size_t argc, const struct span *argv)
-{
-    struct pending *p = link_pending_new(fn, ctx);
-    char *wire = wire_format(argc, argv, &p->bytes);
-    link_send(r, p, wire);
-    free(wire);
-}
-
-void login_load_script(struct redis *r, struct redis_script *s)
+void login_load_script(struct link *l, struct redis_script *s)
 {
     struct span argv[] = {span_str("SCRIPT"), span_str("LOAD"), span_str(s->text)};
-    greet(r, on_loaded, s, 3, argv);
+    link_command(l, on_loaded, s, 3, argv);
 }
 
-static int send_auth(struct redis *r, struct err *e)
+static int send_auth(struct link *l, struct err *e)
 {
-    if (!r->password_file)
+    const struct redis *r = l->owner;
+    bool is_sentinel = l->role == LINK_SENTINEL;
+    const char *username = is_sentinel ? r->sentinel_username : r->username;
+    const char *file = is_sentinel ? r->sentinel_password_file : r->password_file;
+    if (!file)
         return 0;
     char password[PASSWORD_MAX];
-    if (read_password(r->password_file, password, e) < 0)
+    if (read_password(file, password, e) < 0)
         return -1;
     struct span argv[3] = {span_str("AUTH")};
     size_t argc = 1;
-    if (r->username)
-        argv[argc++] = span_str(r->username);
+    if (username)
+        argv[argc++] = span_str(username);
     argv[argc++] = span_str(password);
-    r->greetings++;
-    greet(r, on_greeting, r, argc, argv);
+    l->greetings++;
+    link_command(l, on_greeting, l, argc, argv);
     explicit_bzero(password, sizeof(password));
     return 0;
 }
 
-/* PING comes last: with its answer all before it was answered. (A script that Redis refuses shows at its first use.) */
-void login_begin(struct redis *r)
+/* PING comes last: with its answer all before it was answered. (A script that Redis refuses shows at its first use.)
+ * The clock is asked in a second step, so that its round trip is a short one. */
+void login_begin(struct link *l)
 {
+    struct redis *r = l->owner;
     struct err e;
-    r->greetings = 0;
-    if (send_auth(r, &e) < 0) {
-        link_drop_soon(r, e.text);
+    l->greetings = 0;
+    l->is_second_step = l->has_offset = false;
+    l->replid[0] = 0;
+    if (send_auth(l, &e) < 0) {
+        link_drop_soon(l, e.text);
         return;
     }
     struct span name[] = {span_str("CLIENT"), span_str("SETNAME"), span_str(r->client_name)};
     if (r->client_name)
-        greet(r, NULL, NULL, 3, name);
-    for (size_t i = 0; i < r->n_scripts; i++)
-        login_load_script(r, &r->script[i]);
+        link_command(l, NULL, NULL, 3, name);
+    for (size_t i = 0; l->role == LINK_DATA && i < r->n_scripts; i++)
+        login_load_script(l, &r->script[i]);
     struct span ping[] = {span_str("PING")};
-    r->greetings++;
-    greet(r, on_greeting, r, 1, ping);
+    l->greetings++;
+    link_command(l, on_greeting, l, 1, ping);
 }

@@ -80,14 +80,41 @@ struct redis_reply *redis_reply_copy(const struct redis_reply *reply)
     return r;
 }
 
-struct redis_options redis_options_of(const struct conf *conf)
+struct span redis_info_field(struct span info, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < info.n;) {
+        const uint8_t *end = memchr(info.p + i, '\n', info.n - i);
+        struct span line = span_of(info.p + i, end ? (size_t)(end - info.p) - i : info.n - i);
+        i += line.n + 1;
+        if (line.n && line.p[line.n - 1] == '\r')
+            line.n--;
+        if (line.n > n && line.p[n] == ':' && memcmp(line.p, name, n) == 0)
+            return span_from(line, n + 1);
+    }
+    return span_of("", 0);
+}
+
+struct redis_options redis_options_from(const struct conf_redis *c)
 {
     return (struct redis_options){
-        .host = conf->redis.addr.path ? conf->redis.addr.path : conf->redis.addr.host,
-        .port = conf->redis.addr.port,
-        .username = conf->redis.username,
-        .password_file = conf->redis.password_file,
-        .timeout_ms = conf->redis.timeout_ms,
-        .server_name = conf->redis.tls.server_name,
+        .host = c->addr.path ? c->addr.path : c->addr.host,
+        .port = c->addr.port,
+        .sentinel = c->sentinel.addr,
+        .n_sentinels = c->sentinel.n,
+        .master_name = c->sentinel.master,
+        .sentinel_username = c->sentinel.username,
+        .sentinel_password_file = c->sentinel.password_file,
+        .cluster = c->cluster.addr,
+        .n_cluster = c->cluster.n,
+        .username = c->username,
+        .password_file = c->password_file,
+        .timeout_ms = c->timeout_ms,
+        .server_name = c->tls.server_name,
     };
+}
+
+struct redis_options redis_options_of(const struct conf *conf)
+{
+    return redis_options_from(&conf->redis);
 }

@@ -42,3 +42,26 @@ def certificates(tmp_path_factory):
     openssl("x509", "-req", "-in", d / "server.csr", "-CA", d / "ca.pem", "-CAkey", d / "ca.key", "-CAcreateserial",
             "-days", "2", "-extfile", d / "ext", "-out", d / "server.pem")
     return d
+
+
+@pytest.fixture(scope="session")
+def topologies(tmp_path_factory, certificates):
+    """Started at first use, once per session."""
+    started = {}
+
+    def get(name):
+        from redis_topology import TOPOLOGIES
+        if name not in started:
+            started[name] = TOPOLOGIES[name](tmp_path_factory.mktemp("redis") / name, certificates)
+        return started[name]
+    yield get
+    for t in started.values():
+        t.stop()
+
+
+@pytest.fixture(params=["single", "sentinel", "cluster"])
+def topology(request, topologies):
+    """Redis in each of the ways it is deployed: empty, with TLS and an ACL user."""
+    t = topologies(request.param)
+    t.reset()
+    return t

@@ -143,7 +143,7 @@ limits:
   connections: 5000
 {limits}
 redis:
-  {f'address: {redis.socket}' if redis else 'enabled: false'}
+{getattr(redis, 'config', None) or (f'  address: {redis.socket}' if redis else '  enabled: false')}
 {redis_extra}
 {extra}
 """)
