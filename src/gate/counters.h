@@ -25,6 +25,8 @@
     X(units_other, "units_other_total", "Frames that carry no message")                                                \
     X(observe_skipped, "observe_skipped_total", "Backend messages too large or broken to be observed")                 \
     X(notices, "notices_total", "Notices shown to agents in their chat")                                               \
+    X(notices_uncounted, "notices_unshown_total", "Notices that an XMPP client's stream had no place for")             \
+    X(xmpp_foreign_resumes, "xmpp_foreign_resumptions_total", "XMPP resumptions of another node's sessions, refused")  \
     X(events_lost, "events_lost_total", "Events that found the ring full")                                             \
     X(captured, "captured_total", "Messages queued for the capture files")                                             \
     X(capture_dropped, "capture_dropped_total", "Messages left out of the capture: queue full or text too long")       \

@@ -13,6 +13,7 @@
 #include "gate/limits.h"
 #include "gate/session.h"
 #include "gate/xmpp_key.h"
+#include "gate/xmpp_ledger.h"
 
 enum { DRAIN_POLL_MS = 50, PUMP_GRACE_MS = 5000 };
 
@@ -162,14 +163,21 @@ static void start_checks(struct gate *g)
         upstream_start_checks(g->snap->upstream[i], g->loop);
 }
 
-static void load_xmpp_key(struct gate *g)
+/* What XMPP sessions need, before workers see the first listener with such a profile. */
+static void load_xmpp(struct gate *g, const struct snapshot *snap)
 {
-    struct err e;
+    const struct conf *c = snap->conf;
+    struct err e = {{0}};
     bool is_xmpp = false;
-    for (size_t i = 0; i < g->snap->conf->n_listeners; i++)
-        is_xmpp = is_xmpp || profile_xmpp(g->snap->entry[i].profile);
-    if (is_xmpp && xmpp_key_load(g->snap->conf->ring.dir, g->xmpp_key, &e) < 0)
+    for (size_t i = 0; i < c->n_listeners; i++)
+        is_xmpp = is_xmpp || profile_xmpp(snap->entry[i].profile);
+    if (!is_xmpp || g->xmpp_ledger)
+        return;
+    if (xmpp_key_load(c->ring.dir, g->xmpp_key, &e) < 0)
         log_event(LOG_WARN, "xmpp_key", "why=\"%s\" effect=\"refusals under way are lost at a restart\"", e.text);
+    g->xmpp_ledger = xmpp_ledger_open(c->ring.dir, (size_t)c->limits.connections, g->xmpp_key, &e);
+    if (*e.text)
+        log_event(LOG_WARN, "xmpp_ledger", "why=\"%s\" effect=\"at a restart XMPP clients cannot resume\"", e.text);
 }
 
 struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_list *errs)
@@ -190,7 +198,7 @@ struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_lis
         rc = start_tracking(g, &e);
         if (rc < 0)
             err_list_add(errs, "%s: %s", conf_path, e.text);
-        load_xmpp_key(g); /* in the folder that tracking may have made */
+        load_xmpp(g, g->snap); /* in the folder that tracking may have made */
     }
     if (rc == 0) {
         g->capture = capture_new(g->node_id, g->n_workers);
@@ -243,6 +251,7 @@ int gate_reload(struct gate *g, struct err_list *errs)
     conf_restart_needed(old->conf, now->conf, errs);
     for (size_t i = 0; i < errs->n; i++)
         log_event(LOG_WARN, "reload_needs_restart", "key=\"%s\"", errs->line[i]);
+    load_xmpp(g, now);
     for (unsigned i = 0; i < g->n_workers; i++)
         worker_post_snapshot(g->worker[i], now);
     move_checks(g, old, now);
@@ -315,6 +324,7 @@ void gate_stop(struct gate **gp)
         return;
     for (unsigned i = 0; g->worker && i < g->n_workers; i++)
         worker_free(&g->worker[i]);
+    xmpp_ledger_free(&g->xmpp_ledger);
     capture_free(&g->capture);
     if (g->track)
         track_stop(&g->track);

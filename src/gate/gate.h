@@ -30,8 +30,9 @@ struct gate {
     struct node *node;
     struct capture *capture;
     uint8_t xmpp_key[XMPP_KEY_BYTES];
-    struct track *track; /* NULL: redis.enabled is false */
-    _Atomic int mode;    /* enum mode; read by workers */
+    struct xmpp_ledger *xmpp_ledger; /* NULL: no listener takes XMPP */
+    struct track *track;             /* NULL: redis.enabled is false */
+    _Atomic int mode;                /* enum mode; read by workers */
     struct timer *mode_timer;
     int64_t mode_until_ms; /* wall time, 0: until changed */
     atomic_uint connections;

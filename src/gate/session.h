@@ -168,6 +168,8 @@ void ws_set_deadline_closing(struct session *s);
 void ws_close(struct session *s, int code, const char *reason, enum end_reason why);
 /* A whole frame for the client, as soon as no message of the backend is under way. */
 void ws_inject(struct session *s, uint8_t opcode, struct span payload);
+/* Would such a frame go out at once, behind all that the backend has sent? */
+bool ws_may_inject(const struct session *s);
 /* Whole messages as profile_refuse and profile_notice make them. */
 void ws_inject_all(struct session *s, const struct buf *payloads, const size_t *len, size_t n);
 void ws_backend_ended(struct session *s);

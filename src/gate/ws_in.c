@@ -45,6 +45,11 @@ bool ws_is_inject_full(const struct session *s)
     return s->ws && s->ws->inject.len > INJECT_BYTES_MARK;
 }
 
+bool ws_may_inject(const struct session *s)
+{
+    return s->state == SS_WS && is_gap(s->ws) && !s->ws->backend_closed && !ws_is_inject_full(s);
+}
+
 static void queue_frame(struct session *s, uint8_t opcode, struct span payload)
 {
     uint8_t head[WS_HEAD_MAX];
@@ -253,6 +258,12 @@ static bool take_stanza(struct session *s, struct span in, size_t *at, size_t *r
     enum parse p = ws_parse_head(rest, false, &h);
     *is_other = p == PARSE_BAD || (p == PARSE_DONE && (h.opcode != WS_TEXT || !h.fin ||
                                                        h.len > (uint64_t)s->w->snap->conf->limits.message_bytes));
+    if (*is_other && p == PARSE_DONE && h.opcode == WS_TEXT) {
+        size_t seen = MIN_OF((size_t)XMPP_WS_NAME, (size_t)h.len);
+        if (rest.n < h.head_len + seen)
+            return false;
+        xmpp_ws_pass(s, span_of(rest.p + h.head_len, seen));
+    }
     if (*is_other)
         return true;
     size_t total = p == PARSE_DONE ? h.head_len + (size_t)h.len : SIZE_MAX;

@@ -7,11 +7,13 @@
 #pragma once
 
 #include "gate/session.h"
+#include "gate/xmpp_sm.h"
 #include "proto/xmpp_stream.h"
 #include "proto/xmpp_write.h"
 
-struct xmpp_rooms;
+struct xmpp_cuts;
 struct xmpp_message;
+struct xmpp_rooms;
 struct judged;
 struct unit;
 
@@ -20,7 +22,6 @@ struct xmpp {
     bool is_framed;   /* over WebSocket */
     bool has_greeted; /* the client has a stream header */
     bool waits;       /* the server must answer first: SASL goes step by step */
-    bool counts;      /* stream management was asked for: stanzas may be swapped, not added or dropped */
     bool is_long_in;  /* in the middle of an element that is passed in parts */
     bool wants_restart;
     bool client_ended;          /* it has ended its stream */
@@ -32,8 +33,8 @@ struct xmpp {
     struct buf bind_id;         /* of the bind request under way */
     struct buf inject;          /* stanzas that wait for the end of a long element */
     uint64_t tried;             /* servers that did not answer, bits */
-    struct xmpp_rooms *rooms;   /* NULL: none yet */
-    uint64_t notices;           /* numbers their ids */
+    struct xmpp_sm sm;
+    struct xmpp_rooms *rooms; /* NULL: none yet */
 };
 
 /* Of the connection to the server. */
@@ -51,18 +52,28 @@ enum xmpp_fate {
     XMPP_REPLACED, /* the bytes in the worker's `emitted` */
 };
 
-/* xmpp_session.c: over TCP */
+/* xmpp_open.c: over TCP, before the server is connected */
 void xmpp_begin(struct session *s);
 /* The client's first byte begins TLS: the handshake was started, or nothing can be read yet. */
 bool xmpp_takes_tls(struct session *s);
+size_t xmpp_open_stream(struct session *s, struct span in);
+void xmpp_take_header(struct session *s, const struct xmpp_item *item);
+void xmpp_backend_open(struct session *s);
+
+/* xmpp_relay.c: each returns how many bytes it used. */
 size_t xmpp_from_client(struct session *s, struct span in);
 size_t xmpp_from_backend(struct session *s, struct span in);
-void xmpp_backend_open(struct session *s);
+
+/* xmpp_session.c */
 void xmpp_backend_ended(struct session *s);
 void xmpp_no_backend(struct session *s);
 void xmpp_drain(struct session *s);
 void xmpp_free(struct xmpp **x);
 struct xmpp *xmpp_new(struct session *s, bool is_framed);
+/* The gateway's own stream header, for a client that has none of the server. */
+void xmpp_greet(struct session *s);
+/* What is queued goes out, then both sides are closed. */
+void xmpp_linger(struct session *s, enum end_reason why);
 /* A stream error for the client and the end. */
 void xmpp_fail(struct session *s, const char *condition, enum end_reason why);
 
@@ -72,9 +83,15 @@ size_t xmpp_upstream_take(struct session *s, struct span in);
 
 /* xmpp_out.c */
 enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, uint64_t end);
-
 /* What the rules see of a message; the spans live until the next inspect_reset. */
 void xmpp_fill_unit(struct session *s, const struct xmpp_message *m, struct unit *u);
+
+/* xmpp_edit.c */
+/* The bare address as servers compare it; lives until the next inspect_reset. */
+struct span xmpp_lower_bare(struct worker *w, struct span jid);
+/* The element with the cuts made, in `emitted`; as it is when there are none; nothing of it when they cannot be made
+ * (`ok` false: one of them was not). Frees the cuts. */
+enum xmpp_fate xmpp_carry_out(struct session *s, const struct xmpp_item *item, struct xmpp_cuts *cuts, bool ok);
 /* The edited stanza in `emitted`; false: it cannot be made. */
 bool xmpp_edit(struct session *s, const struct xmpp_item *item, const struct xmpp_message *m, const struct judged *j);
 
@@ -85,9 +102,15 @@ enum xmpp_fate xmpp_take_published(struct session *s, const struct xmpp_item *it
 /* xmpp_in.c */
 enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item);
 
+/* xmpp_observe.c */
+void xmpp_observe(struct session *s, const struct xmpp_dom *d);
+
 /* xmpp_ws.c: whole messages of a WebSocket. */
 enum xmpp_fate xmpp_ws_out(struct session *s, struct span payload, uint64_t end);
 enum xmpp_fate xmpp_ws_in(struct session *s, struct span payload);
+/* A message of the server's is passed without being looked at; `begin`: its first XMPP_WS_NAME bytes. */
+enum { XMPP_WS_NAME = 10 };
+void xmpp_ws_pass(struct session *s, struct span begin);
 
 /* xmpp_refuse.c */
 /* What takes the place of a refused stanza. */
@@ -97,4 +120,5 @@ enum xmpp_fate xmpp_answer(struct session *s, const struct xmpp_dom *d);
 /* A stanza of the gateway's own for the client, between two of the server's. */
 void xmpp_inject(struct session *s, struct span stanza);
 void xmpp_flush_injected(struct session *s);
+/* False: this client's stream has no place for it now. */
 bool xmpp_notice(struct session *s, struct span conv, struct span text);

@@ -38,12 +38,6 @@ static void take_mechanism(struct session *s, struct span mechanism, struct span
         take_first(s, first);
 }
 
-static bool is_counting(const struct xmpp_dom *d, uint32_t i)
-{
-    return span_starts(xmpp_ns(d, i), span_str("urn:xmpp:sm:")) &&
-           (span_is(xmpp_name(d, i), "enable") || span_is(xmpp_name(d, i), "resume"));
-}
-
 static void take_sasl(struct session *s, const struct xmpp_dom *d)
 {
     struct xmpp *x = s->xmpp;
@@ -54,26 +48,24 @@ static void take_sasl(struct session *s, const struct xmpp_dom *d)
     x->waits = !x->is_framed; /* over WebSocket nothing is parsed anew */
 }
 
-static void take_sasl2(struct session *s, const struct xmpp_dom *d)
+static enum xmpp_fate take_sm(struct session *s, const struct xmpp_item *item)
 {
+    struct xmpp_cuts cuts = {.n = 0};
+    bool ok = xmpp_sm_out(s, item, &cuts);
+    return xmpp_carry_out(s, item, &cuts, ok);
+}
+
+static enum xmpp_fate take_sasl2(struct session *s, const struct xmpp_item *item)
+{
+    const struct xmpp_dom *d = item->dom;
     if (!xmpp_is(d, 0, NS_SASL2, "authenticate"))
-        return;
+        return XMPP_AS_IS;
     uint32_t first = xmpp_child(d, 0, NS_SASL2, "initial-response");
     take_mechanism(s, xmpp_attr(d, 0, "mechanism"), first ? xmpp_text(d, first) : span_of("", 0));
-    for (uint32_t i = 1; i < d->node[0].end; i++)
-        s->xmpp->counts = s->xmpp->counts || is_counting(d, i);
+    return take_sm(s, item); /* a session may be resumed inside the login */
 }
 
 /* --- messages --- */
-
-static struct span lower_bare(struct worker *w, struct span jid)
-{
-    struct buf b = {0};
-    xmpp_append_bare(&b, jid);
-    struct span kept = span_of(arena_strdup(&w->arena, buf_span(&b)), b.len);
-    buf_fini(&b);
-    return kept;
-}
 
 void xmpp_fill_unit(struct session *s, const struct xmpp_message *m, struct unit *u)
 {
@@ -84,29 +76,11 @@ void xmpp_fill_unit(struct session *s, const struct xmpp_message *m, struct unit
     u->n_texts = m->n_said;
     for (size_t i = 0; i < m->n_said; i++)
         u->text[i] = m->said[i].text;
-    u->conv = u->customer = lower_bare(s->w, to);
+    u->conv = u->customer = xmpp_lower_bare(s->w, to);
     if (!m->is_groupchat && xmpp_resource(to).n && xmpp_rooms_has(s->xmpp->rooms, u->conv))
         u->conv = u->customer = to; /* a private message in a room */
     u->mid = m->id;
     u->sender = buf_span(&s->xmpp->agent);
-}
-
-bool xmpp_edit(struct session *s, const struct xmpp_item *item, const struct xmpp_message *m, const struct judged *j)
-{
-    struct xmpp_cuts cuts = {.n = 0};
-    bool ok = true;
-    for (size_t i = 0; ok && i < j->n_edits; i++) {
-        const struct text_edit *e = &j->edit[i];
-        const struct xmpp_said *at = &m->said[e->text];
-        if (at->kind == XMPP_TEXT_ELEMENT)
-            ok = xmpp_cut_text(&cuts, item->dom, item->raw, at->node, e->from, e->to, e->with);
-        else
-            ok = at->kind == XMPP_TEXT_RICH; /* goes with the companions */
-    }
-    buf_reset(&s->w->emitted);
-    ok = ok && xmpp_cut_companions(&cuts, item->dom) && xmpp_splice(&cuts, item->raw, &s->w->emitted);
-    xmpp_cuts_fini(&cuts);
-    return ok;
 }
 
 static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *item, uint64_t end)
@@ -131,8 +105,12 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
         is_edited = false;
     }
     if (!inspect_record(s, j) || j->refused) {
-        struct xmpp_bounce b = {
-            .id = m.id, .to = m.to, .self = buf_span(&s->xmpp->jid), .reason = j->reason, .rule = j->rule};
+        struct xmpp_bounce b = {.id = m.id,
+                                .to = m.to,
+                                .self = buf_span(&s->xmpp->jid),
+                                .reason = j->reason,
+                                .rule = j->rule,
+                                .is_groupchat = m.is_groupchat};
         return xmpp_refuse(s, &b, !m.is_error);
     }
     unsent_note(s, &j->event, end);
@@ -175,13 +153,15 @@ enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, ui
     if (span_is(ns, NS_SASL))
         take_sasl(s, d);
     else if (span_is(ns, NS_SASL2))
-        take_sasl2(s, d);
-    else if (is_counting(d, 0))
-        s->xmpp->counts = true;
+        return take_sasl2(s, item);
+    else if (span_starts(ns, span_str("urn:xmpp:sm:")))
+        return take_sm(s, item);
     else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-framing", "open")) {
         buf_reset(&s->xmpp->domain);
         xmpp_append_bare(&s->xmpp->domain, xmpp_attr(d, 0, "to"));
-    } else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-tls", "starttls"))
+    } else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-framing", "close"))
+        s->xmpp->sm.is_over = true;
+    else if (xmpp_is(d, 0, "urn:ietf:params:xml:ns:xmpp-tls", "starttls"))
         return refuse_layer(s, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     else if (xmpp_is(d, 0, "http://jabber.org/protocol/compress", "compress"))
         return refuse_layer(s, "<failure xmlns='http://jabber.org/protocol/compress'><setup-failed/></failure>");

@@ -34,3 +34,13 @@ enum xmpp_fate xmpp_ws_in(struct session *s, struct span payload)
     xmpp_stream_rest(s->xmpp->in);
     return fate;
 }
+
+void xmpp_ws_pass(struct session *s, struct span begin)
+{
+    static const char *const stanzas[] = {"<message", "<presence", "<iq"};
+    for (size_t i = 0; i < ARRAY_LEN(stanzas); i++) {
+        struct span rest = span_from(begin, strlen(stanzas[i]));
+        if (span_starts(begin, span_str(stanzas[i])) && rest.n && memchr(" \t\r\n/>", rest.p[0], 6))
+            xmpp_sm_count(&s->xmpp->sm);
+    }
+}

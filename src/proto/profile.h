@@ -25,9 +25,11 @@ const char *profile_name(const struct profile *p);
 
 /* Only of a profile with an `xmpp:` section: the codec is built in, these are its knobs. */
 struct profile_xmpp {
-    bool is_websocket; /* it has sockets of framing xmpp: for HTTP listeners; else the listener takes XMPP streams */
-    bool strips_sm;    /* stream management is not offered */
-    bool upstream_starttls; /* TLS towards the server begins with STARTTLS, not at once */
+    bool is_websocket;   /* it has sockets of framing xmpp: for HTTP listeners; else the listener takes XMPP streams */
+    bool strips_sm;      /* stream management is not offered */
+    bool counts_notices; /* under stream management notices are shown, and counted */
+    bool refuses_by_message; /* a refusal is a message of the same kind, not an error */
+    bool upstream_starttls;  /* TLS towards the server begins with STARTTLS, not at once */
 };
 /* NULL: not XMPP. */
 const struct profile_xmpp *profile_xmpp(const struct profile *p);

@@ -10,13 +10,15 @@ static bool load_choice(struct profile_loader *l, const struct ynode *at, const 
 
 void load_xmpp(struct profile_loader *l, const struct ynode *root, const struct ynode *xmpp)
 {
-    static const char *const allowed[] = {"stream_management", "upstream_tls", NULL};
+    static const char *const allowed[] = {"stream_management", "notices", "refusals", "upstream_tls", NULL};
     static const char *const sms[] = {"swap", "strip", NULL}, *const tlses[] = {"direct", "starttls", NULL};
+    static const char *const notices[] = {"counted", "none", NULL}, *const refusals[] = {"error", "message", NULL};
     struct profile *p = l->p;
     uint32_t n_framed = 0;
     for (uint32_t i = 0; i < p->n_sockets; i++)
         n_framed += p->socket[i].framing == FRAMING_XMPP;
     p->is_xmpp = xmpp != NULL;
+    p->xmpp.counts_notices = true;
     p->xmpp.is_websocket = p->n_sockets > 0;
     if (n_framed && (!xmpp || n_framed != p->n_sockets))
         yaml_bad(l->errs, root, "ws: framing xmpp needs an `xmpp` section and no other framing beside it");
@@ -31,6 +33,8 @@ void load_xmpp(struct profile_loader *l, const struct ynode *root, const struct 
     if (!load_map(l, xmpp, "xmpp", allowed))
         return;
     p->xmpp.strips_sm = load_choice(l, xmpp, "stream_management", sms);
+    p->xmpp.counts_notices = !load_choice(l, xmpp, "notices", notices);
+    p->xmpp.refuses_by_message = load_choice(l, xmpp, "refusals", refusals);
     p->xmpp.upstream_starttls = load_choice(l, xmpp, "upstream_tls", tlses);
 }
 

@@ -55,6 +55,10 @@ bool xmpp_cut_node(struct xmpp_cuts *c, const struct xmpp_dom *d, uint32_t node)
  * the source (elements inside the text, half a character reference). */
 bool xmpp_cut_text(struct xmpp_cuts *c, const struct xmpp_dom *d, struct span raw, uint32_t node, uint32_t from,
                    uint32_t to, struct span with) MUST_CHECK;
+/* The value of an attribute (its name as it is written, without a prefix) gives way to `with`; a `with` without a
+ * pointer takes the attribute out. False: it is not there, or too many cuts. */
+bool xmpp_cut_attr(struct xmpp_cuts *c, const struct xmpp_dom *d, struct span raw, uint32_t node, const char *name,
+                   struct span with) MUST_CHECK;
 /* Appends the element with all cuts made; cuts inside a removed element are forgotten. False: cuts overlap. */
 bool xmpp_splice(struct xmpp_cuts *c, struct span raw, struct buf *out) MUST_CHECK;
 /* Cuts out what speaks about the text's exact wording: XHTML-IM copies, references, markup, fallback ranges. */

@@ -140,6 +140,55 @@ bool xmpp_cut_text(struct xmpp_cuts *c, const struct xmpp_dom *d, struct span ra
     return add_cut(c, cut);
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Its bytes in a start tag that expat has found well-formed, from the blank before the name to behind the quote. */
+static bool find_attr(struct span tag, const char *name, struct span *whole, struct span *value)
+{
+    size_t at = 0;
+    while (at < tag.n && !is_blank(tag.p[at]))
+        at++;
+    while (at < tag.n) {
+        size_t from = at;
+        while (at < tag.n && is_blank(tag.p[at]))
+            at++;
+        size_t name_at = at;
+        while (at < tag.n && tag.p[at] != '=' && !is_blank(tag.p[at]))
+            at++;
+        struct span found = span_of(tag.p + name_at, at - name_at);
+        while (at < tag.n && tag.p[at] != '\'' && tag.p[at] != '"')
+            at++;
+        const uint8_t *end = at < tag.n ? memchr(tag.p + at + 1, tag.p[at], tag.n - at - 1) : NULL;
+        if (!end)
+            return false; /* behind the last one */
+        *value = span_of(tag.p + at + 1, (size_t)(end - tag.p) - at - 1);
+        at = (size_t)(end - tag.p) + 1;
+        *whole = span_of(tag.p + from, at - from);
+        if (span_is(found, name))
+            return true;
+    }
+    return false;
+}
+
+bool xmpp_cut_attr(struct xmpp_cuts *c, const struct xmpp_dom *d, struct span raw, uint32_t node, const char *name,
+                   struct span with)
+{
+    struct span tag = span_of(raw.p + d->node[node].raw_from, d->node[node].raw_content - d->node[node].raw_from);
+    struct span whole, value;
+    if (!find_attr(tag, name, &whole, &value))
+        return false;
+    struct span out = with.p ? value : whole;
+    struct xmpp_cut cut = {
+        .from = (uint32_t)(out.p - raw.p), .to = (uint32_t)(out.p - raw.p + out.n), .at = c->with.len};
+    if (with.p)
+        xmpp_escape(&c->with, with);
+    cut.n = c->with.len - cut.at;
+    return add_cut(c, cut);
+}
+
 bool xmpp_splice(struct xmpp_cuts *c, struct span raw, struct buf *out)
 {
     uint32_t at = 0;

@@ -30,6 +30,7 @@ struct xmpp_stream {
     uint64_t item_base, last_event;
     unsigned stuck_feeds;
     bool is_refeeding, is_long, is_broken;
+    bool is_stanza;                        /* the element under way */
     bool has_header, has_element, has_end; /* what the last feed completed */
     bool has_fault;
     enum xmpp_fault fault;
@@ -95,6 +96,18 @@ static bool is_recording(const struct xmpp_stream *s)
     return s->dom && !s->is_long && !s->is_refeeding;
 }
 
+static bool is_stanza_name(const char *name)
+{
+    static const char *const names[] = {"message", "presence", "iq"};
+    static const char ns[] = "jabber:client\x1f";
+    if (strncmp(name, ns, sizeof(ns) - 1) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(name + sizeof(ns) - 1, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **attrs)
 {
     struct xmpp_stream *s = arg;
@@ -106,6 +119,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **a
     s->path[s->depth] = UINT32_MAX;
     if (s->depth == 0)
         s->has_header = true;
+    else if (s->depth == 1)
+        s->is_stanza = is_stanza_name(name);
     if (is_recording(s)) {
         uint32_t parent = s->depth > 1 ? s->path[s->depth - 1] : 0;
         uint32_t i = parent == UINT32_MAX ? UINT32_MAX : xmpp_dom_open(s->dom, parent, name, attrs);
@@ -287,6 +302,7 @@ static enum xmpp_got finish(struct xmpp_stream *s, enum xmpp_got got, struct spa
     out->raw = span_of(in.p, s->seen);
     out->dom = s->dom;
     out->is_last = got == XMPP_PART;
+    out->is_stanza = (got == XMPP_PART || got == XMPP_ELEMENT) && s->is_stanza;
     s->seen = s->scanned = 0;
     s->is_long = false;
     if (got == XMPP_HEADER) { /* node 0 was never closed */

@@ -38,6 +38,7 @@ struct xmpp_item {
     struct span raw;            /* its bytes: always the first ones of what was given */
     const struct xmpp_dom *dom; /* HEADER (node 0 without an end) and ELEMENT; until the next call */
     bool is_last;               /* PART: the element ends with it */
+    bool is_stanza;             /* ELEMENT and the last PART: message, presence or iq, which stream management counts */
     enum xmpp_fault fault;      /* BAD */
 };
 

@@ -46,9 +46,16 @@ static uint64_t siphash(const uint8_t key[16], struct span s)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+void xmpp_token_mac(const uint8_t key[XMPP_KEY_BYTES], struct span s, uint64_t mac[2])
+{
+    mac[0] = siphash(key, s);
+    mac[1] = siphash(key + 16, s);
+}
+
 static void make_mac(const uint8_t key[XMPP_KEY_BYTES], struct span s, uint8_t mac[MAC_BYTES])
 {
-    uint64_t half[2] = {siphash(key, s), siphash(key + 16, s)};
+    uint64_t half[2];
+    xmpp_token_mac(key, s, half);
     memcpy(mac, half, MAC_BYTES);
 }
 
@@ -65,7 +72,7 @@ bool xmpp_token_make(const uint8_t key[XMPP_KEY_BYTES], const struct xmpp_bounce
     if (b->id.n > XMPP_TOKEN_TEXT_MAX || b->to.n > XMPP_TOKEN_TEXT_MAX)
         return false;
     struct buf t = {0};
-    uint8_t kind = b->is_iq, mac[MAC_BYTES];
+    uint8_t kind = (uint8_t)(b->is_iq | b->is_groupchat << 1), mac[MAC_BYTES];
     buf_append(&t, &kind, 1);
     for (int i = 0; i < FIELDS; i++) {
         uint8_t len[2] = {(uint8_t)(field[i].n >> 8), (uint8_t)field[i].n};
@@ -94,7 +101,7 @@ bool xmpp_token_read(const uint8_t key[XMPP_KEY_BYTES], struct span id, struct b
         differs |= mac[i] ^ t.p[t.n + (size_t)i];
     if (differs)
         return false;
-    bool is_iq = t.p[0];
+    uint8_t kind = t.p[0];
     t = span_from(t, 1);
     for (int i = 0; i < FIELDS; i++) {
         size_t n = t.n >= 2 ? (size_t)t.p[0] << 8 | t.p[1] : SIZE_MAX;
@@ -103,6 +110,8 @@ bool xmpp_token_read(const uint8_t key[XMPP_KEY_BYTES], struct span id, struct b
         field[i] = span_of(t.p + 2, n);
         t = span_from(t, n + 2);
     }
-    *b = (struct xmpp_bounce){.id = field[0], .to = field[1], .rule = field[2], .reason = field[3], .is_iq = is_iq};
+    *b = (struct xmpp_bounce){.id = field[0], .to = field[1], .rule = field[2], .reason = field[3]};
+    b->is_iq = kind & 1;
+    b->is_groupchat = kind & 2;
     return t.n == 0;
 }

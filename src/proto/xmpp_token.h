@@ -12,3 +12,5 @@ bool xmpp_token_make(const uint8_t key[XMPP_KEY_BYTES], const struct xmpp_bounce
 /* Is this id one of ours, and whole? The spans of *b point into `space`. */
 bool xmpp_token_read(const uint8_t key[XMPP_KEY_BYTES], struct span id, struct buf *space,
                      struct xmpp_bounce *b) MUST_CHECK;
+/* The code alone: 128 bits that nobody can compute without the key. */
+void xmpp_token_mac(const uint8_t key[XMPP_KEY_BYTES], struct span s, uint64_t mac[2]);

@@ -26,12 +26,29 @@ static void attr(struct buf *out, const char *name, struct span value)
     buf_append_str(out, "'");
 }
 
+/* Without the id: the client must not take it for the message itself that comes back. */
+static void write_reason(struct buf *out, const struct xmpp_bounce *b)
+{
+    buf_append_str(out, "><body xml:lang='zh'>");
+    xmpp_escape(out, b->reason);
+    buf_append_str(out, "</body><blocked xmlns='urn:chatgate:0'");
+    attr(out, "rule", b->rule);
+    attr(out, "id", b->id);
+    buf_append_str(out, "/><no-store xmlns='urn:xmpp:hints'/><no-copy xmlns='urn:xmpp:hints'/></message>");
+}
+
 void xmpp_write_bounce(struct buf *out, const struct xmpp_bounce *b)
 {
     const char *name = b->is_iq ? "iq" : "message";
-    buf_printf(out, "<%s xmlns='jabber:client' type='error'", name);
+    bool is_as_message = b->is_as_message && !b->is_iq;
+    const char *type = !is_as_message ? "error" : b->is_groupchat ? "groupchat" : "chat";
+    buf_printf(out, "<%s xmlns='jabber:client' type='%s'", name, type);
     attr(out, "from", b->to);
     attr(out, "to", b->self);
+    if (is_as_message) {
+        write_reason(out, b);
+        return;
+    }
     attr(out, "id", b->id);
     buf_append_str(out, "><error type='modify'><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
                         "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='zh'>");

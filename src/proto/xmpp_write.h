@@ -13,8 +13,10 @@ struct xmpp_bounce {
     struct span self;   /* the agent's full address; may be empty */
     struct span reason, rule;
     bool is_iq;
+    bool is_groupchat;  /* of the refused message */
+    bool is_as_message; /* a message of the same kind with the reason as its body, instead of an error */
 };
-/* An error of condition policy-violation (RFC 6120 8.3.3.12). */
+/* An error of condition policy-violation (RFC 6120 8.3.3.12), or a message with the reason. */
 void xmpp_write_bounce(struct buf *out, const struct xmpp_bounce *b);
 /* A chat message from `from` (the server's domain) that only this client sees. */
 void xmpp_write_notice(struct buf *out, struct span from, struct span to, struct span id, struct span text);

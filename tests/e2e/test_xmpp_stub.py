@@ -2,6 +2,7 @@
 gateway, elements longer than the bound, bytes one at a time, a server that is gone."""
 
 import asyncio
+import re
 import ssl
 
 import pytest
@@ -64,7 +65,7 @@ class Stub:
             await asyncio.sleep(0)
 
 
-async def login(g, stub, inline=""):
+async def login(g, stub, inline="", success=SUCCESS):
     c = Raw()
     c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
     c.text = ""
@@ -75,8 +76,8 @@ async def login(g, stub, inline=""):
     c.features = await c.until("</stream:features>")
     await c.send(AUTH.format(inline))
     await stub.until("</authenticate>")
-    await stub.say_slowly(SUCCESS)
-    await c.until("</stream:features>")
+    await stub.say_slowly(success)
+    c.success = await c.until("</stream:features>")
     return c
 
 
@@ -122,6 +123,85 @@ def test_a_long_element_and_a_refusal_meanwhile(folder):
             assert long in c.text, "the refusal stands behind the long element, not in it"
             assert "id='b1'" in c.text and c.text.index("id='b1'") > c.text.index("</x></iq>")
             assert g.metrics()["chatgate_messages_incoming_total"] == 1
+            c.cut()
+            g.stop()
+    run(go())
+
+
+SM = "urn:xmpp:sm:3"
+WARNED = "<message to='{}@x' type='chat' id='{}'><body>大概吧</body></message>"
+
+
+def test_notices_inside_sasl2_and_beside_a_long_element(folder):
+    """Bind 2 switches stream management on and resumes inside the login; an element that passes in parts is counted at its
+    end, and takes no notice in."""
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES)
+            enabled = f"<bound xmlns='urn:xmpp:bind:0'><enabled xmlns='{SM}' id='&lt;7' location='[::1]:9' resume='true'/></bound>"
+            c = await login(g, stub, f"<enable xmlns='{SM}' resume='true'/>", SUCCESS.replace("</success>", enabled + "</success>"))
+            assert "location" not in c.success
+            sm_id = re.search(rf"<enabled xmlns='{SM}' id='(cgsm-[0-9a-f]{{16}}-&lt;7)' resume='true'/>", c.success).group(1)
+            await c.send(WARNED.format("c1", "w1"))
+            await c.until("id='cgn-")                                                            # 1
+            long = "<iq type='result' id='big'><x>" + "0123456789<y/>" * 30000 + "</x></iq>"
+            stub.say(long[:300000])
+            while "0123456789" not in c.text:
+                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), 20)).decode()
+            await c.send(WARNED.format("c2", "w2") + f"<r xmlns='{SM}'/>")
+            await stub.until("id='w2'")
+            await stub.until("<r ")
+            assert g.metrics()["chatgate_notices_unshown_total"] == 1
+            stub.say(long[300000:] + f"<nonza xmlns='u'>{'x' * 300000}</nonza><presence from='c1@x'/>")
+            while "<presence from='c1@x'/>" not in c.text:
+                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), 20)).decode()
+            assert long in c.text and "cgn-" not in c.text                                       # 2, 3
+            await c.send(WARNED.format("c3", "w3"))
+            await c.until("id='cgn-")                                                            # 4
+            await c.send(f"<a xmlns='{SM}' h='3'/>")
+            await stub.until(f"<a xmlns='{SM}' h='2'/>")
+            c.cut()
+            back = f"<resumed xmlns='{SM}' previd='&lt;7' h='3'/>"
+            c = await login(g, stub, f"<resume xmlns='{SM}' h='4' previd='{sm_id}'/>",
+                            SUCCESS.replace("</success>", back + "</success>"))
+            assert f"<resume xmlns='{SM}' h='2' previd='&lt;7'/>" in stub.got
+            assert f"<resumed xmlns='{SM}' previd='{sm_id}' h='3'/>" in c.success
+            stub.say("<presence from='c2@x'/>")
+            await c.until("<presence from='c2@x'/>")                                             # 5
+            await c.send(f"<a xmlns='{SM}' h='5'/>")
+            await stub.until(f"<a xmlns='{SM}' h='3'/>")
+            c.cut()
+            # a login with an id of another gateway's, or of nobody's
+            c = await login(g, stub, f"<resume xmlns='{SM}' h='4' previd='cgsm-0123456789abcdef-x'/>")
+            assert "cgsm-" not in stub.got and re.search(r"h='4' previd='[0-9a-f]{32}'/>", stub.got)
+            c.cut()
+            c = await login(g, stub, f"<resume xmlns='{SM}' h='4' previd='own'/>")
+            assert f"<resume xmlns='{SM}' h='4' previd='own'/>" in stub.got
+            c.cut()
+            g.stop()
+    run(go())
+
+
+def test_refusals_as_messages(folder):
+    """refusals: message — for clients that show no errors; with and without stream management, in rooms as well."""
+    async def go():
+        profiles = folder / "profiles"
+        profiles.mkdir()
+        text = (SOURCE / "conf" / "profiles" / "xmpp.yaml").read_text()
+        (profiles / "xmpp.yaml").write_text(text.replace("refusals: error", "refusals: message"))
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES, profiles_dir=profiles)
+            c = await login(g, stub)
+            await c.send(BAD.format("b1"))
+            got = await c.until("请在平台内沟通。</body>")
+            assert "type='chat'" in got and "from='cus@localhost'" in got and "<error" not in got
+            assert "<blocked xmlns='urn:chatgate:0' rule='e2e.contact' id='b1'/>" in got and " id='b1'>" not in got
+            await c.send(f"<enable xmlns='{SM}'/>" + BAD.format("b2").replace("'chat'", "'groupchat'"))
+            await stub.until("<ping xmlns='urn:xmpp:ping'/></iq>")
+            token = re.search(r"id='(cgb-[^']+)'", stub.got).group(1)
+            stub.say(f"<iq type='result' id='{token}'/>")
+            got = await c.until("请在平台内沟通。</body>")
+            assert "type='groupchat'" in got and "id='b2'/>" in got
             c.cut()
             g.stop()
     run(go())

@@ -116,6 +116,31 @@ def test_resumption(folder, server):
     run(go())
 
 
+def test_notices_are_counted(folder, server):
+    async def go():
+        g = Gateway(folder, server.http, profile="xmpp-websocket", rules=RULES)
+        async with Client("cus", "secret-c", server.c2s, tls=False) as cus:
+            c = await WsClient.login(g.port, server.ws_path, sm=True)
+            await c.ws.send(MESSAGE.format("m1", "大概吧"))
+            await c.until("id='cgn-")
+            cus.say("amy@localhost/web", "在吗", "c1")
+            await c.until("c1")
+            await c.ws.send("<a xmlns='urn:xmpp:sm:3' h='2'/>")
+            cus.say("amy@localhost/web", "还在吗", "c2")
+            await c.until("c2")
+            c.ws.transport.abort()
+            c = await WsClient.login(g.port, server.ws_path, resume=(c.sm_id, 2))
+            await c.until("c2")
+            await c.ws.send("<a xmlns='urn:xmpp:sm:3' h='3'/>")
+            await c.ws.send("<r xmlns='urn:xmpp:sm:3'/>")
+            await c.until("<a ")
+            cus.say("amy@localhost/web", "好", "c3")
+            await c.until("c3")
+            await c.ws.close()
+        g.stop()
+    run(go())
+
+
 def test_what_is_no_element_is_refused(folder, server):
     async def go():
         g = Gateway(folder, server.http, profile="xmpp-websocket", rules=RULES)

@@ -186,6 +186,35 @@ static void test_companions(void **state)
     buf_fini(&out);
 }
 
+/* Attributes in any legal spelling; a `with` without bytes takes one out. */
+static void test_attributes(void **state)
+{
+    struct rig *r = *state;
+    static const struct {
+        const char *text, *name, *with, *want;
+    } cases[] = {
+        {"<a xmlns='u' h='1'/>", "h", "22", "<a xmlns='u' h='22'/>"},
+        {"<a\n h = \"1\" xmlns='u'>x</a >", "h", "<'&", "<a\n h = \"&lt;&apos;&amp;\" xmlns='u'>x</a >"},
+        {"<a xmlns='h' hh=' h=\"9\"' h='&#x31;'></a>", "h", "2", "<a xmlns='h' hh=' h=\"9\"' h='2'></a>"},
+        {"<a p:h='7' h='' xmlns:p='q'/>", "h", "2", "<a p:h='7' h='2' xmlns:p='q'/>"},
+        {"<a xmlns='u' location='x'\t id='2'/>", "location", NULL, "<a xmlns='u'\t id='2'/>"},
+        {"<a xmlns='u'/>", "h", "1", NULL},
+        {"<a/>", "h", "1", NULL},
+        {"<a >h='1'</a>", "h", "1", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct xmpp_dom *d = read_one(r, cases[i].text);
+        struct xmpp_cuts cuts = {.n = 0};
+        struct buf out = {0};
+        struct span with = cases[i].with ? span_str(cases[i].with) : span_of(NULL, 0);
+        assert_int_equal(xmpp_cut_attr(&cuts, d, r->item.raw, 0, cases[i].name, with), cases[i].want != NULL);
+        assert_true(xmpp_splice(&cuts, r->item.raw, &out));
+        assert_string_equal(buf_cstr(&out), cases[i].want ? cases[i].want : cases[i].text);
+        xmpp_cuts_fini(&cuts);
+        buf_fini(&out);
+    }
+}
+
 /* Any text in any spelling, any range: the edited source reads as the edited text. */
 static void append_spelled(struct buf *out, uint32_t cp, bool *in_cdata)
 {
@@ -321,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_much, setup, teardown),
         cmocka_unit_test_setup_teardown(test_edits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_companions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_attributes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_edits, setup, teardown),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_names),

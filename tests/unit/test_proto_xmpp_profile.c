@@ -48,7 +48,13 @@ static void test_knobs(void **state)
     check_knobs("profile: x\nxmpp: {stream_management: strip, upstream_tls: starttls}\n", false, true, true);
     check_knobs("profile: x\nws: [{path: /ws, framing: xmpp}]\nxmpp: {stream_management: strip}\n", true, true, false);
     struct err_list errs = {0};
-    struct profile *p = load("profile: x\ndeny: ['GET /a']\n", &errs);
+    struct profile *p = load("profile: x\nxmpp:\n", &errs);
+    assert_true(profile_xmpp(p)->counts_notices && !profile_xmpp(p)->refuses_by_message);
+    profile_unref(&p);
+    p = load("profile: x\nxmpp: {notices: none, refusals: message}\n", &errs);
+    assert_true(!profile_xmpp(p)->counts_notices && profile_xmpp(p)->refuses_by_message);
+    profile_unref(&p);
+    p = load("profile: x\ndeny: ['GET /a']\n", &errs);
     assert_non_null(p);
     assert_null(profile_xmpp(p));
     profile_unref(&p);
@@ -59,6 +65,8 @@ static void test_wrong(void **state)
     (void)state;
     check_wrong("profile: x\nxmpp: {stream_management: none}\n", "p.yaml:2:27: stream_management: ");
     check_wrong("profile: x\nxmpp: {upstream_tls: maybe}\n", "direct");
+    check_wrong("profile: x\nxmpp: {notices: some}\n", "counted");
+    check_wrong("profile: x\nxmpp: {refusals: false}\n", "message");
     check_wrong("profile: x\nxmpp: {swap: true}\n", "unknown key");
     check_wrong("profile: x\nxmpp: yes please\n", "xmpp: ");
     check_wrong("profile: x\nws: [{path: /ws, framing: xmpp}]\n", "needs an `xmpp` section");
