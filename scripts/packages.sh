@@ -6,6 +6,7 @@ packages_build=(gcc libc6-dev make cmake ninja-build pkg-config libevent-dev lib
 packages_demo=(tzdata redis-server python3 python3-websockets python3-redis)
 packages_test=("${packages_demo[@]}" libcmocka-dev libutf8proc-dev libjansson-dev clang-format python3-pytest
     python3-yaml python3-msgpack python3-jsonschema python3-selenium chromium chromium-driver fonts-noto-cjk nodejs npm
+    prometheus
     openssl systemd git groff-base procps shellcheck prosody ejabberd python3-slixmpp)
 packages_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 

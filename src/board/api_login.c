@@ -70,6 +70,7 @@ static void on_checked(void *ctx, bool is_right)
     struct board *b = a->board;
     const struct user *u = users_find(b->users, span_str(a->name)); /* the file may have changed meanwhile */
     if (!is_right || !u) {
+        b->count.login_failures++;
         audit_login(b, a->name, a->from, u, "refused");
         web_error(a->http, 401, "credentials", "name or password is wrong");
     } else {
@@ -98,6 +99,7 @@ void api_login(struct request *r)
         explicit_bzero(password, sizeof(password));
         snprintf(wait, sizeof(wait), "%lld", (long long)(locked / 1000 + 1));
         web_header(r->http, "Retry-After", wait);
+        b->count.login_locked++;
         audit_login(b, name, r->from, users_find(b->users, span_str(name)), "locked");
         web_error(r->http, 429, "locked", "too many failed logins; try later");
         return;

@@ -9,6 +9,12 @@
 #include "board/users.h"
 
 struct evhttp;
+struct http_admin;
+
+struct board_counts {
+    uint64_t requests[5]; /* by class of the status, 1xx to 5xx */
+    uint64_t login_failures, login_locked;
+};
 
 struct board {
     struct loop *loop;
@@ -23,6 +29,8 @@ struct board {
     struct evhttp *http;
     struct tls_server *tls;
     struct timer *timer;
+    struct http_admin *metrics; /* NULL: none */
+    struct board_counts count;
     unsigned port;
 };
 

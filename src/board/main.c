@@ -9,9 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/http.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "board/metrics_board.h"
 #include "board/web.h"
 #include "net/tls.h"
 
@@ -101,12 +103,27 @@ static void run(struct board *b)
         event_add(signals[i], NULL);
     b->timer = timer_new(b->loop, on_check, b);
     timer_start(b->timer, CHECK_MS, true);
-    log_event(LOG_INFO, "ready", "address=%s port=%u tls=%d users=%zu", b->set->listen.text, b->port, b->tls != NULL,
-              b->users->n);
+    log_event(LOG_INFO, "ready", "address=%s port=%u metrics_port=%u tls=%d users=%zu", b->set->listen.text, b->port,
+              b->metrics ? http_admin_port(b->metrics) : 0, b->tls != NULL, b->users->n);
     loop_run(b->loop);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         event_free(signals[i]);
     timer_free(&b->timer);
+}
+
+static bool is_ready(void *ctx, const char **why)
+{
+    (void)ctx, (void)why;
+    return true; /* it serves; without Redis the pages say so */
+}
+
+static int open_metrics(struct board *b, struct err *e)
+{
+    static const struct admin_ops ops = {.metrics = board_metrics, .is_ready = is_ready};
+    if (!b->set->metrics.text)
+        return 0;
+    b->metrics = http_admin_start(b->loop, &b->set->metrics, &ops, b, e);
+    return b->metrics ? 0 : err_prefix(e, "metrics");
 }
 
 /* Requests that wait for a password or for Redis are answered before their connections go. */
@@ -116,6 +133,7 @@ static void stop(struct board *b, struct tls_client **tls)
     password_checker_free(&b->checker);
     if (b->redis)
         redis_free(&b->redis);
+    http_admin_stop(&b->metrics);
     web_stop(b);
     model_free(&b->model);
     logins_fini(&b->logins);
@@ -130,7 +148,7 @@ static int serve(struct settings *set, struct users *users, int64_t users_mark)
     b.logins = (struct logins){
         .idle_ms = set->idle_ms, .life_ms = set->life_ms, .lock_tries = set->lock_tries, .lock_ms = set->lock_ms};
     b.checker = password_checker_new(b.loop);
-    int rc = open_redis(&b, &tls, &e) || web_start(&b, &e);
+    int rc = open_redis(&b, &tls, &e) || web_start(&b, &e) || open_metrics(&b, &e);
     if (rc)
         fprintf(stderr, "%s\n", e.text);
     else

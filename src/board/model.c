@@ -17,6 +17,7 @@
 enum {
     TICK_MS = 1000,
     LOOK_MS = 15000,   /* reading goes on for so long after somebody looked */
+    NODE_TICKS = 2,    /* gateways' heart-beats */
     SESSION_TICKS = 4, /* every agent's sessions are read once in so many ticks */
     HOUR_TICKS = 8,    /* and the current hour's figures */
     SWEEP_FIRST = 32,  /* closed hours and shards a tick, until all were read once */
@@ -112,6 +113,7 @@ static void forget_left(struct model *m)
 
 static void end_tick(struct model *m)
 {
+    m->failed_ticks += !m->was_complete;
     if (m->was_complete) {
         m->complete_ms = m->redis_now_ms;
         m->is_fresh = true;
@@ -151,6 +153,7 @@ static void ask(struct model *m, struct question like, const struct redis_script
     *q = like;
     q->m = m;
     m->pending++;
+    m->calls++;
     redis_eval(m->redis, on_answer, q, s, SCHEMA_KEY_COUNT, keys.span, n, args);
 }
 
@@ -174,6 +177,12 @@ static void ask_open(struct model *m, unsigned shard)
     snprintf(since, sizeof(since), "%" PRId64, m->redis_now_ms - m->set->open_ms);
     struct span args[] = {span_str("open"), span_str(since)};
     ask(m, (struct question){.shard = shard, .take = model_take_open}, m->extra, 2, args);
+}
+
+static void ask_sizes(struct model *m, unsigned shard)
+{
+    struct span args[] = {span_str("sizes")};
+    ask(m, (struct question){.shard = shard, .take = model_take_sizes}, m->extra, 1, args);
 }
 
 static void ask_hour(struct model *m, unsigned shard, unsigned hour)
@@ -229,13 +238,15 @@ static void run_tick(struct model *m)
             ask_sessions(m, s);
         ask_waiting(m, s);
         if (is_first || s == m->tick % (uint64_t)m->n_shards)
-            ask_open(m, s);
+            ask_open(m, s), ask_sizes(m, s);
         if (hours && (is_first || s % HOUR_TICKS == m->tick % HOUR_TICKS))
             ask_hour(m, s, hours - 1);
     }
     if (hours > 0)
         ask_closed_hours(m, hours - 1, m->is_swept ? SWEEP_LATER : SWEEP_FIRST);
     m->pending--;
+    if (is_first || m->tick % NODE_TICKS == 0)
+        nodes_ask(&m->nodes);
 }
 
 static void on_meta(void *ctx, const struct redis_reply *reply)
@@ -328,6 +339,7 @@ struct model *model_new(struct loop *l, struct redis *r, const struct settings *
     m->read = redis_script_add(r, script_text("read"));
     m->extra = redis_script_add(r, script_text("board"));
     m->move = redis_script_add(r, script_text("case_move"));
+    nodes_init(&m->nodes, r);
     m->timer = timer_new(l, on_timer, m);
     timer_start(m->timer, TICK_MS, true);
     redis_on_up(r, on_up, m);
@@ -343,6 +355,7 @@ void model_free(struct model **mm)
     timer_free(&m->timer);
     start_day(m, 0);
     model_ask_end(m);
+    nodes_fini(&m->nodes);
     model_forget_all(m);
     forget_left(m);
     for (unsigned s = 0; s < m->n_shards; s++)

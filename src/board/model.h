@@ -3,6 +3,7 @@
 
 #include "base/hist.h"
 #include "base/map.h"
+#include "board/nodes.h"
 #include "board/settings.h"
 #include "track/redis.h"
 
@@ -66,6 +67,7 @@ struct left {
 
 struct shard_reply {
     struct redis_reply *hour[DAY_HOURS_MAX], *open; /* what is counted in, so that it can be taken out again */
+    int64_t cases_open, oldest_case_ms, held;
 };
 
 struct model {
@@ -78,7 +80,7 @@ struct model {
     void *ctx;
 
     int64_t n_shards; /* 0: not known yet */
-    uint64_t tick;
+    uint64_t tick, failed_ticks, calls;
     unsigned pending;
     bool is_fresh, was_complete; /* was_complete: the last tick had no error */
     bool had_agents;             /* figures are asked by agent, so agents come first */
@@ -90,6 +92,7 @@ struct model {
     bool is_cut;    /* a shard has more waiting customers than are read */
 
     struct map agents, waiting;
+    struct nodes nodes;
     struct left *left;
     size_t n_left, cap_left;
     struct shard_reply *shard;

@@ -153,6 +153,16 @@ void model_take_open(struct model *m, unsigned shard, unsigned unused, const str
     add_open(m, reply, 1);
 }
 
+/* Row: {open cases, the oldest of them, messages that wait for approval} */
+void model_take_sizes(struct model *m, unsigned shard, unsigned unused, const struct redis_reply *reply)
+{
+    (void)unused;
+    const struct redis_reply *row = redis_item(reply, 1);
+    m->shard[shard].cases_open = row_int(row, 0);
+    m->shard[shard].oldest_case_ms = row_int(row, 1);
+    m->shard[shard].held = row_int(row, 2);
+}
+
 /* --- figures --- */
 
 static void replies_add(struct replies *to, const struct replies *more)

@@ -19,6 +19,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, NAME_MAX_BYTES =
 static const struct conf_key keys[] = {
     {"log_level", CONF_LOG_LEVEL, AT(log_level), .def = "info", .help = "least important lines that are logged"},
     {"listen", CONF_LISTEN, AT(listen), .def = "127.0.0.1:8090", .help = "where browsers connect"},
+    {"metrics", CONF_LISTEN, AT(metrics), .def = "none", .help = "address of /metrics, /healthz and /readyz for Prometheus, or none; it has no login"},
     {"tls.certificate", CONF_PATH, AT(tls.certificate), .help = "PEM file with the certificate and its chain; turns TLS on"},
     {"tls.key", CONF_PATH, AT(tls.key), .help = "PEM file with the private key"},
     {"cookie_secure", CONF_BOOL, AT(cookie_secure), .def = "true",

@@ -5,8 +5,8 @@
 #include "conf/conf.h"
 
 struct settings {
-    struct arena arena; /* holds all texts below */
-    struct conf_addr listen;
+    struct arena arena;               /* holds all texts below */
+    struct conf_addr listen, metrics; /* metrics: text NULL: none */
     struct conf_tls tls;
     bool cookie_secure;
     char *users, *timezone;

@@ -222,6 +222,15 @@ static void dispatch(struct request *r)
     }
 }
 
+/* The answer went out. */
+static void on_answered(struct evhttp_request *http, void *ctx)
+{
+    struct board *b = ctx;
+    unsigned class = (unsigned)evhttp_request_get_response_code(http) / 100;
+    if (class >= 1 && class <= ARRAY_LEN(b->count.requests))
+        b->count.requests[class - 1]++;
+}
+
 static void on_request(struct evhttp_request *http, void *ctx)
 {
     struct evkeyvalq query = {0};
@@ -236,6 +245,7 @@ static void on_request(struct evhttp_request *http, void *ctx)
                         .path = path ? path : "",
                         .from = from && *from ? from : "local",
                         .query = &query};
+    evhttp_request_set_on_complete_cb(http, on_answered, ctx);
     secure_headers(&r);
     if (evhttp_parse_query_str(text ? text : "", &query) != 0)
         web_error(http, 400, "query", "the query cannot be read");

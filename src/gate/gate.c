@@ -94,6 +94,8 @@ static int start_tracking(struct gate *g, struct err *e)
                               .node_id = g->node_id,
                               .notify = on_notify,
                               .has_agent = on_has_agent,
+                              .state = gate_describe,
+                              .rules = gate_list_rules,
                               .ctx = g};
     g->track = track_start(&o, g->n_workers, e);
     return g->track ? 0 : -1;
@@ -237,7 +239,10 @@ static void move_checks(struct gate *g, struct snapshot *from, struct snapshot *
 static int refuse_reload(struct gate *g, const struct err_list *errs)
 {
     g->reloads_failed++;
+    g->last_failed_ms = clock_wall_ms();
     snprintf(g->last_reload_error, sizeof(g->last_reload_error), "%s", errs->n ? errs->line[0] : "unknown");
+    if (g->track)
+        track_beat_now(g->track);
     log_event(LOG_ERROR, "reload_failed", "errors=%zu first=\"%s\"", errs->n, g->last_reload_error);
     return -1;
 }
@@ -263,6 +268,8 @@ int gate_reload(struct gate *g, struct err_list *errs)
     g->reloads++;
     g->last_reload_ms = clock_wall_ms();
     g->last_reload_error[0] = '\0';
+    if (g->track)
+        track_beat_now(g->track);
     log_event(LOG_INFO, "reloaded", "rules=%zu rules_version=%s ms=%lld", ruleset_count(now->rules),
               ruleset_version(now->rules), (long long)(clock_mono_ms() - began_ms));
     snapshot_unref(&old);
@@ -284,6 +291,8 @@ void gate_set_mode(struct gate *g, enum mode m, int64_t for_ms)
         g->mode_timer = timer_new(g->loop, on_mode_over, g);
     timer_stop(g->mode_timer);
     g->mode_until_ms = for_ms ? clock_wall_ms() + for_ms : 0;
+    if (g->track)
+        track_beat_now(g->track);
     if (for_ms)
         timer_start(g->mode_timer, for_ms, false);
 }
@@ -308,6 +317,8 @@ void gate_drain(struct gate *g)
     if (g->is_draining)
         return;
     g->is_draining = true;
+    if (g->track)
+        track_beat_now(g->track);
     int64_t ms = g->snap->conf->timeouts.drain_ms;
     log_event(LOG_INFO, "draining", "sessions=%u ms=%lld", atomic_load(&g->connections), (long long)ms);
     for (unsigned i = 0; i < g->n_workers; i++)

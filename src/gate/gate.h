@@ -44,6 +44,7 @@ struct gate {
     int64_t started_ms;
     uint64_t reloads, reloads_failed;
     int64_t last_reload_ms;
+    int64_t last_failed_ms;
     char last_reload_error[300];
 };
 
@@ -67,6 +68,10 @@ bool gate_has_room(struct gate *g);
 /* The same by the client's address, which behind a balancer is known later (PROXY header). */
 bool gate_admit_address(struct gate *g, const struct conf *conf, const struct addr *peer);
 void gate_leave_address(struct gate *g, const struct addr *peer);
+
+/* describe.c: for the heart-beat; the rules' version, and with j their list. */
+void gate_describe(void *gate, struct json_out *j);
+const char *gate_list_rules(void *gate, struct json_out *j);
 
 /* report.c: for the admin room. */
 void gate_report_status(struct gate *g, struct json_out *j);

@@ -37,6 +37,16 @@ const char *rule_cite(const struct rule *r)
     return r->cite;
 }
 
+enum action rule_action(const struct rule *r)
+{
+    return r->has_action ? r->action : ACTION_PASS;
+}
+
+enum direction rule_direction(const struct rule *r)
+{
+    return r->dir;
+}
+
 bool rule_is_shadow(const struct rule *r)
 {
     return r->is_shadow;

@@ -33,7 +33,9 @@ const char *rule_norm(const struct rule *r); /* "E1", or "" */
 const char *rule_title(const struct rule *r);
 const char *rule_notice(const struct rule *r); /* what the agent is told; "" when there is nothing to tell */
 const char *rule_cite(const struct rule *r);   /* citation, or "" */
-bool rule_is_shadow(const struct rule *r);     /* reported, never acted on */
+enum action rule_action(const struct rule *r); /* as loaded; ACTION_PASS when it has none */
+enum direction rule_direction(const struct rule *r);
+bool rule_is_shadow(const struct rule *r); /* reported, never acted on */
 
 /* A hit: bytes [from, to) of text number `text` of the message. in_window: it began in an earlier message of the
  * window; the bytes are its part in this message. A rule without an action (incoming, commits, acknowledges) hits with

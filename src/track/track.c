@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "net/tls.h"
+#include "track/beat.h"
 #include "track/pump.h"
 #include "track/redis.h"
 #include "track/reminder.h"
@@ -22,6 +23,7 @@ struct track {
     struct redis *redis;
     struct pump *pump;
     struct reminder *reminder;
+    struct beat *beat;
     struct ring **ring; /* one per worker */
     unsigned n_workers;
     int64_t keep_ms;
@@ -162,12 +164,23 @@ struct track *track_start(const struct track_options *o, unsigned n_workers, str
     }
     start_pump(t, o->conf);
     start_reminders(t, o);
+    t->beat = beat_start(&(struct beat_options){.loop = t->loop,
+                                                .redis = t->redis,
+                                                .node_id = t->node_id,
+                                                .state = o->state,
+                                                .rules = o->rules,
+                                                .ctx = o->ctx});
     return t;
 }
 
 struct ring *track_ring(struct track *t, unsigned worker)
 {
     return t->ring[worker];
+}
+
+void track_beat_now(struct track *t)
+{
+    beat_now(t->beat);
 }
 
 void track_reconfigure(struct track *t, const struct conf *conf)
@@ -212,6 +225,7 @@ void track_stop(struct track **tp)
     redis_free(&t->redis); /* ends what is in flight, so its users can go */
     pump_free(&t->pump);
     reminder_stop(&t->reminder);
+    beat_stop(&t->beat);
     timer_free(&t->orphans);
     for (unsigned i = 0; i < t->n_workers; i++)
         ring_close(&t->ring[i], false); /* what is kept although confirmed is kept for the next run, too */

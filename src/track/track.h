@@ -15,6 +15,9 @@ struct track;
 typedef bool (*track_notify_fn)(void *ctx, struct span agent, struct span conv, struct span text);
 /* Is this agent connected to this node? Control thread. */
 typedef bool (*track_has_agent_fn)(void *ctx, struct span agent);
+/* What this node tells about itself in its heart-beat (track/beat.h). */
+typedef void (*track_state_fn)(void *ctx, struct json_out *j);
+typedef const char *(*track_rules_fn)(void *ctx, struct json_out *j);
 
 struct track_options {
     const struct conf *conf; /* read at start; track_reconfigure for a reload */
@@ -22,6 +25,8 @@ struct track_options {
     const char *node_id;
     track_notify_fn notify;
     track_has_agent_fn has_agent;
+    track_state_fn state;
+    track_rules_fn rules;
     void *ctx;
 };
 
@@ -29,6 +34,8 @@ struct track_options {
  * opened (Redis being away is no error). */
 struct track *track_start(const struct track_options *o, unsigned n_workers, struct err *e);
 struct ring *track_ring(struct track *t, unsigned worker);
+/* The node's state changed (mode, rules): the heart-beat says so now. */
+void track_beat_now(struct track *t);
 void track_reconfigure(struct track *t, const struct conf *conf);
 /* True when every record is confirmed by Redis. */
 bool track_is_drained(const struct track *t);

@@ -38,7 +38,7 @@ def afternoon():
 
 
 class Board(Process):
-    def __init__(self, folder, redis_socket, users=USERS, extra="", secure=False, redis_extra=""):
+    def __init__(self, folder, redis_socket, users=USERS, extra="", secure=False, redis_extra="", metrics=True):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.users = folder, folder / "users"
         hash_of = passwd(self.users, "first")  # one hash for all: each takes a while
@@ -47,10 +47,12 @@ class Board(Process):
         self.users.write_text("".join(f"{n}:{line}:{r}:{t}:{s}\n" for n, (r, t, s) in users.items()))
         self.config = folder / "board.yaml"
         self.config.write_text(f"listen: 127.0.0.1:0\ntimezone: {afternoon()}\nusers: {self.users}\ncookie_secure: {str(secure).lower()}\n"
+                               f"metrics: {'127.0.0.1:0' if metrics else 'none'}\n"
                                f"redis: {{address: {redis_socket}, timeout: 2s{redis_extra}}}\n{extra}")
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
         super().__init__([PROGRAM, "--config", self.config], folder / "board.log", env=env)
-        self.port = int(self.wait_line(r" ready .* port=(\d+)").group(1))
+        line = self.wait_line(r" ready .* port=(\d+) metrics_port=(\d+)")
+        self.port, self.metrics_port = int(line.group(1)), int(line.group(2))
 
     @property
     def url(self):

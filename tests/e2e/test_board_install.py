@@ -12,7 +12,8 @@ def test_install_and_unit(folder):
     subprocess.run(["cmake", "--install", str(BUILD), "--prefix", "/usr"], check=True, capture_output=True,
                    env=dict(os.environ, DESTDIR=str(root)))
     for path in ("usr/bin/chatgate-board", "usr/lib/systemd/system/chatgate-board.service", "usr/share/man/man8/chatgate-board.8",
-                 "usr/share/doc/chatgate/examples/board.yaml", "usr/share/doc/chatgate/board.md", "usr/share/doc/chatgate/openapi.yaml"):
+                 "usr/share/doc/chatgate/examples/board.yaml", "usr/share/chatgate/grafana/gateway_health.json",
+                 "usr/share/chatgate/grafana/service_quality.json", "usr/share/chatgate/prometheus/chatgate_alerts.yaml", "usr/share/chatgate/prometheus/prometheus.yaml", "usr/share/doc/chatgate/board.md", "usr/share/doc/chatgate/openapi.yaml"):
         assert (root / path).exists(), path
     unit = root / "usr/lib/systemd/system/chatgate-board.service"
     text = re.sub(r"/usr(/local)?/bin/chatgate-board", str(root / "usr/bin/chatgate-board"), unit.read_text())

@@ -3,6 +3,7 @@
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the
 --       same, 'bucket:count,…' of both, 'what:count,…'}, one row per agent with figures in that hour
 --   'open', since: {agent, conversations with a message since then}
+--   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval}
 --   'violations', most: stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
 --       {stream id, field, value…}, newest first; of the newest LOOKED entries
 local rows = {int(redis_now())}
@@ -100,7 +101,14 @@ local function read_violations(most)
     end
 end
 
-if ARGV[1] == 'violations' then
+local function read_sizes()
+    local oldest = call('ZRANGE', K.case_open, 0, 0, 'WITHSCORES')
+    rows[2] = {int(call('ZCARD', K.case_open)), oldest[2] or '0', K.held_at and int(call('ZCARD', K.held_at)) or '0'}
+end
+
+if ARGV[1] == 'sizes' then
+    read_sizes()
+elseif ARGV[1] == 'violations' then
     read_violations(tonumber(ARGV[2]))
 elseif ARGV[1] == 'hour' then
     read_hour(tonumber(ARGV[2]))
