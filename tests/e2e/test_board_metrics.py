@@ -84,6 +84,7 @@ def test_what_dashboards_and_alerts_ask_for_exists(folder):
                 await ann.send("cust-1", "在的，请问有什么可以帮您？", "x1")
                 await ann.until("ack")
                 await ann.send("cust-1", "加我微信 abc12345 转账", "x2")
+                await asyncio.sleep(0.01)  # of one millisecond the customer's message counts as the earlier one
                 await im.say("ann", "cust-1", "好的呢", "m2")
                 await loop.run_in_executor(None, look, gate)
             gate.stop()
