@@ -113,14 +113,34 @@ class Topology:
     def key(self, shard, name):
         return f"cg:{{{shard}}}:{name}"
 
+    def servers_of(self, shards):
+        """shard -> node"""
+        master = self.of_shard(0)
+        return {shard: master for shard in range(shards)}
+
+    def read(self, ask, shards=16):
+        """ask(connection, shard) of all shards."""
+        out, open_ = [], {}
+        try:
+            for shard, node in self.servers_of(shards).items():
+                db = open_.setdefault(node.port, None) or node.db
+                open_[node.port] = db
+                out.append(ask(db, shard))
+        finally:
+            for db in open_.values():
+                if db:
+                    db.close()
+        return out
+
     def entries(self, shards=16):
         """All stream entries of all shards."""
-        out = []
-        for shard in range(shards):
-            with contextlib.closing(self.of_shard(shard).db) as db:
-                for _, fields in db.xrange(self.key(shard, "stream")):
-                    out.append({k.decode(): v.decode(errors="replace") for k, v in fields.items()})
-        return out
+        return [{k.decode(): v.decode(errors="replace") for k, v in fields.items()}
+                for entries in self.read(lambda db, shard: db.xrange(self.key(shard, "stream")), shards)
+                for _, fields in entries]
+
+    def hashes(self, name, shards=16):
+        """The hash `name` of every shard, as bytes."""
+        return self.read(lambda db, shard: db.hgetall(self.key(shard, name)), shards)
 
     def reset(self):
         """Empty, and everybody there."""
@@ -166,6 +186,7 @@ class Sentinel(Topology):
         first = self.node()
         for _ in range(2):
             self.node("--replicaof", "127.0.0.1", first.port)
+        wait_for("two replicas", lambda: first.info().get("connected_slaves") == 2, 60) # Sentinels ask every 10 s only
         for i in range(3):
             d = self.folder / f"sentinel-{i}"
             d.mkdir()
@@ -197,11 +218,20 @@ sentinel parallel-syncs {MASTER} 2
             s = Node.__new__(Node)
             s.folder, s.tls, s.port, s.proc, s.log = d, self.tls, port, proc, log
             self.sentinels.append(s)
+        wait_for("the Sentinels know each other", self.do_sentinels_agree, 60)
         self.heal()
+
+    def do_sentinels_agree(self):
+        for s in self.sentinels:
+            state = [v.decode() for v in s.try_run("SENTINEL", "MASTER", MASTER) or []]
+            state = dict(zip(state[::2], state[1::2]))
+            if [state.get(k) for k in ("num-slaves", "num-other-sentinels", "flags")] != ["2", "2", "master"]:
+                return False
+        return True
 
     def heal(self):
         super().heal()
-        wait_for("two replicas follow the master, and the Sentinels know all", self.is_whole, 60)
+        wait_for("two replicas follow the master", self.is_whole, 60)
 
     def master(self):
         for s in self.sentinels:
@@ -215,12 +245,6 @@ sentinel parallel-syncs {MASTER} 2
         m = self.master()
         if not m or m.info().get("connected_slaves") != 2:
             return False
-        for s in self.sentinels:
-            state = [v.decode() for v in s.try_run("SENTINEL", "MASTER", MASTER) or []]
-            state = dict(zip(state[::2], state[1::2]))
-            wanted = {"num-slaves": "2", "num-other-sentinels": "2", "flags": "master", "port": str(m.port)}
-            if any(state.get(k) != v for k, v in wanted.items()):
-                return False
         return all(n.info().get("master_link_status") == "up" for n in self.nodes if n is not m)
 
     def masters(self):
@@ -242,7 +266,7 @@ sentinel parallel-syncs {MASTER} 2
     def fail_over(self):
         """By hand, nobody dies."""
         old = self.master()
-        wait_for("a fail-over begins", lambda: self.sentinels[0].try_run("SENTINEL", "FAILOVER", MASTER), 60)
+        wait_for("a fail-over begins", lambda: any(s.try_run("SENTINEL", "FAILOVER", MASTER) for s in self.sentinels), 60)
         wait_for("a fail-over", lambda: self.master() not in (None, old), 60)
 
 
@@ -311,6 +335,13 @@ class Cluster(Topology):
         alive = next(n for n in self.nodes if n.proc.poll() is None and n.is_up())
         slot = alive.run("CLUSTER", "KEYSLOT", str(shard))
         return wait_for(f"a master of shard {shard}", lambda: self.serves(slot), 60)
+
+    def servers_of(self, shards):
+        ranges = raw_slots(next(n for n in self.nodes if n.proc.poll() is None and n.is_up()))
+        by_port = {n.port: n for n in self.nodes}
+        with contextlib.closing(self.nodes[0].db if self.nodes[0].is_up() else self.nodes[1].db) as db:
+            slots = [db.execute_command("CLUSTER", "KEYSLOT", str(shard)) for shard in range(shards)]
+        return {shard: next(by_port[r[2][1]] for r in ranges if r[0] <= slot <= r[1]) for shard, slot in enumerate(slots)}
 
     @property
     def config(self):

@@ -1,18 +1,30 @@
-"""One Redis, Sentinels, a Cluster, each with TLS and an ACL user: every event once, whatever dies."""
+"""One Redis, Sentinels, a Cluster, each with TLS and an ACL user: every event once, whatever dies.
+
+CHATGATE_EVENTS=100000 makes the load a long one (minutes)."""
 
 import asyncio
 import collections
+import os
+import random
+import signal
 import time
 
+import msgpack
+import websockets
+
 from gateway import Agent, Backend, Gateway, wait_for
-from test_exactly_once import RULES, run, settle, talk
+from test_exactly_once import RULES, is_drained, run, settle, talk
+
+EVENTS = int(os.environ.get("CHATGATE_EVENTS", 5000))
+PACE = 2500     # events per second, if the machine can
+TEXTS = ["好的", "加我微信", "最好的"]
 
 
-def counted(topology, kind):
-    return collections.Counter(e["mid"] for e in topology.entries() if e.get("k") == kind and "mid" in e)
+def counted(entries, kind):
+    return collections.Counter(e["mid"] for e in entries if e.get("k") == kind and "mid" in e)
 
 
-def replicas(topology):
+def redis_extra(topology):
     """What a gateway can wait for."""
     return "" if topology.name == "single" else "  wait_replicas: 1\n"
 
@@ -20,14 +32,166 @@ def replicas(topology):
 def test_every_verdict_is_recorded_once(folder, topology):
     async def go():
         async with Backend() as b:
-            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra=replicas(topology))
+            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra=redis_extra(topology))
             async with Agent(g.url, "amy") as a, Agent(g.url, "bob") as c:
                 await asyncio.gather(talk(a, "c1", 200), talk(c, "c2", 200))
                 for k in range(20):
                     await b.say("amy", f"c{k}", "在吗", f"in-{k}")
                     await a.until("message")
             await settle(g)
-            assert counted(topology, "out") == {f"{n}-{k}": 1 for n in ("amy", "bob") for k in range(200)}
-            assert counted(topology, "in") == {f"in-{k}": 1 for k in range(20)}
+            entries = topology.entries()
+            assert counted(entries, "out") == {f"{n}-{k}": 1 for n in ("amy", "bob") for k in range(200)}
+            assert counted(entries, "in") == {f"in-{k}": 1 for k in range(20)}
             g.stop()
     run(go())
+
+
+class Load:
+    """Agents who write and customers who write back, all messages numbered, through gateways that come and go."""
+
+    def __init__(self, backend, gates, n_agents=8):
+        self.b, self.gates, self.names = backend, gates, [f"a{i}" for i in range(n_agents)]
+        self.sent, self.seen, self.stop = 0, collections.Counter(), False
+        self.begun = time.monotonic()
+
+    def gate_of(self, name):
+        return self.gates[self.names.index(name) % len(self.gates)]
+
+    def conv(self, name, k):
+        return f"c{k % 37}-{name}"
+
+    async def keep_pace(self):
+        ahead = self.sent / PACE - (time.monotonic() - self.begun)
+        if ahead > 0:
+            await asyncio.sleep(ahead)
+
+    async def turn(self, a, name, k):
+        """Twenty messages out and four in; all that came to the agent is seen."""
+        for i in range(k, k + 20):
+            await a.send(self.conv(name, i), f"{random.choice(TEXTS)} {i}", f"{name}-{i}")
+            self.sent += 1
+        for i in range(k, k + 20, 5):
+            await self.b.say(name, self.conv(name, i), "在吗", f"in-{name}-{i}")
+            self.sent += 1
+        left = 24
+        while left:
+            m = await a.recv()
+            if m["type"] == "message":
+                self.seen[m["id"]] += 1
+            left -= 1
+
+    async def agent(self, name):
+        k = 0
+        while not self.stop:
+            try:
+                async with Agent(self.gate_of(name).url, name) as a:
+                    while not self.stop:
+                        await self.keep_pace()
+                        await self.turn(a, name, k)
+                        k += 20
+            except (OSError, websockets.WebSocketException, asyncio.TimeoutError, AssertionError, KeyError):
+                k += 20     # what was on its way is not written again under the same number
+                await asyncio.sleep(0.02)
+
+    async def run(self, trouble):
+        agents = [asyncio.create_task(self.agent(n)) for n in self.names]
+        while self.sent < EVENTS:
+            await trouble(self)
+        self.stop = True
+        await asyncio.gather(*agents)
+
+    async def goes_on(self, n=400):
+        """Trouble comes in the middle of the load."""
+        until = self.sent + n
+        while self.sent < until:
+            await asyncio.sleep(0.01)
+
+    async def kill_gateway(self, i):
+        g = self.gates[i]
+        g.stop(signal.SIGKILL)
+        await asyncio.to_thread(g.start)
+
+
+async def make_trouble(load, topology):
+    await load.goes_on()
+    await asyncio.to_thread(topology.trouble)
+    await load.goes_on()
+    await load.kill_gateway(0)
+    await load.goes_on()
+    if topology.name == "cluster":
+        await asyncio.to_thread(topology.migrate, 1, 0.005)
+        await load.goes_on()
+        await asyncio.to_thread(topology.trouble, 1)
+    elif topology.name == "sentinel":
+        await asyncio.to_thread(topology.fail_over)
+    else:
+        await asyncio.to_thread(topology.trouble)
+    await load.kill_gateway(1)
+    await load.goes_on()
+    if EVENTS > 5000:
+        await asyncio.to_thread(topology.heal)
+
+
+def figures(topology):
+    """What was counted, summed over shards and agents."""
+    out = collections.Counter()
+    for slot in range(4):
+        for fields in topology.hashes(f"days:{slot}"):
+            for field, packed in fields.items():
+                scope = field.decode().split("|")
+                if field != b"#" and scope[1] == "a" and scope[3] == "v":
+                    out.update(msgpack.unpackb(packed, strict_map_key=False))
+    return out
+
+
+def counters(topology):
+    out = collections.Counter()
+    for fields in topology.hashes("info"):
+        for name, value in fields.items():
+            out[name.decode()] += int(value)
+    return out
+
+
+def check_account(load, topology, killed):
+    """Redis against what was sent, what the backend has and what the agents saw."""
+    entries = topology.entries()
+    out, incoming = counted(entries, "out"), counted(entries, "in")
+    delivered = collections.Counter(m["id"] for _, m in load.b.messages)
+    assert all(n == 1 for n in delivered.values())
+    assert [m for m, n in (out + incoming).items() if n != 1] == [], "twice in Redis"
+    assert [m for m in delivered if not out[m]] == [], "delivered, but not in Redis"
+    assert [m for m in load.seen if not incoming[m]] == [], "seen by the agent, but not in Redis"
+    # Recorded before it is written: a killed gateway may have recorded at most what was on its way then.
+    undelivered = [e["mid"] for e in entries if e.get("k") == "out" and e.get("dlv") and e["mid"] not in delivered]
+    assert len(undelivered) <= killed * len(load.names) * 20, len(undelivered)
+    tallied, info = figures(topology), counters(topology)
+    assert info["events"] == sum(1 for e in entries if e["k"] in ("in", "out", "refused", "agent_on", "agent_off", "gap"))
+    assert info["lost"] == 0 and info["bad"] == 0
+    actions = collections.Counter(e.get("act", "0") for e in entries if e["k"] == "out")
+    for number, name in enumerate(["pass", "warn", "rewrite", "hold", "block"]):
+        assert tallied[name] == actions[str(number)], name
+    assert tallied["in"] == len(incoming)
+    return len(entries)
+
+
+def test_load_while_servers_and_gateways_die(folder, topology):
+    """Numbered load; masters and gateways are killed, others take over, a slot moves: nothing lost, nothing twice."""
+    async def go():
+        async with Backend() as b:
+            gates = [Gateway(folder / f"g{i}", b.port, redis=topology, rules=RULES, limits="  messages_per_s: 0",
+                             redis_extra=redis_extra(topology)) for i in range(2)]
+            load, killed = Load(b, gates), 0
+
+            async def trouble(load):
+                nonlocal killed
+                killed += 2
+                await make_trouble(load, topology)
+            await load.run(trouble)
+            for g in gates:
+                await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g), 60)
+            n = check_account(load, topology, killed)
+            print(f"{topology.name}: {load.sent} messages, {n} entries, {killed} gateways killed")
+            for g in gates:
+                assert g.ask("status")["status"]["tracking"]["events_lost"] == 0
+                g.stop()
+    asyncio.run(asyncio.wait_for(go(), 280 if EVENTS <= 5000 else 1800))
