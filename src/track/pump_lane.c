@@ -75,7 +75,9 @@ void lane_push(struct lane *l, const struct ring_record *rec, uint64_t pos, bool
     l->pos[(l->first + l->n) & (l->cap - 1)] = pos;
     l->n++;
     l->known = MAX_OF(l->known, rec->seq);
-    if (is_done && l->done + 1 == l->n)
+    /* The answer to what is applied may come before a long ring is read to its end. */
+    bool has_it = is_done || (l->state >= LANE_READY && number_of(l, rec->seq) <= l->applied);
+    if (has_it && l->done + 1 == l->n)
         l->done = l->n;
 }
 
@@ -263,6 +265,11 @@ static void fill_batch(const struct lane *l, struct batch *b)
         if (!has_record && number > known)
             break;
         b->number[b->n] = number;
+        if (has_record && number_of(l, rec.seq) < number) { /* Redis has it */
+            i++;
+            number--;
+            continue;
+        }
         if (has_record && number_of(l, rec.seq) == number) {
             b->record[b->n++] = rec.payload;
             i++;

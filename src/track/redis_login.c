@@ -159,7 +159,8 @@ static void on_loaded(void *ctx, const struct redis_reply *reply)
     struct redis_script *s = ctx;
     if (reply->kind == REDIS_TEXT && reply->text.n == sizeof(s->sha) - 1)
         memcpy(s->sha, reply->text.p, sizeof(s->sha) - 1);
-    else if (reply->kind == REDIS_ERROR && !redis_has_code(reply, "LINK") && !redis_has_code(reply, "TIMEOUT"))
+    else if (reply->kind == REDIS_ERROR && !redis_has_code(reply, "LINK") && !redis_has_code(reply, "TIMEOUT") &&
+             !redis_has_code(reply, "LOADING"))
         log_event(LOG_ERROR, "redis_script_refused", "why=\"%s\"", redis_text(reply, (char[160]){0}));
 }
 
