@@ -504,6 +504,11 @@ static void restarts_of_the_gateway_go_on(void **state)
     expect_each_once(fx);
 }
 
+static bool is_connected(struct fixture *f)
+{
+    return redis_is_up(f->redis);
+}
+
 /* Killed before it noted how far Redis is, with more kept records than are read in one turn: Redis' answer comes before
  * they are read, and what it has is neither sent again nor taken for lost. */
 static void a_long_ring_is_read_after_redis_answered(void **state)
@@ -524,6 +529,7 @@ static void a_long_ring_is_read_after_redis_answered(void **state)
     }
     stop_pump(fx);
     start_pump(fx);
+    run_until(fx, is_connected);
     open_rings(fx);
     fx->want = 24100;
     run_until(fx, is_drained);
