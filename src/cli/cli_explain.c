@@ -72,10 +72,11 @@ static void print_note(const struct explain *x, const struct rule_trace *t)
     }
 }
 
+/* Rules of a pack often share one notice: it is told once. */
 static bool has_notice_before(const struct verdict *v, size_t i)
 {
     for (size_t k = 0; k < i; k++)
-        if (v->hit[k].rule == v->hit[i].rule)
+        if (!rule_is_shadow(v->hit[k].rule) && strcmp(rule_notice(v->hit[k].rule), rule_notice(v->hit[i].rule)) == 0)
             return true;
     return false;
 }

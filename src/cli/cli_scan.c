@@ -12,7 +12,7 @@
 #include "proto/json.h"
 #include "text/fold.h"
 
-enum { LINE_BYTES_MAX = 1 << 20, PROGRESS_EVERY = 2000 };
+enum { LINE_BYTES_MAX = 1 << 20, PROGRESS_EVERY = 2000, BEFORE_GAP_MS = 2000 };
 
 struct scan {
     struct cli_ruleset rules;
@@ -94,11 +94,13 @@ static void write_verdict(struct scan *x, struct span id, const struct verdict *
     buf_reset(&x->out);
 }
 
-static void judge(struct scan *x, struct span id, struct span text, enum direction dir)
+static void judge(struct scan *x, struct span id, struct span text, struct rule_input *in)
 {
-    struct rule_input in = {.dir = dir, .text = {text}, .n_texts = 1, .now_ms = clock_wall_ms()};
     struct verdict v;
-    ruleset_judge(x->set, x->scratch, &in, &v);
+    in->text[0] = text, in->n_texts = 1, in->now_ms = clock_wall_ms();
+    for (size_t i = 0; i < in->n_before; i++)
+        in->before_ms[i] = in->now_ms - (int64_t)(in->n_before - i) * BEFORE_GAP_MS;
+    ruleset_judge(x->set, x->scratch, in, &v);
     x->n_messages++;
     x->by_action[v.action]++;
     write_verdict(x, id, &v, text);
@@ -107,6 +109,26 @@ static void judge(struct scan *x, struct span id, struct span text, enum directi
         fprintf(stderr, "\r%llu messages, %llu a second ", (unsigned long long)x->n_messages,
                 (unsigned long long)(ms > 0 ? x->n_messages * 1000 / (uint64_t)ms : 0));
     }
+}
+
+/* The agent's earlier messages, decoded behind each other at `at`; only the last WINDOW_MAX of them count. */
+static bool read_before(struct scan *x, uint8_t *at, struct rule_input *in)
+{
+    uint32_t list = json_member(&x->doc, 0, span_str("before"));
+    if (!list)
+        return true;
+    if (x->doc.node[list].kind != JSON_ARRAY)
+        return false;
+    uint32_t n = x->doc.node[list].n, first = n > WINDOW_MAX ? n - WINDOW_MAX : 0;
+    for (uint32_t k = first; k < n; k++) {
+        uint32_t item = json_item(&x->doc, list, k);
+        if (x->doc.node[item].kind != JSON_STRING)
+            return false;
+        size_t len = json_decode(&x->doc, item, at, NULL);
+        in->before[in->n_before++] = span_of(at, len);
+        at += len;
+    }
+    return true;
 }
 
 static void scan_json(struct scan *x, struct span line)
@@ -131,14 +153,13 @@ static void scan_json(struct scan *x, struct span line)
         bad_line(x, "side: must be \"agent\" or \"customer\"");
         return;
     }
-    struct span raw = json_raw_span(&x->doc, text);
-    if (raw.n > LINE_BYTES_MAX) {
-        bad_line(x, "text: too long");
+    struct rule_input in = {.dir = is_customer ? DIR_INCOMING : DIR_OUTGOING};
+    size_t n = json_decode(&x->doc, text, x->text, NULL); /* all texts of a line are no longer than the line */
+    if (!read_before(x, x->text + n, &in)) {
+        bad_line(x, "before: must be a list of strings, the agent's earlier messages, oldest first");
         return;
     }
-    size_t n = json_decode(&x->doc, text, x->text, NULL);
-    judge(x, id ? json_raw_span(&x->doc, id) : span_of("", 0), span_of(x->text, n),
-          is_customer ? DIR_INCOMING : DIR_OUTGOING);
+    judge(x, id ? json_raw_span(&x->doc, id) : span_of("", 0), span_of(x->text, n), &in);
 }
 
 static void scan_line(struct scan *x, struct span line)
@@ -154,7 +175,7 @@ static void scan_line(struct scan *x, struct span line)
     else if (!utf8_is_valid(line))
         bad_line(x, "not valid UTF-8");
     else
-        judge(x, span_of("", 0), line, DIR_OUTGOING);
+        judge(x, span_of("", 0), line, &(struct rule_input){.dir = DIR_OUTGOING});
 }
 
 static void scan_stream(struct scan *x, FILE *f)

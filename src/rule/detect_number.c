@@ -6,7 +6,8 @@
 enum { DIGITS_MAX = 40, TOKENS_MAX = 40, GAP_IN_NUMBER = 3, LOOK_BACK = 8, ID_LOOK_BACK = 12, CODE_MAX = 18 };
 
 struct token {
-    uint32_t from, to; /* units of the digit view */
+    uint32_t from, to;   /* units of the digit view */
+    bool is_behind_mark; /* clause punctuation or a line break stands before it */
 };
 
 struct numbers {
@@ -57,6 +58,8 @@ static const char *const order_words[] = {"单号", "订单", "运单", "编号"
                                           "流水", "工单", "批号", "税号", "sku",  "物流号", "快递号", NULL};
 static const char *const call_words[] = {"电话", "手机", "号码", "联系", "致电", "拨打", "微信", "热线",   "座机",
                                          "卡号", "打款", "转账", "tel",  "vx",   "wx",   "qq",   "身份证", NULL};
+static const char *const reach_words[] = {"电话", "手机", "号码",   "号是", "联系", "致电", "打我", "找我",
+                                          "呼我", "加我", "我的号", "微信", "tel",  "vx",   "call", NULL};
 static const char *const unit_words[] = {"mm", "cm", "kg", "ml", "mah",  "km",   "gb", "元",   "块", "件", "个", "米",
                                          "克", "斤", "人", "次", "年",   "月",   "日", "天",   "点", "折", "码", "瓦",
                                          "毫", "厘", "公", "升", "小时", "分钟", "秒", "号楼", "期", "分", NULL};
@@ -171,6 +174,22 @@ static int kind_of(const char *d, size_t n)
     return n == 10 && (strncmp(d, "400", 3) == 0 || strncmp(d, "800", 3) == 0) ? DETECT_SERVICE_NUMBER : -1;
 }
 
+/* 1。3。8。…, or 打我：136，0012，3456: over punctuation only a mobile number is read, digit by digit or behind a word
+ * of calling; else 150，1600，1800 would be one. */
+static bool may_join(const struct numbers *x, size_t a, size_t b, int kind)
+{
+    bool has_mark = false, is_single = true;
+    for (size_t k = a; k <= b; k++) {
+        has_mark |= k > a && x->token[k].is_behind_mark;
+        is_single &= x->token[k].to - x->token[k].from == 1;
+    }
+    if (!has_mark)
+        return true;
+    uint32_t from = x->token[a].from;
+    return kind == DETECT_PHONE &&
+           (is_single || last_of(x->v, from > LOOK_BACK ? from - LOOK_BACK : 0, from, reach_words) >= 0);
+}
+
 /* Tokens [a, b] read as one number of n digits. True when it was something. */
 static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, size_t n)
 {
@@ -182,7 +201,7 @@ static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, s
         return true;
     }
     int kind = kind_of(d, n);
-    if (kind < 0 || is_order_number(v, from) || is_glued(v, from) || has_unit_behind(v, to))
+    if (kind < 0 || !may_join(x, a, b, kind) || is_order_number(v, from) || is_glued(v, from) || has_unit_behind(v, to))
         return false;
     if (b > a && is_glued_behind(v, to)) /* the last piece belongs to something else: 2G */
         return false;
@@ -234,7 +253,9 @@ static void judge_run(struct numbers *x)
         if (found != SIZE_MAX)
             a = found;
     }
-    if (single == x->n && x->n >= 5) { /* 1 2 3 4 5: spaced out */
+    for (size_t a = 1; a < x->n; a++)
+        single -= x->token[a].is_behind_mark; /* 1、2、3: a list */
+    if (single == x->n && x->n >= 5) {        /* 1 2 3 4 5: spaced out */
         uint32_t from = x->token[0].from, to = x->token[x->n - 1].to;
         size_t n = digits_of(x, from, to, d, 0);
         d[n] = '\0';
@@ -329,17 +350,16 @@ void detect_numbers(const struct detect_text *t, struct detect_list *out)
         if (is_coded(&x, &i))
             continue;
         x.n = 0;
-        x.token[x.n++] = (struct token){i, i + 1};
+        x.token[x.n++] = (struct token){i, i + 1, false};
         uint32_t k = i + 1;
         for (; k < v->n && is_digit(v->cp[k]); k++) {
             if (v->gap[k] == 0) {
                 x.token[x.n - 1].to = k + 1;
             } else {
-                bool is_cut =
-                    v->gap[k] > GAP_IN_NUMBER || detect_has_punctuation(t->text, v->to[k - 1], v->from[k], NULL);
-                if (is_cut || x.n == TOKENS_MAX)
+                if (v->gap[k] > GAP_IN_NUMBER || x.n == TOKENS_MAX)
                     break;
-                x.token[x.n++] = (struct token){k, k + 1};
+                bool has_mark = detect_has_punctuation(t->text, v->to[k - 1], v->from[k], NULL);
+                x.token[x.n++] = (struct token){k, k + 1, has_mark};
             }
         }
         judge_run(&x);

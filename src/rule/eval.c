@@ -286,7 +286,9 @@ static int by_place(const void *a, const void *b)
     const struct piece *x = a, *y = b;
     if (x->from != y->from)
         return x->from < y->from ? -1 : 1;
-    return x->to < y->to ? -1 : x->to > y->to;
+    if (x->to != y->to)
+        return x->to < y->to ? -1 : 1;
+    return x->bfrom < y->bfrom ? -1 : x->bfrom > y->bfrom; /* signs (➕🛰) stand between the same units */
 }
 
 void eval_rule(struct eval *e, const struct rule *r)

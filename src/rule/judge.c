@@ -251,6 +251,20 @@ static struct span head_of(struct span t)
     return span_of(t.p, n);
 }
 
+static bool is_word_byte(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Sent apart, "V" and "mango_2021" are two words, 138 and 00138000 two groups of digits. */
+static void append_text(struct buf *b, struct span t)
+{
+    bool is_split = b->len && t.n && is_word_byte(b->data[b->start + b->len - 1]) && is_word_byte(t.p[0]);
+    if (is_split)
+        buf_append_str(b, " ");
+    buf_append_span(b, t);
+}
+
 /* Puts the tails of the earlier texts before the head of the first text: a hit may begin in one and end in the other.
  */
 static void judge_window(struct pass *p, struct span text)
@@ -269,12 +283,12 @@ static void judge_window(struct pass *p, struct span text)
             continue;
         e->message_from[e->n_messages] = b->len;
         e->message_ms[e->n_messages++] = in->before_ms[i];
-        buf_append_span(b, tail_of(in->before[i]));
+        append_text(b, tail_of(in->before[i]));
     }
-    e->window_from = b->len;
     if (!b->len)
         return;
-    buf_append_span(b, head_of(text));
+    append_text(b, head_of(text));
+    e->window_from = b->len - head_of(text).n;
     p->in_window = true;
     sheet_lay(&p->scratch->sheet, p->set, in->dir, buf_span(b), in->now_ms);
     judge_sheet(p);

@@ -184,6 +184,13 @@ struct spelling {
     uint8_t n;
 };
 
+/* A sign, as it stands in the folded line, and the word that it is read as. */
+enum { PICTURE_BYTES_MAX = 8 };
+struct picture {
+    struct span sign;
+    uint8_t n, with[PICTURE_BYTES_MAX];
+};
+
 struct side {
     struct rule **rule;
     size_t n_rules;
@@ -200,6 +207,9 @@ struct side {
     bool has_variants; /* some rule wants them */
     struct spelling *spelling;
     size_t n_spellings;
+    struct picture *picture; /* sorted by first byte, longer signs first */
+    size_t n_pictures;
+    uint16_t picture_at[256]; /* by first byte: number + 1 of the first one, 0: none */
 };
 
 struct ruleset {

@@ -74,6 +74,7 @@ static void side_free(struct side *s)
     free(s->rule);
     free(s->line_term);
     free(s->spelling);
+    free(s->picture);
     free(s->always);
     match_free(&s->plain);
     match_free(&s->reading);

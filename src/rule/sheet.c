@@ -5,6 +5,8 @@
 #include "rule/mark.h"
 #include "rule/sheet_words.h"
 
+enum { SHORT_PARTS = 3 }; /* units of two parts that a mark does not part */
+
 void sheet_init(struct sheet *s)
 {
     s->fold = fold_scratch_new();
@@ -83,14 +85,15 @@ static bool has_symbol(struct span text, uint32_t from, uint32_t to)
 static void note_features(struct sheet *s)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
+    bool want_marks = s->side->n_line_terms || s->side->n_pictures;
     s->has_digits = s->has_letters = s->has_marks = false;
     for (uint32_t i = 0; i < v->n; i++) {
         s->has_letters |= is_letter(v->cp[i]);
         s->has_digits |= is_digit(v->cp[i]);
-        if (v->gap[i] && s->side->n_line_terms && !s->has_marks)
+        if (v->gap[i] && want_marks && !s->has_marks)
             s->has_marks = has_symbol(s->text, i ? v->to[i - 1] : 0, v->from[i]);
     }
-    if (s->side->n_line_terms && !s->has_marks)
+    if (want_marks && !s->has_marks)
         s->has_marks = has_symbol(s->text, v->n ? v->to[v->n - 1] : 0, (uint32_t)s->text.n);
 }
 
@@ -160,6 +163,29 @@ void sheet_detect(struct sheet *s, uint32_t kinds)
     }
 }
 
+enum border { BORDER_NONE, BORDER_CLAUSE, BORDER_SENTENCE };
+
+/* Units from `u` to the next border. */
+static uint32_t part_length(const uint16_t *border, uint32_t u, uint32_t n)
+{
+    uint32_t to = u + 1;
+    while (to < n && border[to] == BORDER_NONE)
+        to++;
+    return to - u;
+}
+
+/* 加。我。微。信, one character a line: marks between pieces so short part nothing. */
+static void drop_borders(uint16_t *border, uint32_t n)
+{
+    for (uint32_t u = 0, to = 0, before = 0; u < n; u = to) {
+        uint32_t here = part_length(border, u, n);
+        to = u + here;
+        if (u > 0 && here + before <= SHORT_PARTS)
+            border[u] = BORDER_NONE;
+        before = here;
+    }
+}
+
 void sheet_need_clauses(struct sheet *s)
 {
     if (s->has_clauses)
@@ -167,10 +193,18 @@ void sheet_need_clauses(struct sheet *s)
     s->has_clauses = true;
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     uint16_t clause = 0, sentence = 0;
+    bool has_borders = false;
     for (uint32_t u = 0; u < v->n; u++) {
-        bool ends = false;
-        if (u > 0 && v->gap[u] && detect_has_punctuation(s->text, v->to[u - 1], v->from[u], &ends))
-            clause++, sentence = (uint16_t)(sentence + ends);
+        bool ends = false,
+             is_one = u > 0 && v->gap[u] && detect_has_punctuation(s->text, v->to[u - 1], v->from[u], &ends);
+        s->clause[u] = is_one ? ends ? BORDER_SENTENCE : BORDER_CLAUSE : BORDER_NONE;
+        has_borders |= is_one;
+    }
+    if (has_borders)
+        drop_borders(s->clause, v->n);
+    for (uint32_t u = 0; u < v->n; u++) {
+        sentence = (uint16_t)(sentence + (s->clause[u] == BORDER_SENTENCE));
+        clause = (uint16_t)(clause + (s->clause[u] != BORDER_NONE));
         s->clause[u] = clause;
         s->sentence[u] = sentence;
     }

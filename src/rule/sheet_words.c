@@ -1,6 +1,7 @@
 #include "rule/sheet_words.h"
 
 #include "rule/mark.h"
+#include "rule/picture.h"
 #include "rule/spelling.h"
 
 /* A word of so many syllables needs one character as written less: chance does not speak that long. */
@@ -92,7 +93,7 @@ static bool place(const struct look *l, uint32_t from, uint32_t to, struct occur
     }
     o->from = detect_unit_at(v, o->bfrom);
     o->to = detect_unit_at(v, o->bto);
-    return o->from < o->to;
+    return o->from < o->to || l->variant; /* a sign alone (🛰) lies between two units */
 }
 
 static int on_plain(void *arg, uint32_t id, uint32_t from, uint32_t n)
@@ -163,6 +164,8 @@ static void find_variants(struct sheet *s)
     struct variant *v = &s->variant;
     unsigned want = 1u << VIEW_PLAIN | (s->side->reading ? 1u << VIEW_READING : 0);
     variant_add_unlisted(v, &s->plain.view[VIEW_PLAIN]);
+    if (s->has_marks && s->side->n_pictures)
+        picture_find(s->side, sheet_more(s), v);
     unsigned ways = variant_ways(v, s->side);
     bool is_whole = true;
     s->has_variants = ways > 0;

@@ -5,6 +5,7 @@
 #include "base/xalloc.h"
 #include "rule/literal.h"
 #include "rule/mark.h"
+#include "rule/picture.h"
 #include "rule/spelling.h"
 
 enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, GAP_ANY = 255, INITIAL_CHARS_MIN = 3 };
@@ -359,8 +360,10 @@ void words_compile(struct loader *l)
             s->window_ms = MAX_OF(s->window_ms, r->window_ms);
             s->has_variants |= r->has_variants;
         }
-        if (s->has_variants)
+        if (s->has_variants) {
             spelling_load(l, (enum direction)dir);
+            picture_load(l, (enum direction)dir);
+        }
         build_matchers(s);
     }
 }
