@@ -1,5 +1,6 @@
-/* In "138oo13l000" somebody types letters for digits. A letter is read as a digit only where nothing else makes sense:
- * between digits of a run that has several, or at the end of a run as long as the shortest phone number. */
+/* In "138oo13l000" somebody types letters for digits, in 幺三五洞洞拐拐 the words of the radio. One is read as a digit
+ * only where nothing else makes sense: between digits of a run that has several, or at the end of a run as long as the
+ * shortest phone number. */
 #include "text/state.h"
 
 enum {
@@ -16,6 +17,12 @@ static uint32_t value_of(uint32_t cp)
     case 'l':
     case 'i':
         return '1';
+    case 0x6d1e: /* 洞 */
+        return '0';
+    case 0x62d0: /* 拐 */
+        return '7';
+    case 0x52fe: /* 勾 */
+        return '9';
     default:
         return 0;
     }

@@ -392,6 +392,50 @@ static void edits_change_nothing_else(void **state)
     ruleset_unref(&s);
 }
 
+/* One character a line, marks between pieces of a number, and what was sent apart. */
+static void short_pieces_are_read_together(void **state)
+{
+    (void)state;
+    struct ruleset *s =
+        set_of("pack: p\nrules:\n"
+               "  - id: p.a\n    title: t\n    action: block\n    near: { within: 2, same: clause, groups: "
+               "[ [ 加 ], [ 微 ] ] }\n" EXAMPLES "  - id: p.b\n    title: t\n    action: hold\n    detect: [ phone ]\n"
+               "    window: { messages: 3, seconds: 60 }\n" EXAMPLES);
+    static const struct {
+        const char *text;
+        enum action want;
+    } row[] = {
+        {"加。我。微。信", ACTION_BLOCK},
+        {"加\n微\n信", ACTION_BLOCK},
+        {"请您加，微信", ACTION_PASS},
+        {"打我：136，0012，3456", ACTION_HOLD},
+        {"打我：136，0012，345", ACTION_PASS},
+        {"有150，1600，1800的", ACTION_PASS},
+        {"1。3。8。0。0。1。3。8。0。0。0", ACTION_HOLD},
+        {"码数有1、2、3、4、5", ACTION_PASS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+        struct verdict v = judge(s, DIR_OUTGOING, row[i].text);
+        if (v.action != row[i].want)
+            fail_msg("%s: %s", row[i].text, action_name(v.action));
+    }
+    struct rule_input in = {.dir = DIR_OUTGOING,
+                            .text = {span_str("00138000")},
+                            .n_texts = 1,
+                            .before = {span_str("138")},
+                            .before_ms = {1000},
+                            .n_before = 1,
+                            .now_ms = 2000};
+    struct rule_scratch *scratch = rule_scratch_new();
+    struct verdict v;
+    ruleset_judge(s, scratch, &in, &v);
+    assert_int_equal(v.action, ACTION_HOLD);
+    assert_int_equal(v.hit[0].from, 0);
+    assert_int_equal(v.hit[0].to, 8);
+    rule_scratch_free(&scratch);
+    ruleset_unref(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +448,7 @@ int main(void)
         cmocka_unit_test(scope_facts_shadow),
         cmocka_unit_test(cases_and_commitments),
         cmocka_unit_test(detectors_tell_numbers_apart),
+        cmocka_unit_test(short_pieces_are_read_together),
         cmocka_unit_test(limits_are_causes),
         cmocka_unit_test(edits_change_nothing_else),
     };

@@ -7,12 +7,15 @@ static const char lists_split[] =
     "# parts\n加 力口\n微 彳微 徽\n信 亻言\n好 女子\n评 讠平\n返 辶反\n红 纟工\n包 勹巳\n必 心丿\n";
 static const char lists_lookalike[] = "微 徵\n信 伩\n返 反\n日 曰\n白 曰\n物 勿\n手 扌\n";
 
+static const char lists_emoji[] = "# signs\n加 ➕\n卫星 🛰\n信 ❤\n妈 🐴\n五星 ⭐⭐⭐⭐⭐\n星 ⭐\n";
+
 static struct ruleset *load(struct packs *p, const char *yaml, struct err_list *errs)
 {
     packs_init(p);
     packs_write(p, "a.yaml", yaml);
     packs_write(p, "lists/split.txt", lists_split);
     packs_write(p, "lists/lookalike.txt", lists_lookalike);
+    packs_write(p, "lists/emoji.txt", lists_emoji);
     struct ruleset *s = packs_load(p, NULL, errs);
     for (size_t i = 0; i < errs->n; i++)
         print_message("%s\n", errs->line[i]);
@@ -207,6 +210,29 @@ static void lists_are_needed_and_read_with_care(void **state)
     packs_fini(&p);
 }
 
+/* Signs have no unit of their own: alone, in a row, and beside characters they are read as their word. */
+static void signs_stand_for_words(void **state)
+{
+    (void)state;
+    struct ruleset *s = variants_of(
+        "pack: p\ndefaults: { variants: true }\nrules:\n"
+        "  - id: p.a\n    title: t\n    action: block\n    words: [ 微信, 草泥妈, 五星好评, 两星 ]\n" EXAMPLES
+        "  - id: p.b\n    title: t\n    action: hold\n    near: { within: 2, ordered: true, same: clause, groups: [ [ "
+        "加 ], [ 卫星 ] ] }\n" EXAMPLES
+        "  - id: p.off\n    title: t\n    action: block\n    variants: false\n    words: [ 加油 ]\n" EXAMPLES);
+    static const char *const blocked[] = {
+        "微❤", "微 ❤️ 见", "草泥🐴", "⭐⭐⭐⭐⭐好评", "⭐️⭐️⭐️⭐️⭐️好评", "两⭐"};
+    static const char *const held[] = {"➕🛰", "➕🛰️聊", "请加🛰", "➕我卫星"};
+    static const char *const passed[] = {"🛰➕", "❤", "❤微", "⭐好评", "➕油", "加，谢谢您，🛰", "➕", "信❤"};
+    for (size_t i = 0; i < ARRAY_LEN(blocked); i++)
+        expect(s, blocked[i], ACTION_BLOCK);
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        expect(s, held[i], ACTION_HOLD);
+    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+        expect(s, passed[i], ACTION_PASS);
+    ruleset_unref(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test(spelled_words_end_at_syllables),
         cmocka_unit_test(a_character_may_be_its_first_letter),
         cmocka_unit_test(overlaps_are_read_both_ways),
+        cmocka_unit_test(signs_stand_for_words),
         cmocka_unit_test(lists_are_needed_and_read_with_care),
     };
     return cmocka_run_group_tests(tests, NULL, judge_fini);
