@@ -49,6 +49,30 @@ struct conf_upstream {
     int64_t health_fall, health_rise;
 };
 
+#define WEBHOOK_KINDS(X)                                                                                               \
+    X(WEBHOOK_GENERIC, "generic")   /* JSON with an HMAC-SHA256 signature */                                           \
+    X(WEBHOOK_DINGTALK, "dingtalk") /* custom robots of group chats, in their own format */                            \
+    X(WEBHOOK_WECOM, "wecom")                                                                                          \
+    X(WEBHOOK_FEISHU, "feishu")
+
+enum webhook_kind {
+#define X(id, name) id,
+    WEBHOOK_KINDS(X)
+#undef X
+};
+
+struct conf_webhook {
+    char *name;
+    enum webhook_kind kind;
+    char *url, *url_file; /* one of them */
+    char *secret_file;    /* NULL: unsigned */
+    char **events, **shops;
+    size_t n_events, n_shops; /* no shops: all */
+    int64_t min_severity, timeout_ms;
+    int64_t per_minute; /* 0: what the kind allows */
+    char *ca;
+};
+
 struct conf_reminder_step {
     int64_t after_ms;
     bool to_supervisor; /* else the agent */
@@ -127,6 +151,16 @@ struct conf {
         int64_t commitment_before_ms; /* before a promised time */
         int64_t lease_ms;             /* how long a node that took a step may work on it */
     } reminders;
+
+    struct {
+        char **allow_hosts;
+        size_t n_allow_hosts;
+        struct conf_cidr *allow_networks;
+        size_t n_allow_networks;
+        int64_t retry_for_ms;
+        struct conf_webhook *target;
+        size_t n_targets;
+    } webhooks;
 
     struct conf_addr admin; /* /metrics, /healthz, /readyz; text NULL: none */
     char *control;          /* control socket path */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "conf/conf_check_webhook.h"
 #include "conf/conf_read.h"
 
 struct check {
@@ -219,4 +220,5 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     conf_check_redis(&conf->redis, root, errs);
     check_steps(&c, conf->reminders.unanswered, conf->reminders.n_unanswered, "reminders.unanswered");
     check_steps(&c, conf->reminders.stale_case, conf->reminders.n_stale_case, "reminders.stale_case");
+    conf_check_webhooks(conf, root, errs);
 }

@@ -12,6 +12,7 @@
 #define COUNT(member)   .count_offset = offsetof(struct conf, member)
 #define L_AT(member)    .offset = offsetof(struct conf_listener, member)
 #define U_AT(member)    .offset = offsetof(struct conf_upstream, member)
+#define HOOK_AT(member) .offset = offsetof(struct conf_webhook, member)
 #define STEP_AT(member) .offset = offsetof(struct conf_reminder_step, member)
 #define RELOAD          .is_reloadable = true
 #define REQUIRED        .is_required = true
@@ -198,6 +199,42 @@ static const struct conf_key keys[] = {
      .help = "how long before a promised time the agent is reminded"},
     {"reminders.lease", CONF_DURATION, AT(reminders.lease_ms), .min = SEC, .max = 5 * MIN, .def = "10s", RELOAD,
      .help = "what a node that stops in the middle of a reminder left is taken over after so long"},
+
+    {"webhooks.allow_hosts", CONF_TEXTS, AT(webhooks.allow_hosts), COUNT(webhooks.n_allow_hosts), .max = 256,
+     .def = "[oapi.dingtalk.com, qyapi.weixin.qq.com, open.feishu.cn, open.larksuite.com]", RELOAD,
+     .help = "hosts that webhooks may go to; `.example.com` means all below it"},
+    {"webhooks.allow_networks", CONF_CIDRS, AT(webhooks.allow_networks), COUNT(webhooks.n_allow_networks), .max = 64,
+     .def = "[]", RELOAD,
+     .help = "private networks in which such a host may lie; without an entry only public addresses are connected to"},
+    {"webhooks.retry_for", CONF_DURATION, AT(webhooks.retry_for_ms), .min = MIN, .max = 2 * DAY, .def = "24h", RELOAD,
+     .help = "how long a delivery is tried again until it is given up"},
+    {"webhooks.targets", CONF_LIST, AT(webhooks.target), COUNT(webhooks.n_targets),
+     .item_bytes = sizeof(struct conf_webhook), .max = 16, .def = "[]", RELOAD,
+     .help = "who is told of reminders and cases"},
+    {"webhooks.targets[].name", CONF_NAME, HOOK_AT(name), REQUIRED, RELOAD,
+     .help = "for logs, metrics and Redis"},
+    {"webhooks.targets[].kind", CONF_HOOK, HOOK_AT(kind), .def = "generic", RELOAD,
+     .help = "what the receiver understands"},
+    {"webhooks.targets[].url", CONF_TEXT, HOOK_AT(url), RELOAD,
+     .help = "where to post; https, or http to an address of allow_networks"},
+    {"webhooks.targets[].url_file", CONF_PATH, HOOK_AT(url_file), RELOAD,
+     .help = "file with the URL in its first line, since robots carry their token in it"},
+    {"webhooks.targets[].secret_file", CONF_PATH, HOOK_AT(secret_file), RELOAD,
+     .help = "file with the key of the signature in its first line"},
+    {"webhooks.targets[].events", CONF_TEXTS, HOOK_AT(events), .count_offset = offsetof(struct conf_webhook, n_events),
+     .min = 1, .max = 2, .def = "[reminder, case]", RELOAD,
+     .help = "reminder, case"},
+    {"webhooks.targets[].min_severity", CONF_INT, HOOK_AT(min_severity), .min = 1, .max = 4, .def = "1", RELOAD,
+     .help = "the least severe event that is sent: a case's own severity, a reminder for an agent 1, for a supervisor 2"},
+    {"webhooks.targets[].shops", CONF_TEXTS, HOOK_AT(shops), .count_offset = offsetof(struct conf_webhook, n_shops),
+     .max = 1000, .def = "[]", RELOAD,
+     .help = "only events of these shops; none: all"},
+    {"webhooks.targets[].timeout", CONF_DURATION, HOOK_AT(timeout_ms), .min = 100, .max = MIN, .def = "10s", RELOAD,
+     .help = "a delivery without an answer for so long has failed"},
+    {"webhooks.targets[].per_minute", CONF_INT, HOOK_AT(per_minute), .min = 0, .max = 6000, .def = "0", RELOAD,
+     .help = "deliveries in any minute, of all gateways together; 0: 20 to dingtalk and wecom, 100 to feishu, 600 to generic"},
+    {"webhooks.targets[].ca", CONF_PATH, HOOK_AT(ca), RELOAD,
+     .help = "PEM file of trusted authorities; default: the system's"},
 };
 /* clang-format on */
 
@@ -269,6 +306,8 @@ const char *conf_table_allowed(const struct conf_key *k, char *out, size_t cap)
         return "agent, supervisor";
     case CONF_MASKING:
         return "masked, full";
+    case CONF_HOOK:
+        return "generic, dingtalk, wecom, feishu";
     case CONF_NAME:
         return "letters, digits, `.`, `_`, `-`";
     case CONF_LISTEN:
@@ -297,7 +336,7 @@ const char *conf_table_type(const struct conf_key *k)
         [CONF_POLICY] = "word",         [CONF_AGENT] = "word",          [CONF_TARGET] = "word",
         [CONF_LISTEN] = "address",      [CONF_CONNECT] = "address",     [CONF_CONNECTS] = "list of addresses",
         [CONF_TEXTS] = "list of texts", [CONF_PATHS] = "list of paths", [CONF_CIDRS] = "list of networks",
-        [CONF_LIST] = "list of maps",   [CONF_MASKING] = "word",
+        [CONF_LIST] = "list of maps",   [CONF_MASKING] = "word",        [CONF_HOOK] = "word",
     };
     return names[k->type];
 }

@@ -11,6 +11,11 @@ static const char *const presets[] = {"strict", "standard", "lenient", NULL};
 static const char *const policies[] = {"pass", "block", NULL};
 static const char *const agent_words[] = {"pass", "refuse", NULL};
 static const char *const targets[] = {"agent", "supervisor", NULL};
+static const char *const hook_kinds[] = {
+#define X(id, name) name,
+    WEBHOOK_KINDS(X)
+#undef X
+        NULL};
 static const char *const maskings[] = {"masked", "full", NULL};
 
 enum { TEXT_MAX = 4096, NAME_MAX_LEN = 64 };
@@ -134,11 +139,14 @@ static int read_word(struct conf_reader *r, const struct conf_key *k, const stru
                                : k->type == CONF_POLICY  ? policies
                                : k->type == CONF_AGENT   ? agent_words
                                : k->type == CONF_MASKING ? maskings
+                               : k->type == CONF_HOOK    ? hook_kinds
                                                          : targets;
     if (yaml_enum(at, k->name, words, &i, r->errs))
         return -1;
     if (k->type == CONF_LOG_LEVEL)
         *(enum log_level *)field = (enum log_level)i;
+    else if (k->type == CONF_HOOK)
+        *(enum webhook_kind *)field = (enum webhook_kind)i;
     else if (k->type == CONF_POLICY)
         *(enum policy *)field = i == 0 ? POLICY_PASS : POLICY_BLOCK;
     else if (k->type == CONF_PRESET)
@@ -176,6 +184,7 @@ int conf_value_read(struct conf_reader *r, const struct conf_key *k, const struc
     case CONF_AGENT:
     case CONF_TARGET:
     case CONF_MASKING:
+    case CONF_HOOK:
         return read_word(r, k, at, field);
     case CONF_LISTEN:
     case CONF_CONNECT:
@@ -233,6 +242,9 @@ void conf_value_print(struct buf *out, const struct conf_key *k, const void *bas
         return;
     case CONF_LOG_LEVEL:
         buf_append_str(out, log_levels[*(const enum log_level *)field]);
+        return;
+    case CONF_HOOK:
+        buf_append_str(out, hook_kinds[*(const enum webhook_kind *)field]);
         return;
     case CONF_POLICY:
         buf_append_str(out, *(const enum policy *)field == POLICY_PASS ? "pass" : "block");

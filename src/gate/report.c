@@ -103,6 +103,31 @@ static void status_tracking(struct gate *g, struct json_out *j)
     json_obj_end(j);
 }
 
+static void status_webhooks(struct gate *g, struct json_out *j)
+{
+    const struct webhook *w = g->track ? track_webhooks(g->track) : NULL;
+    json_key(j, "webhooks");
+    json_arr(j);
+    for (size_t i = 0; w && i < webhook_count(w); i++) {
+        struct webhook_state st;
+        webhook_get_state(w, i, &st);
+        json_obj(j);
+        kv_str(j, "target", st.name);
+        kv_str(j, "kind", st.kind);
+        kv_str(j, "host", st.host);
+        json_key(j, "usable");
+        json_bool(j, st.is_usable);
+        kv_int(j, "sent", (int64_t)st.count.sent);
+        kv_int(j, "failed", (int64_t)st.count.failed);
+        kv_int(j, "gave_up", (int64_t)st.count.gave_up);
+        kv_int(j, "closed_ms", st.closed_ms);
+        kv_str(j, "closed_why", st.closed_why);
+        kv_str(j, "last_error", st.last_error);
+        json_obj_end(j);
+    }
+    json_arr_end(j);
+}
+
 static void status_capture(struct gate *g, struct json_out *j)
 {
     struct capture_state c = capture_get_state(g->capture);
@@ -161,6 +186,7 @@ void gate_report_status(struct gate *g, struct json_out *j)
     json_obj_end(j);
     status_upstreams(g, j);
     status_tracking(g, j);
+    status_webhooks(g, j);
     status_capture(g, j);
     json_obj_end(j);
 }
@@ -235,6 +261,54 @@ static void metrics_tracking(struct gate *g, struct buf *out)
     counter(out, "reminders_delivered_total", "Reminders shown in an agent's chat", (double)t.reminders_delivered);
 }
 
+static void webhook_family(const struct webhook *w, struct buf *out, const char *name, const char *type,
+                           const char *help, double (*value)(const struct webhook_state *st))
+{
+    metrics_family(out, name, type, help);
+    for (size_t i = 0; w && i < webhook_count(w); i++) {
+        struct webhook_state st;
+        webhook_get_state(w, i, &st);
+        struct metrics_label l = {"target", span_str(st.name)};
+        metrics_value(out, name, &l, 1, value(&st));
+    }
+}
+
+#define WEBHOOK_METRICS(X)                                                                                             \
+    X(sent, "webhook_sent_total", "counter", "Deliveries that the receiver took", (double)st->count.sent)              \
+    X(failed, "webhook_failed_total", "counter", "Tries that failed", (double)st->count.failed)                        \
+    X(held, "webhook_held_total", "counter", "Deliveries put back for the rate limit or a broken circuit",             \
+      (double)st->count.held)                                                                                          \
+    X(gave_up, "webhook_given_up_total", "counter", "Deliveries given up after webhooks.retry_for",                    \
+      (double)st->count.gave_up)                                                                                       \
+    X(in_flight, "webhook_in_flight", "gauge", "Deliveries under way on this node", st->in_flight)                     \
+    X(closed, "webhook_closed", "gauge", "1 while the target takes nothing", st->closed_ms > 0)                        \
+    X(usable, "webhook_usable", "gauge", "0 when URL, secret or certificates cannot be used", st->is_usable)
+
+#define X(id, name, type, help, value)                                                                                 \
+    static double webhook_##id(const struct webhook_state *st)                                                         \
+    {                                                                                                                  \
+        return value;                                                                                                  \
+    }
+WEBHOOK_METRICS(X)
+#undef X
+
+static void metrics_webhooks(struct gate *g, struct buf *out)
+{
+    static const uint64_t bounds[] = {10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000};
+    const struct webhook *w = g->track ? track_webhooks(g->track) : NULL;
+#define X(id, name, type, help, value) webhook_family(w, out, name, type, help, webhook_##id);
+    WEBHOOK_METRICS(X)
+#undef X
+    gauge(out, "webhook_waiting", "Deliveries that wait in Redis, of all gateways", w ? (double)webhook_waiting(w) : 0);
+    metrics_family(out, "webhook_seconds", "histogram", "Time until the receiver took a delivery");
+    for (size_t i = 0; w && i < webhook_count(w); i++) {
+        struct webhook_state st;
+        webhook_get_state(w, i, &st);
+        struct metrics_label l = {"target", span_str(st.name)};
+        metrics_histogram(out, "webhook_seconds", &l, 1, st.latency_ms, bounds, ARRAY_LEN(bounds), 1e-3);
+    }
+}
+
 static void metrics_capture(struct gate *g, struct buf *out)
 {
     struct capture_state c = capture_get_state(g->capture);
@@ -268,5 +342,6 @@ void gate_report_metrics(struct gate *g, struct buf *out)
     metrics_counters(&sum, out);
     metrics_upstreams(g, out);
     metrics_tracking(g, out);
+    metrics_webhooks(g, out);
     metrics_capture(g, out);
 }

@@ -26,7 +26,11 @@ void reminder_get_counts(const struct reminder *r, uint64_t *raised, uint64_t *d
 /* Stops and frees. NULL is fine. */
 void reminder_stop(struct reminder **r);
 
-enum { REMINDER_TEXT_MAX = 400 };
+enum { REMINDER_TEXT_MAX = 400, REMINDER_DURATION_MAX = 64, REMINDER_NAME_MAX = 98 };
+/* "5 分钟"; what is below zero is 0. */
+void reminder_duration(int64_t ms, char out[REMINDER_DURATION_MAX]);
+/* " id", or nothing when the id is no text that can be shown. */
+void reminder_name(struct span id, char out[REMINDER_NAME_MAX]);
 /* What an agent is told. `kind`: unanswered, stale_case, commitment; `ref`: case id, or due time in decimal. Customers
  * whose id is no valid UTF-8 are not named. */
 void reminder_text(struct span kind, struct span customer, struct span ref, int64_t since_ms, int64_t now_ms,

@@ -5,46 +5,45 @@
 #include "base/utf8.h"
 #include "track/reminder.h"
 
-enum { DURATION_MAX = 64, NAME_MAX_BYTES = 96 };
+enum { NAME_MAX_BYTES = REMINDER_NAME_MAX - 2 };
 
-static void write_duration(int64_t ms, char out[DURATION_MAX])
+void reminder_duration(int64_t ms, char out[REMINDER_DURATION_MAX])
 {
     int64_t s = MAX_OF(ms, 0) / 1000;
     if (s < 60)
-        snprintf(out, DURATION_MAX, "%" PRId64 " 秒", s);
+        snprintf(out, REMINDER_DURATION_MAX, "%" PRId64 " 秒", s);
     else if (s < 3600)
-        snprintf(out, DURATION_MAX, "%" PRId64 " 分钟", s / 60);
+        snprintf(out, REMINDER_DURATION_MAX, "%" PRId64 " 分钟", s / 60);
     else if (s < 48 * 3600)
-        snprintf(out, DURATION_MAX, s / 60 % 60 ? "%" PRId64 " 小时 %" PRId64 " 分钟" : "%" PRId64 " 小时", s / 3600,
-                 s / 60 % 60);
+        snprintf(out, REMINDER_DURATION_MAX, s / 60 % 60 ? "%" PRId64 " 小时 %" PRId64 " 分钟" : "%" PRId64 " 小时",
+                 s / 3600, s / 60 % 60);
     else
-        snprintf(out, DURATION_MAX, "%" PRId64 " 天", s / 86400);
+        snprintf(out, REMINDER_DURATION_MAX, "%" PRId64 " 天", s / 86400);
 }
 
-/* " id", or nothing when the id cannot be shown. */
-static void write_name(struct span id, char out[NAME_MAX_BYTES + 2])
+void reminder_name(struct span id, char out[REMINDER_NAME_MAX])
 {
     size_t n = utf8_valid_prefix(span_of(id.p, MIN_OF(id.n, (size_t)NAME_MAX_BYTES)));
     bool is_shown = id.n && utf8_is_valid(id);
     for (size_t i = 0; is_shown && i < n; i++)
         is_shown = id.p[i] >= 0x20 && id.p[i] != 0x7f;
-    snprintf(out, NAME_MAX_BYTES + 2, "%s%.*s", is_shown ? " " : "", is_shown ? (int)n : 0, (const char *)id.p);
+    snprintf(out, REMINDER_NAME_MAX, "%s%.*s", is_shown ? " " : "", is_shown ? (int)n : 0, (const char *)id.p);
 }
 
 void reminder_text(struct span kind, struct span customer, struct span ref, int64_t since_ms, int64_t now_ms,
                    char out[REMINDER_TEXT_MAX])
 {
-    char name[NAME_MAX_BYTES + 2], time[DURATION_MAX], id[NAME_MAX_BYTES + 2];
+    char name[REMINDER_NAME_MAX], time[REMINDER_DURATION_MAX], id[REMINDER_NAME_MAX];
     uint64_t due_ms = 0;
-    write_name(customer, name);
-    write_duration(now_ms - since_ms, time);
+    reminder_name(customer, name);
+    reminder_duration(now_ms - since_ms, time);
     if (span_is(kind, "unanswered")) {
         snprintf(out, REMINDER_TEXT_MAX, "提醒：客户%s 已等待 %s，请尽快回复。", name, time);
     } else if (span_is(kind, "stale_case")) {
-        write_name(ref, id);
+        reminder_name(ref, id);
         snprintf(out, REMINDER_TEXT_MAX, "提醒：客户%s 的投诉%s 已有 %s没有进展，请告知客户最新情况。", name, id, time);
     } else if (span_u64(ref, &due_ms) && (int64_t)due_ms > now_ms) {
-        write_duration((int64_t)due_ms - now_ms, time);
+        reminder_duration((int64_t)due_ms - now_ms, time);
         snprintf(out, REMINDER_TEXT_MAX, "提醒：您答应客户%s 的时间还剩 %s，请按时回复。", name, time);
     } else {
         snprintf(out, REMINDER_TEXT_MAX, "提醒：您答应客户%s 的时间已到，请立即回复。", name);

@@ -38,14 +38,17 @@ enum { SCHEMA_VERSION = 1, SCHEMA_NAME_MAX = 32, SCHEMA_HOUR_SLOTS = 8, SCHEMA_D
     X(KEY_DAYS1, "days:1")                                                                                             \
     X(KEY_DAYS2, "days:2")                                                                                             \
     X(KEY_DAYS3, "days:3")                                                                                             \
-    X(KEY_HELD, "held")           /* hash: id to packed held message; #agent: how many of theirs wait */               \
-    X(KEY_HELD_AT, "held_at")     /* zset: held message without an end, by when something is due */                    \
-    X(KEY_HELD_DONE, "held_done") /* zset: held message by when it ended */                                            \
-    X(KEY_HELD_TELL, "held_tell") /* zset: ended ones whose agent does not know it yet */                              \
-    X(KEY_SAID, "said")           /* hash: pieces of transcripts */                                                    \
-    X(KEY_SAID_AT, "said_at")     /* zset: piece by when it is forgotten */                                            \
-    X(KEY_SAID_NEW, "said_new")   /* zset: conversation with entries that no seal covers, since when */                \
-    X(KEY_SEALS, "seals")         /* stream: signed heads of transcripts */
+    X(KEY_HELD, "held")               /* hash: id to packed held message; #agent: how many of theirs wait */           \
+    X(KEY_HELD_AT, "held_at")         /* zset: held message without an end, by when something is due */                \
+    X(KEY_HELD_DONE, "held_done")     /* zset: held message by when it ended */                                        \
+    X(KEY_HELD_TELL, "held_tell")     /* zset: ended ones whose agent does not know it yet */                          \
+    X(KEY_SAID, "said")               /* hash: pieces of transcripts */                                                \
+    X(KEY_SAID_AT, "said_at")         /* zset: piece by when it is forgotten */                                        \
+    X(KEY_SAID_NEW, "said_new")       /* zset: conversation with entries that no seal covers, since when */            \
+    X(KEY_SEALS, "seals")             /* stream: signed heads of transcripts */                                        \
+    X(KEY_HOOK, "hook")               /* hash: event for webhooks, packed, with the targets that lack it */            \
+    X(KEY_HOOK_AT, "hook_at")         /* zset: delivery by when to look at it next */                                  \
+    X(KEY_HOOK_URGENT, "hook_urgent") /* the same of urgent events */
 
 enum schema_key {
 #define X(id, name) id,
@@ -64,3 +67,5 @@ void schema_apply_keys(unsigned shard, struct schema_keys *out);
 
 /* Deployment-wide hash with `version` (SCHEMA_VERSION) and `shards`. */
 #define SCHEMA_META_KEY "cg:meta"
+/* Deployment-wide hash: webhook target to its packed state. */
+#define SCHEMA_HOOKS_KEY "cg:hooks"

@@ -24,6 +24,7 @@ struct track {
     struct pump *pump;
     struct reminder *reminder;
     struct beat *beat;
+    struct webhook *webhook;
     struct ring **ring; /* one per worker */
     unsigned n_workers;
     int64_t keep_ms;
@@ -147,6 +148,11 @@ static void start_reminders(struct track *t, const struct track_options *o)
                                                             .notify = o->notify,
                                                             .has_agent = o->has_agent,
                                                             .ctx = o->ctx});
+    t->webhook = webhook_start(&(struct webhook_options){.loop = t->loop,
+                                                         .redis = t->redis,
+                                                         .conf = o->conf,
+                                                         .node_id = t->node_id,
+                                                         .n_shards = (unsigned)o->conf->redis.shards});
 }
 
 struct track *track_start(const struct track_options *o, unsigned n_workers, struct err *e)
@@ -187,6 +193,7 @@ void track_reconfigure(struct track *t, const struct conf *conf)
 {
     pump_set_wait_replicas(t->pump, (unsigned)conf->redis.wait_replicas);
     reminder_reconfigure(t->reminder, conf);
+    webhook_reconfigure(t->webhook, conf);
 }
 
 bool track_is_drained(const struct track *t)
@@ -217,6 +224,11 @@ void track_get_state(const struct track *t, struct track_state *out)
     snprintf(out->last_error, sizeof(out->last_error), "%s", why);
 }
 
+const struct webhook *track_webhooks(const struct track *t)
+{
+    return t->webhook;
+}
+
 void track_stop(struct track **tp)
 {
     struct track *t = *tp;
@@ -226,6 +238,7 @@ void track_stop(struct track **tp)
     pump_free(&t->pump);
     reminder_stop(&t->reminder);
     beat_stop(&t->beat);
+    webhook_stop(&t->webhook);
     timer_free(&t->orphans);
     for (unsigned i = 0; i < t->n_workers; i++)
         ring_close(&t->ring[i], false); /* what is kept although confirmed is kept for the next run, too */

@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 #include "net/loop.h"
 #include "track/ring.h"
+#include "track/webhook.h"
 
 struct track;
 
@@ -49,5 +50,6 @@ struct track_state {
     uint64_t reminders_raised, reminders_delivered;
 };
 void track_get_state(const struct track *t, struct track_state *out);
+const struct webhook *track_webhooks(const struct track *t);
 /* Stops pumping and closes the rings; unsent records stay in their files. */
 void track_stop(struct track **t);

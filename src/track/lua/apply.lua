@@ -1,4 +1,4 @@
--- needs: lib rounds cases stats held
+-- needs: lib hook rounds cases stats held
 -- Applies records of one ring to one shard, each exactly once (docs/redis.md).
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, n, then n times: sequence
 -- number, packed event. Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
@@ -347,7 +347,7 @@ end
 for customer, e in pairs(custs) do
     for _, r in ipairs(e.results) do
         cust_write(customer, e.rec, r[1], now)
-        cases_announce(r[1], ring .. ':' .. SHARD .. ':' .. int(last), r[2])
+        cases_announce(r[1], ring .. ':' .. SHARD .. ':' .. int(last), r[2], now)
     end
 end
 for name, a in pairs(agents) do

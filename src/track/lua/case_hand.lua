@@ -17,7 +17,7 @@ end
 local function finish(customer, rec, d, id)
     local result = cust_put(customer, rec, {now, 9, unique_key(rec), d}, new_id)
     cust_write(customer, rec, result, now)
-    cases_announce(result, 'hand:' .. int(now), now)
+    cases_announce(result, 'hand:' .. int(now), now, now)
     for _, c in ipairs(result.cases) do
         if c.id == id or not id and c == result.cases[#result.cases] then
             return {'OK', c.id, c.s}

@@ -1,4 +1,4 @@
--- needs: lib cases case_hand
+-- needs: lib hook cases case_hand
 -- A person opens or moves a case. ARGV: 'move', case id, state, who, why
 --                                    or 'open', customer, conversation, kind, severity, words, who, why
 -- Returns {'OK', id, state} | {'NONE'} no such case | {'ILLEGAL', state, legal states…} | {'OTHER', id} another case of

@@ -259,13 +259,16 @@ local function cases_sweep(now)
     end
 end
 
--- A stream entry for each case that changed.
-local function cases_announce(result, source, at)
+-- A stream entry for each case that changed, and an event for webhooks.
+local function cases_announce(result, source, at, now)
     for _, ch in ipairs(result.changed) do
         local c, h = ch[1], ch[1].hist[#ch[1].hist]
         call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', source .. ':' .. c.id, 'k', 'case', 'at', int(at),
             'case', c.id, 'from', ch[2], 'to', c.s, 'who', h[4], 'why', h[5], 'cust', c.cu, 'conv', c.cv,
             'agent', c.g, 'team', c.t, 'shop', c.p, 'sev', c.sv)
+        hook_put(source .. ':' .. c.id .. ':' .. c.s .. ':' .. int(at), 'case', c.sv, LIVE[c.s] and c.sv >= 3, {'case', c.id,
+            'from', ch[2], 'state', c.s, 'kinds', table.concat(c.kinds, ','), 'who', h[4], 'why', h[5], 'agent', c.g,
+            'team', c.t, 'shop', c.p, 'conv', c.cv, 'cust', c.cu, 'since', int(c.opened)}, now)
     end
     for _, id in ipairs(result.gone) do
         call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', source .. ':' .. id, 'k', 'case', 'at', int(at),

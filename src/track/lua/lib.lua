@@ -6,7 +6,8 @@ for i, name in ipairs({'applied', 'rings', 'info', 'stream', 'conv', 'conv_at', 
     K[name] = KEYS[i]
 end
 local HOURS, DAYS, FIRST_HOURS, FIRST_DAYS = 8, 4, 18, 26
-for i, name in ipairs({'held', 'held_at', 'held_done', 'held_tell', 'said', 'said_at', 'said_new', 'seals'}) do
+for i, name in ipairs({'held', 'held_at', 'held_done', 'held_tell', 'said', 'said_at', 'said_new', 'seals',
+    'hook', 'hook_at', 'hook_urgent'}) do
     K[name] = KEYS[FIRST_DAYS + DAYS - 1 + i]
 end
 

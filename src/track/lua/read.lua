@@ -1,4 +1,4 @@
--- needs: lib rounds cases
+-- needs: lib hook rounds cases
 -- What people look at, per shard; readers merge the shards. Writes nothing. ARGV[1] names the question; every answer is
 -- {now, row…}, numbers as strings.
 local now = redis_now()

@@ -87,3 +87,15 @@ local function record(item, about, step, what, fields, now)
     end
     call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', unpack(e))
 end
+
+-- The step for webhooks: those for a supervisor, and those for an agent that no chat shows.
+local function tell_hooks(item, about, step, to, now)
+    local severity = to == 'supervisor' and 2 or 1
+    if about.kind == 'stale_case' then
+        severity = math.max(severity, about.n)
+    end
+    hook_put(item .. ':' .. int(about.anchor) .. ':' .. step, 'reminder', severity,
+        severity >= 3 or to == 'supervisor' and about.kind == 'unanswered', {'kind', about.kind, 'step', int(step), 'to', to,
+        'agent', about.agent, 'team', about.team, 'shop', about.shop, 'conv', about.conv, 'cust', about.cust,
+        'since', int(about.from), 'ref', about.ref}, now)
+end

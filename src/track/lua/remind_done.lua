@@ -1,4 +1,4 @@
--- needs: lib remind
+-- needs: lib hook remind
 -- Ends a step. ARGV: item, step, anchor, fence, outcome 'delivered' | 'undelivered' | 'uncertain', then as remind_due from
 -- the steps on. Returns {'OK'} | {'STALE'}.
 local item, step, anchor, fence, outcome = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -10,6 +10,9 @@ end
 local a = item_about(item, conf) or {kind = '', agent = '', team = '', shop = '', conv = '', cust = '', from = st.a, ref = ''}
 a.anchor, a.to = st.a, ''
 record(item, a, step, outcome, {'fence', int(fence), 'node', st.n}, now)
+if outcome ~= 'delivered' and st.c == 1 and a.kind ~= '' then -- the chat was to show it: the next channel
+    tell_hooks(item, a, step, 'agent', now)
+end
 st.s, st.l, st.r, st.c = step + 1, 0, 0, 0
 call('HSET', K.remind, item, pack(st))
 look_at(item, now)

@@ -1,4 +1,4 @@
--- needs: lib remind
+-- needs: lib hook remind
 -- Which reminders are due and not being worked on. ARGV: most answers, unanswered steps, stale-case steps, commitment
 -- lead in ms. Returns {now, {item, kind, step, anchor, due, to, agent, conv, customer, since, ref, n}…}.
 local now, most, conf = redis_now(), tonumber(ARGV[1]), conf_of(2)

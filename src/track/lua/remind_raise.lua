@@ -1,4 +1,4 @@
--- needs: lib remind
+-- needs: lib hook remind
 -- Just before a reminder goes out: is it still wanted, and does the claim still hold? Writes the step's one stream entry.
 -- ARGV: item, step, anchor, fence, channel 'chat' | 'none', then as remind_due from the steps on. Returns
 -- {'SEND'} show it now | {'NOTED'} nothing to show | {'UNCERTAIN'} an earlier node may have shown it | {'STALE'} | {'GONE'}.
@@ -18,6 +18,9 @@ end
 if st.r == 0 then
     record(item, a, step, 'raised', {'fence', int(fence), 'node', st.n, 'channel', channel}, now)
     st.r = 1
+    if answer ~= 'SEND' then
+        tell_hooks(item, a, step, a.to, now)
+    end
 end
 if answer == 'SEND' then
     st.c = 1
