@@ -37,6 +37,12 @@ static void put_session(struct evhttp_request *http, const struct board *b, cons
     json_str(&j, role_name(u->role));
     put_names(&j, "teams", &u->teams);
     put_names(&j, "shops", &u->shops);
+    json_key(&j, "scopes");
+    json_arr(&j);
+    for (int s = SCOPE_SESSION + 1; s < SCOPE_COUNT; s++)
+        if (user_may(u, (enum scope)s))
+            json_str(&j, scope_name((enum scope)s));
+    json_arr_end(&j);
     json_key(&j, "csrf");
     json_str(&j, l->csrf);
     json_key(&j, "amber_ms");
@@ -120,7 +126,7 @@ void api_login(struct request *r)
 
 void api_session(struct request *r)
 {
-    put_session(r->http, r->board, r->login, r->user);
+    put_session(r->http, r->board, r->login, r->user); /* a token has no scope for this */
 }
 
 void api_logout(struct request *r)

@@ -3,6 +3,7 @@
 
 #include "base/xalloc.h"
 #include "board/job.h"
+#include "board/put.h"
 
 enum { LIST_MOST = 300 };
 
@@ -99,19 +100,6 @@ void api_reminders(struct request *r)
 
 /* --- violations --- */
 
-static void put_names(struct json_out *j, const char *key, struct span text)
-{
-    json_key(j, key);
-    json_arr(j);
-    while (text.n) {
-        const uint8_t *comma = memchr(text.p, ',', text.n);
-        struct span part = comma ? span_of(text.p, (size_t)(comma - text.p)) : text;
-        json_span(j, part);
-        text = span_from(text, comma ? part.n + 1 : text.n);
-    }
-    json_arr_end(j);
-}
-
 static void put_violation(struct json_out *j, const struct redis_reply *row)
 {
     static const char *const actions[] = {"pass", "warn", "rewrite", "hold", "block"};
@@ -124,8 +112,8 @@ static void put_violation(struct json_out *j, const struct redis_reply *row)
     json_int(j, number_of(row, "at"));
     json_key(j, "action");
     json_str(j, actions[action >= 0 && action < (int64_t)ARRAY_LEN(actions) ? action : 0]);
-    put_names(j, "rules", field_of(row, "rules"));
-    put_names(j, "shadow", field_of(row, "shadow"));
+    put_list(j, "rules", field_of(row, "rules"));
+    put_list(j, "shadow", field_of(row, "shadow"));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         json_key(j, texts[i][0]);
         json_span(j, field_of(row, texts[i][1]));

@@ -5,6 +5,17 @@
 #include "base/log.h"
 #include "board/board.h"
 
+const struct user *board_user(const struct board *b, struct span name)
+{
+    const struct user *u = users_find(b->users, name);
+    return u ? u : tokens_named(b->tokens, name);
+}
+
+const char *user_role_name(const struct user *u)
+{
+    return !u ? role_name(ROLE_NOBODY) : u->is_token ? "token" : role_name(u->role);
+}
+
 void board_audit(struct board *b, const struct audit *a)
 {
     char who[LOG_ESC_MAX], target[LOG_ESC_MAX], why[LOG_ESC_MAX], at[24];

@@ -6,6 +6,7 @@
 #include "board/model.h"
 #include "board/password.h"
 #include "board/settings.h"
+#include "board/tokens.h"
 #include "board/users.h"
 
 struct evhttp;
@@ -20,7 +21,8 @@ struct board {
     struct loop *loop;
     struct settings *set;
     struct users *users;
-    int64_t users_mark; /* of the users file as it was read: it is read again when this changes */
+    struct tokens *tokens;
+    int64_t users_mark, tokens_mark; /* of the files as they were read: read again when this changes */
     struct logins logins;
     struct password_checker *checker;
     struct redis *redis;
@@ -33,6 +35,11 @@ struct board {
     struct board_counts count;
     unsigned port;
 };
+
+/* A user or token by the name that a request came with; NULL: gone meanwhile. */
+const struct user *board_user(const struct board *b, struct span name);
+/* For logs and the audit trail: the role's name, or "token". */
+const char *user_role_name(const struct user *u);
 
 /* What was done: one log line, and one entry of the stream `cg:audit` (bounded, without Redis the log line stands
  * alone). Texts of people are escaped in the log. `target` and `why` may be empty. */

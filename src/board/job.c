@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "track/schema.h"
 
 struct job *job_new(const struct request *r)
 {
@@ -24,12 +25,41 @@ void job_free(struct job *j)
 
 const struct user *job_user(struct job *j)
 {
-    const struct user *u = users_find(j->board->users, span_str(j->name));
+    const struct user *u = board_user(j->board, span_str(j->name));
     if (!u) {
         web_error(j->http, 401, "login", "log in first");
         job_free(j);
     }
     return u;
+}
+
+bool job_shard(struct job *j)
+{
+    uint64_t s, n;
+    const char *dash = strchr(j->id, '-');
+    if (!dash || !span_u64(span_of(j->id, (size_t)(dash - j->id)), &s) || !span_u64(span_str(dash + 1), &n) ||
+        s >= (uint64_t)j->board->model->n_shards)
+        return false;
+    j->shard = (unsigned)s;
+    return true;
+}
+
+void job_eval(struct job *j, const struct redis_script *s, redis_fn fn, size_t n, const struct span *args)
+{
+    struct schema_keys keys;
+    schema_apply_keys(j->shard, &keys);
+    redis_eval(j->board->redis, fn, j, s, SCHEMA_KEY_COUNT, keys.span, n, args);
+}
+
+void job_audit(struct job *j, const char *action, const char *result)
+{
+    board_audit(j->board, &(struct audit){.who = j->name,
+                                          .role = user_role_name(board_user(j->board, span_str(j->name))),
+                                          .from = j->from,
+                                          .action = action,
+                                          .result = result,
+                                          .target = span_str(j->id),
+                                          .why = span_str(j->why)});
 }
 
 void job_no_redis(struct job *j)

@@ -2,6 +2,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -17,7 +18,8 @@ struct stream_page {
     struct board *board;
     struct stream_page *next;
     struct evhttp_request *http;
-    char token[TOKEN_LEN + 1];
+    char token[TOKEN_LEN + 1]; /* of the login; empty: an API token's page */
+    char name[TOKEN_USER_MAX];
     uint64_t today_hash;
     bool want_full;
 };
@@ -116,7 +118,11 @@ void live_publish(struct board *b)
         next = p->next;
         if (!evhttp_request_get_connection(p->http))
             continue; /* its close is on the way */
-        if (!logins_find(&b->logins, b->users, span_str(p->token), clock_mono_ms(), &u))
+        if (*p->token)
+            logins_find(&b->logins, b->users, span_str(p->token), clock_mono_ms(), &u);
+        else
+            u = tokens_named(b->tokens, span_str(p->name));
+        if (!u || !user_may(u, SCOPE_NOW))
             end_page(p, "logged_out");
         else if (behind(p) > BEHIND_MAX)
             end_page(p, "too_slow");
@@ -149,7 +155,9 @@ void api_events(struct request *r)
     }
     struct stream_page *p = xcalloc(1, sizeof(*p));
     *p = (struct stream_page){.board = b, .next = b->live.first, .http = r->http, .want_full = true};
-    memcpy(p->token, r->login->token, sizeof(p->token));
+    if (r->login)
+        memcpy(p->token, r->login->token, sizeof(p->token));
+    snprintf(p->name, sizeof(p->name), "%s", r->user->name);
     b->live.first = p;
     b->live.n++;
     web_header(r->http, "Content-Type", "text/event-stream; charset=utf-8");

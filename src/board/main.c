@@ -1,11 +1,10 @@
-/* chatgate-board: the supervisors' dashboard. Options, start and stop order, the command passwd. */
+/* chatgate-board: the supervisors' dashboard. Options, start and stop order. */
 #include <event2/event.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,21 +12,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "board/accounts.h"
 #include "board/metrics_board.h"
 #include "board/web.h"
 #include "net/tls.h"
 
-enum { CHECK_MS = 2000, LINE_MAX_BYTES = PASSWORD_MAX + 2 };
+enum { CHECK_MS = 2000 };
 
-static const char usage[] =
-    "usage: chatgate-board [--config FILE]\n"
-    "       chatgate-board passwd USER [--role viewer|supervisor|admin] [--teams A,B|*] [--shops A,B|*]\n"
-    "                             [--keep-password | --delete] [--users FILE | --config FILE]\n"
-    "  -c, --config FILE   configuration (default: /etc/chatgate/board.yaml)\n"
-    "      --check         read configuration and users, report all problems, end\n"
-    "      --keys          list the configuration's keys\n"
-    "      --version       print the version\n"
-    "`passwd` reads the password twice from the terminal, or once from standard input.\n";
+static const char usage[] = "usage: chatgate-board [--config FILE]\n"
+                            "       chatgate-board passwd USER …   (chatgate-board passwd --help)\n"
+                            "       chatgate-board token NAME …    (chatgate-board token --help)\n"
+                            "  -c, --config FILE   configuration (default: /etc/chatgate/board.yaml)\n"
+                            "      --check         read configuration, users and tokens, report all problems, end\n"
+                            "      --keys          list the configuration's keys\n"
+                            "      --version       print the version\n";
 
 static void print_errors(struct err_list *errs)
 {
@@ -46,25 +44,52 @@ static int64_t mark_of(const char *path)
     return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec + (int64_t)st.st_ino + st.st_size;
 }
 
-/* The users file is read again when it changes; a bad one changes nothing. */
-static void on_check(void *ctx)
+static void log_errors(const char *event, struct err_list *errs)
 {
-    struct board *b = ctx;
+    for (size_t i = 0; i < errs->n; i++)
+        log_event(LOG_ERROR, event, "at=\"%s\"", errs->line[i]);
+    err_list_fini(errs);
+}
+
+/* The files are read again when they change; a bad one changes nothing. */
+static void check_users(struct board *b)
+{
     int64_t mark = mark_of(b->set->users);
-    logins_sweep(&b->logins, clock_mono_ms());
     if (mark == b->users_mark)
         return;
     struct err_list errs = {0};
     struct users *users = users_load(b->set->users, &errs);
     b->users_mark = mark;
-    for (size_t i = 0; i < errs.n; i++)
-        log_event(LOG_ERROR, "users_error", "at=\"%s\"", errs.line[i]);
-    err_list_fini(&errs);
+    log_errors("users_error", &errs);
     if (!users)
         return;
     users_free(&b->users);
     b->users = users;
     log_event(LOG_INFO, "users", "count=%zu", users->n);
+}
+
+static void check_tokens(struct board *b)
+{
+    int64_t mark = mark_of(b->set->tokens);
+    if (mark == b->tokens_mark)
+        return;
+    struct err_list errs = {0};
+    struct tokens *tokens = tokens_load(b->set->tokens, &errs);
+    b->tokens_mark = mark;
+    log_errors("tokens_error", &errs);
+    if (!tokens)
+        return;
+    tokens_free(&b->tokens);
+    b->tokens = tokens;
+    log_event(LOG_INFO, "tokens", "count=%zu", tokens_count(tokens));
+}
+
+static void on_check(void *ctx)
+{
+    struct board *b = ctx;
+    logins_sweep(&b->logins, clock_mono_ms());
+    check_users(b);
+    check_tokens(b);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *ctx)
@@ -140,161 +165,55 @@ static void stop(struct board *b, struct tls_client **tls)
     tls_client_unref(tls);
 }
 
-static int serve(struct settings *set, struct users *users, int64_t users_mark)
+static int serve(struct board *b)
 {
+    const struct settings *set = b->set;
     struct tls_client *tls = NULL;
     struct err e;
-    struct board b = {.loop = loop_new(), .set = set, .users = users, .users_mark = users_mark};
-    b.logins = (struct logins){
+    b->loop = loop_new();
+    b->logins = (struct logins){
         .idle_ms = set->idle_ms, .life_ms = set->life_ms, .lock_tries = set->lock_tries, .lock_ms = set->lock_ms};
-    b.checker = password_checker_new(b.loop);
-    int rc = open_redis(&b, &tls, &e) || web_start(&b, &e) || open_metrics(&b, &e);
+    b->checker = password_checker_new(b->loop);
+    int rc = open_redis(b, &tls, &e) || web_start(b, &e) || open_metrics(b, &e);
     if (rc)
         fprintf(stderr, "%s\n", e.text);
     else
-        run(&b);
-    stop(&b, &tls);
-    users_free(&b.users);
-    loop_free(&b.loop);
+        run(b);
+    stop(b, &tls);
+    loop_free(&b->loop);
     log_event(LOG_INFO, "stopped", "ok=%d", !rc);
     return rc ? 1 : 0;
+}
+
+static void load(struct board *b, const char *config, struct err_list *errs)
+{
+    b->set = settings_load(config, errs);
+    if (!b->set)
+        return;
+    b->users_mark = mark_of(b->set->users);
+    b->tokens_mark = mark_of(b->set->tokens);
+    b->users = users_load(b->set->users, errs);
+    b->tokens = tokens_load(b->set->tokens, errs);
 }
 
 static int start(const char *config, bool is_check)
 {
     struct err_list errs = {0};
-    struct settings *set = settings_load(config, &errs);
-    int64_t mark = set ? mark_of(set->users) : 0;
-    struct users *users = set ? users_load(set->users, &errs) : NULL;
-    int rc = users ? 0 : 1;
+    struct board b = {0};
+    load(&b, config, &errs);
+    int rc = b.users && b.tokens ? 0 : 1;
     print_errors(&errs);
     if (rc == 0) {
-        log_set_level(set->log_level);
-        if (set->timezone)
-            setenv("TZ", set->timezone, 1);
+        log_set_level(b.set->log_level);
+        if (b.set->timezone)
+            setenv("TZ", b.set->timezone, 1);
         tzset();
     }
     if (rc == 0 && !is_check)
-        rc = serve(set, users, mark); /* frees the users */
-    else
-        users_free(&users);
-    settings_free(&set);
-    return rc;
-}
-
-/* --- passwd --- */
-
-static int read_line(char out[LINE_MAX_BYTES], const char *prompt)
-{
-    bool is_terminal = isatty(STDIN_FILENO);
-    struct termios old, quiet;
-    if (is_terminal && tcgetattr(STDIN_FILENO, &old) == 0) {
-        quiet = old;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-        fputs(prompt, stderr);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    }
-    bool is_read = fgets(out, LINE_MAX_BYTES, stdin) != NULL;
-    if (is_terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-        fputs("\n", stderr);
-    }
-    if (is_read)
-        out[strcspn(out, "\r\n")] = '\0';
-    return is_read ? 0 : -1;
-}
-
-static int read_password(char hash[PASSWORD_HASH_MAX], struct err *e)
-{
-    char first[LINE_MAX_BYTES] = "", second[LINE_MAX_BYTES] = "";
-    int rc = 0;
-    if (read_line(first, "password: "))
-        rc = err_set(e, "no password on standard input");
-    else if (isatty(STDIN_FILENO) && (read_line(second, "once more: ") || strcmp(first, second) != 0))
-        rc = err_set(e, "the two passwords differ");
-    else if (strlen(first) < PASSWORD_MIN || strlen(first) > PASSWORD_MAX)
-        rc = err_set(e, "the password must have %d to %d bytes", PASSWORD_MIN, PASSWORD_MAX);
-    else
-        rc = password_hash(first, hash, e);
-    explicit_bzero(first, sizeof(first));
-    explicit_bzero(second, sizeof(second));
-    return rc;
-}
-
-static int change_user(const char *path, struct user_change *c, bool keep, struct err *e)
-{
-    char hash[PASSWORD_HASH_MAX];
-    enum role role;
-    if (!user_name_fits(span_str(c->name)))
-        return err_set(e, "the name must be 1 to %d letters, digits, `.`, `-`, `_`, `@`", USER_NAME_MAX);
-    if (c->role && !role_from_name(span_str(c->role), &role))
-        return err_set(e, "the role is \"%s\", must be viewer, supervisor or admin", c->role);
-    if ((c->teams && strpbrk(c->teams, ":\n")) || (c->shops && strpbrk(c->shops, ":\n")))
-        return err_set(e, "names of teams and shops must not contain `:`");
-    if (!c->is_gone && !keep) {
-        if (read_password(hash, e))
-            return -1;
-        c->hash = hash;
-    }
-    return users_write(path, c, e);
-}
-
-static int run_passwd(int argc, char **argv, const char *config)
-{
-    static const struct option options[] = {
-        {"role", required_argument, NULL, 'r'},   {"teams", required_argument, NULL, 't'},
-        {"shops", required_argument, NULL, 's'},  {"users", required_argument, NULL, 'u'},
-        {"config", required_argument, NULL, 'c'}, {"keep-password", no_argument, NULL, 'k'},
-        {"delete", no_argument, NULL, 'd'},       {NULL, 0, NULL, 0}};
-    struct user_change c = {0};
-    const char *users = NULL;
-    bool keep = false;
-    optind = 1;
-    for (int o; (o = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
-        switch (o) {
-        case 'r':
-            c.role = optarg;
-            break;
-        case 't':
-            c.teams = optarg;
-            break;
-        case 's':
-            c.shops = optarg;
-            break;
-        case 'u':
-            users = optarg;
-            break;
-        case 'c':
-            config = optarg;
-            break;
-        case 'k':
-            keep = true;
-            break;
-        case 'd':
-            c.is_gone = true;
-            break;
-        default:
-            fputs(usage, stderr);
-            return 2;
-        }
-    }
-    if (optind + 1 != argc) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    c.name = argv[optind];
-    struct err_list errs = {0};
-    struct err e;
-    struct settings *set = users ? NULL : settings_load(config, &errs);
-    print_errors(&errs);
-    int rc = 1;
-    if (!users && !set)
-        return rc;
-    if (change_user(users ? users : set->users, &c, keep, &e))
-        fprintf(stderr, "%s\n", e.text);
-    else
-        rc = 0;
-    settings_free(&set);
+        rc = serve(&b);
+    users_free(&b.users);
+    tokens_free(&b.tokens);
+    settings_free(&b.set);
     return rc;
 }
 
@@ -306,7 +225,9 @@ int main(int argc, char **argv)
     const char *config = CHATGATE_BOARD_CONF_FILE;
     bool is_check = false;
     if (argc > 1 && strcmp(argv[1], "passwd") == 0)
-        return run_passwd(argc - 1, argv + 1, config);
+        return accounts_passwd(argc - 1, argv + 1, config);
+    if (argc > 1 && strcmp(argv[1], "token") == 0)
+        return accounts_token(argc - 1, argv + 1, config);
     for (int o; (o = getopt_long(argc, argv, "c:vh", options, NULL)) != -1;) {
         switch (o) {
         case 'c':

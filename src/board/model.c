@@ -339,6 +339,9 @@ struct model *model_new(struct loop *l, struct redis *r, const struct settings *
     m->read = redis_script_add(r, script_text("read"));
     m->extra = redis_script_add(r, script_text("board"));
     m->move = redis_script_add(r, script_text("case_move"));
+    m->act = redis_script_add(r, script_text("case_act"));
+    m->held_read = redis_script_add(r, script_text("held_read"));
+    m->held_decide = redis_script_add(r, script_text("held_decide"));
     nodes_init(&m->nodes, r);
     m->timer = timer_new(l, on_timer, m);
     timer_start(m->timer, TICK_MS, true);

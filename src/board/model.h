@@ -74,7 +74,7 @@ struct model {
     struct loop *loop;
     struct redis *redis;
     const struct settings *set;
-    struct redis_script *read, *extra, *move;
+    struct redis_script *read, *extra, *move, *act, *held_read, *held_decide;
     struct timer *timer;
     loop_fn publish; /* after every tick whose answers are all here */
     void *ctx;
@@ -123,7 +123,7 @@ struct gather {
 };
 typedef void (*gather_fn)(void *ctx, const struct gather *g);
 struct asked;
-enum model_script { MODEL_READ, MODEL_EXTRA }; /* read.lua, board.lua */
+enum model_script { MODEL_READ, MODEL_EXTRA, MODEL_HELD }; /* read.lua, board.lua, held_read.lua */
 bool model_ask(struct model *m, gather_fn fn, void *ctx, enum model_script script, const char *question,
                const char *arg1, const char *arg2) MUST_CHECK;
 void model_ask_forget(struct model *m);

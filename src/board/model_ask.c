@@ -89,6 +89,11 @@ static struct asked *find(struct model *m, enum model_script script, const char 
     return NULL;
 }
 
+static const struct redis_script *script_of(const struct model *m, enum model_script script)
+{
+    return script == MODEL_READ ? m->read : script == MODEL_HELD ? m->held_read : m->extra;
+}
+
 static void send(struct model *m, struct asked *a)
 {
     struct span args[] = {span_str(a->question), span_str(a->arg1), span_str(a->arg2)};
@@ -98,7 +103,7 @@ static void send(struct model *m, struct asked *a)
         struct schema_keys keys;
         *p = (struct part){a, s};
         schema_apply_keys(s, &keys);
-        redis_eval(m->redis, on_part, p, a->script == MODEL_READ ? m->read : m->extra, SCHEMA_KEY_COUNT, keys.span,
+        redis_eval(m->redis, on_part, p, script_of(m, a->script), SCHEMA_KEY_COUNT, keys.span,
                    a->arg2   ? 3
                    : a->arg1 ? 2
                              : 1,

@@ -29,21 +29,32 @@ struct password_checker {
     char nobody[PASSWORD_HASH_MAX]; /* checked for names that do not exist */
 };
 
-int password_hash(const char *password, char out[PASSWORD_HASH_MAX], struct err *e)
+static int make_hash(const char *prefix, unsigned long rounds, const char *password, char out[PASSWORD_HASH_MAX],
+                     struct err *e)
 {
     char salt[CRYPT_GENSALT_OUTPUT_SIZE];
     struct crypt_data *data = xcalloc(1, sizeof(*data));
     const char *hash = NULL;
-    if (crypt_gensalt_rn("$y$", 0, NULL, 0, salt, sizeof(salt)))
+    if (crypt_gensalt_rn(prefix, rounds, NULL, 0, salt, sizeof(salt)))
         hash = crypt_r(password, salt, data);
     int rc = 0;
     if (!hash || hash[0] != '$')
-        rc = err_set(e, "libcrypt cannot make a yescrypt hash");
+        rc = err_set(e, "libcrypt cannot make a %s hash", prefix);
     else
         snprintf(out, PASSWORD_HASH_MAX, "%s", hash);
     explicit_bzero(data, sizeof(*data));
     free(data);
     return rc;
+}
+
+int password_hash(const char *password, char out[PASSWORD_HASH_MAX], struct err *e)
+{
+    return make_hash("$y$", 0, password, out, e);
+}
+
+int password_hash_fast(const char *secret, char out[PASSWORD_HASH_MAX], struct err *e)
+{
+    return make_hash("$5$", 1000, secret, out, e);
 }
 
 static bool is_equal(const char *a, const char *b)
@@ -55,15 +66,20 @@ static bool is_equal(const char *a, const char *b)
     return !diff;
 }
 
-static bool verify(struct password_checker *p, const struct job *j)
+bool password_is(const char *hash, const char *secret)
 {
     struct crypt_data *data = xcalloc(1, sizeof(*data));
-    const char *hash = j->hash ? j->hash : p->nobody;
-    const char *made = crypt_r(j->password, hash, data);
-    bool is_right = made && made[0] == '$' && is_equal(made, hash) && j->hash;
+    const char *made = crypt_r(secret, hash, data);
+    bool is_right = made && made[0] == '$' && is_equal(made, hash);
     explicit_bzero(data, sizeof(*data));
     free(data);
     return is_right;
+}
+
+static bool verify(struct password_checker *p, const struct job *j)
+{
+    bool is_right = password_is(j->hash ? j->hash : p->nobody, j->password);
+    return is_right && j->hash;
 }
 
 static void free_job(struct job *j)

@@ -9,7 +9,7 @@ struct settings {
     struct conf_addr listen, metrics; /* metrics: text NULL: none */
     struct conf_tls tls;
     bool cookie_secure;
-    char *users, *timezone;
+    char *users, *tokens, *timezone;
     enum log_level log_level;
     struct conf_redis redis;
     int64_t amber_ms, red_ms; /* a customer waits so long: amber, red */

@@ -1,22 +1,52 @@
 #include "board/users.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/xalloc.h"
+#include "board/lines.h"
 
-enum { FILE_BYTES_MAX = 4 << 20, FIELDS = 5 };
+enum { FIELDS = 5 };
 
 static const char *const role_names[] = {
 #define X(id, name) [id] = name,
     ROLES(X)
 #undef X
 };
+
+static const struct {
+    const char *name;
+    enum role least;
+} scopes[] = {
+#define X(id, name, role) [id] = {name, role},
+    SCOPES(X)
+#undef X
+};
+
+const char *scope_name(enum scope s)
+{
+    return scopes[s].name;
+}
+
+enum role scope_role(enum scope s)
+{
+    return scopes[s].least;
+}
+
+bool scope_from_name(struct span name, enum scope *out)
+{
+    for (size_t i = SCOPE_SESSION + 1; i < ARRAY_LEN(scopes); i++) {
+        if (span_is(name, scopes[i].name)) {
+            *out = (enum scope)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool user_may(const struct user *u, enum scope s)
+{
+    return u->is_token ? (u->scopes >> s & 1) != 0 : u->role >= scopes[s].least;
+}
 
 const char *role_name(enum role role)
 {
@@ -25,7 +55,7 @@ const char *role_name(enum role role)
 
 bool role_from_name(struct span name, enum role *out)
 {
-    for (size_t i = ROLE_VIEWER; i < ARRAY_LEN(role_names); i++) {
+    for (size_t i = ROLE_AGENT; i <= ROLE_ADMIN; i++) {
         if (span_is(name, role_names[i])) {
             *out = (enum role)i;
             return true;
@@ -46,50 +76,6 @@ bool user_name_fits(struct span name)
     return name.n > 0 && name.n <= USER_NAME_MAX;
 }
 
-/* The whole file with a NUL behind it; a missing file is empty when `is_missing_fine`. */
-static char *read_file(const char *path, bool is_missing_fine, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        if (is_missing_fine && errno == ENOENT)
-            return xstrdup("");
-        err_sys(e, "%s", path);
-        return NULL;
-    }
-    struct buf b = {0};
-    ssize_t got;
-    while ((got = read(fd, buf_reserve(&b, 65536), 65536)) > 0 && b.len < FILE_BYTES_MAX)
-        buf_commit(&b, (size_t)got);
-    if (got < 0)
-        err_sys(e, "%s", path);
-    else if (got > 0)
-        err_set(e, "%s: is longer than %d bytes", path, FILE_BYTES_MAX);
-    close(fd);
-    char *text = got == 0 ? xmemdup0(buf_cstr(&b), b.len) : NULL;
-    buf_fini(&b);
-    return text;
-}
-
-/* Cuts at `mark`; the rest stays in *rest (p NULL: nothing is left). */
-static struct span cut(struct span *rest, char mark)
-{
-    const uint8_t *at = memchr(rest->p, mark, rest->n);
-    struct span part = at ? span_of(rest->p, (size_t)(at - rest->p)) : *rest;
-    *rest = at ? span_from(*rest, part.n + 1) : (struct span){0};
-    return part;
-}
-
-static void read_names(struct arena *a, struct span text, struct name_list *out)
-{
-    *out = (struct name_list){.is_all = span_is(text, "*")};
-    out->name = arena_alloc(a, (text.n / 2 + 1) * sizeof(*out->name));
-    for (struct span rest = text; rest.p && rest.n && !out->is_all;) {
-        struct span name = span_trim(cut(&rest, ','));
-        if (name.n)
-            out->name[out->n++] = span_of(arena_strdup(a, name), name.n);
-    }
-}
-
 /* NULL or what is wrong. */
 static const char *read_line(struct users *u, struct span line)
 {
@@ -97,7 +83,7 @@ static const char *read_line(struct users *u, struct span line)
     size_t n = 0;
     struct span rest = line;
     for (; rest.p && n < FIELDS; n++)
-        field[n] = span_trim(cut(&rest, ':'));
+        field[n] = span_trim(lines_cut(&rest, ':'));
     struct user *user = &u->list[u->n];
     if (n != FIELDS || rest.p)
         return "must be name:hash:role:teams:shops";
@@ -108,37 +94,29 @@ static const char *read_line(struct users *u, struct span line)
     if (field[1].n < 4 || field[1].p[0] != '$')
         return "the hash is none of crypt(5); use chatgate-board passwd";
     if (!role_from_name(field[2], &user->role))
-        return "the role must be viewer, supervisor or admin";
+        return "the role must be agent, viewer, supervisor or admin";
     user->name = arena_strdup(&u->arena, field[0]);
     user->hash = arena_strdup(&u->arena, field[1]);
-    read_names(&u->arena, field[3], &user->teams);
-    read_names(&u->arena, field[4], &user->shops);
+    lines_names(&u->arena, field[3], &user->teams);
+    lines_names(&u->arena, field[4], &user->shops);
     u->n++;
     return NULL;
-}
-
-static size_t count_lines(const char *text)
-{
-    size_t n = 1;
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
 }
 
 struct users *users_load(const char *path, struct err_list *errs)
 {
     struct err e;
     size_t before = errs->n;
-    char *text = read_file(path, false, &e);
+    char *text = lines_read(path, false, &e);
     if (!text) {
         err_list_add(errs, "%s", e.text);
         return NULL;
     }
     struct users *u = xcalloc(1, sizeof(*u));
-    u->list = xcalloc(MIN_OF(count_lines(text), USERS_MAX), sizeof(*u->list));
+    u->list = xcalloc(MIN_OF(lines_count(text), USERS_MAX), sizeof(*u->list));
     int number = 0;
     for (struct span rest = span_str(text); rest.p && rest.n;) {
-        struct span line = span_trim(cut(&rest, '\n'));
+        struct span line = span_trim(lines_cut(&rest, '\n'));
         number++;
         if (!line.n || line.p[0] == '#')
             continue;
@@ -194,42 +172,23 @@ static void append_user(struct buf *out, const struct user_change *c, struct spa
 {
     struct span field[FIELDS] = {{0}};
     for (size_t i = 0; old.p && i < FIELDS; i++)
-        field[i] = span_trim(cut(&old, ':'));
+        field[i] = span_trim(lines_cut(&old, ':'));
     struct span hash = pick(c->hash, field[1], ""), role = pick(c->role, field[2], "viewer");
     struct span teams = pick(c->teams, field[3], "*"), shops = pick(c->shops, field[4], "*");
     buf_printf(out, "%s:%.*s:%.*s:%.*s:%.*s\n", c->name, (int)hash.n, (const char *)hash.p, (int)role.n,
                (const char *)role.p, (int)teams.n, (const char *)teams.p, (int)shops.n, (const char *)shops.p);
 }
 
-static int replace_file(const char *path, const struct buf *text, struct err *e)
-{
-    struct stat st;
-    bool is_there = stat(path, &st) == 0;
-    char *next = xasprintf("%s.new", path);
-    int rc = -1, fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        err_sys(e, "%s", next);
-    else if ((is_there && (fchmod(fd, st.st_mode & 0777) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0)) ||
-             write(fd, buf_span(text).p, text->len) != (ssize_t)text->len || fsync(fd) != 0 || rename(next, path) != 0)
-        err_sys(e, "%s", path);
-    else
-        rc = 0;
-    if (fd >= 0)
-        close(fd);
-    free(next);
-    return rc;
-}
-
 int users_write(const char *path, const struct user_change *c, struct err *e)
 {
-    char *text = read_file(path, true, e);
+    char *text = lines_read(path, true, e);
     if (!text)
         return -1;
     struct buf out = {0};
     bool is_done = false;
     for (struct span rest = span_str(text); rest.p && rest.n;) {
-        struct span line = cut(&rest, '\n'), name = span_trim(line);
-        if (name.n && name.p[0] != '#' && span_is(cut(&name, ':'), c->name)) {
+        struct span line = lines_cut(&rest, '\n'), name = span_trim(line);
+        if (name.n && name.p[0] != '#' && span_is(lines_cut(&name, ':'), c->name)) {
             is_done = true;
             if (!c->is_gone)
                 append_user(&out, c, span_trim(line));
@@ -246,7 +205,7 @@ int users_write(const char *path, const struct user_change *c, struct err *e)
     else if (!is_done)
         append_user(&out, c, (struct span){0});
     if (rc == 0)
-        rc = replace_file(path, &out, e);
+        rc = lines_replace(path, &out, e);
     buf_fini(&out);
     free(text);
     return rc;

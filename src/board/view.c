@@ -4,38 +4,9 @@
 
 #include "base/hash.h"
 #include "base/xalloc.h"
+#include "board/put.h"
 
 enum { WITHIN_30S = 1, WITHIN_180S = 3 };
-
-static void put_text(struct json_out *j, const char *key, const char *text)
-{
-    json_key(j, key);
-    json_str(j, text);
-}
-
-static void put_int(struct json_out *j, const char *key, int64_t v)
-{
-    json_key(j, key);
-    json_int(j, v);
-}
-
-static void put_int_or_null(struct json_out *j, const char *key, int64_t v, bool is_known)
-{
-    json_key(j, key);
-    if (is_known)
-        json_int(j, v);
-    else
-        json_null(j);
-}
-
-static void put_ratio(struct json_out *j, const char *key, int64_t part, int64_t whole)
-{
-    json_key(j, key);
-    if (whole > 0)
-        json_dbl(j, (double)part / (double)whole);
-    else
-        json_null(j);
-}
 
 static bool sees(const struct user *u, const char *team, const char *shop)
 {
@@ -52,12 +23,12 @@ bool agent_is_online(const struct agent *a)
 static void put_waiting(struct json_out *j, const struct waiting *w)
 {
     json_obj(j);
-    put_text(j, "key", w->key);
-    put_text(j, "conversation", w->conv);
-    put_text(j, "customer", w->cust);
-    put_text(j, "agent", w->agent);
-    put_text(j, "team", w->team);
-    put_text(j, "shop", w->shop);
+    put_str(j, "key", w->key);
+    put_str(j, "conversation", w->conv);
+    put_str(j, "customer", w->cust);
+    put_str(j, "agent", w->agent);
+    put_str(j, "team", w->team);
+    put_str(j, "shop", w->shop);
     put_int(j, "since_ms", w->since_ms);
     put_int(j, "messages", w->n);
     json_obj_end(j);
@@ -162,10 +133,10 @@ static void put_quantile(struct json_out *j, const char *key, const struct agent
 void view_agent_members(struct json_out *j, const struct agent *a, bool is_long)
 {
     struct replies all = both(&a->day);
-    put_text(j, "agent", a->id);
-    put_text(j, "team", a->team);
-    put_text(j, "shop", a->shop);
-    put_text(j, "node", a->node);
+    put_str(j, "agent", a->id);
+    put_str(j, "team", a->team);
+    put_str(j, "shop", a->shop);
+    put_str(j, "node", a->node);
     json_key(j, "online");
     json_bool(j, agent_is_online(a));
     put_int_or_null(j, "since_ms", agent_is_online(a) ? a->on_ms : a->off_ms, a->on_ms || a->off_ms);

@@ -19,10 +19,10 @@ enum { TIMEOUT_S = 30 };
 static const struct route {
     enum evhttp_cmd_type method;
     const char *path;
-    enum role role;
+    enum scope scope;
     void (*fn)(struct request *r);
 } routes[] = {
-#define X(method, path, role, fn) {method, path, role, fn},
+#define X(method, path, scope, fn) {method, path, scope, fn},
     ROUTES(X)
 #undef X
 };
@@ -150,11 +150,13 @@ static bool fits_path(const char *pattern, const char *path, char id[WEB_ID_MAX]
 
 /* --- may it? --- */
 
-/* A change comes from a page of ours, with the token of its session, as JSON. Answers itself when it does not. */
+/* A change comes from a page of ours, with the token of its session, or with an API token; as JSON. Answers itself when
+ * it does not. */
 static bool is_own_change(struct request *r)
 {
     const char *site = header(r, "Sec-Fetch-Site");
-    if (*site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0) {
+    bool is_token = r->user && r->user->is_token; /* no browser adds it by itself */
+    if (!is_token && *site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0) {
         web_error(r->http, 403, "cross_site", "changes are accepted from this site's own pages only");
     } else if (strncmp(header(r, "Content-Type"), "application/json", 16) != 0) {
         web_error(r->http, 415, "content_type", "the body must be application/json");
@@ -184,15 +186,33 @@ static void run_change(struct request *r, const struct route *route)
     json_doc_fini(&doc);
 }
 
+/* Who asks: an API token, which then counts alone, or a login. False: the token is none of ours, and it was answered.
+ */
+static bool identify(struct request *r)
+{
+    const char *given = header(r, "Authorization");
+    if (!*given) {
+        r->login = logins_find(&r->board->logins, r->board->users, cookie(r), clock_mono_ms(), &r->user);
+        return true;
+    }
+    r->user = strncmp(given, "Bearer ", 7) == 0 ? tokens_find(r->board->tokens, span_str(given + 7)) : NULL;
+    if (r->user)
+        return true;
+    r->board->count.login_failures++;
+    web_header(r->http, "WWW-Authenticate", "Bearer");
+    web_error(r->http, 401, "token", "this token is unknown or has expired");
+    return false;
+}
+
 static void run_route(struct request *r, const struct route *route)
 {
-    struct login *login = logins_find(&r->board->logins, r->board->users, cookie(r), clock_mono_ms(), &r->user);
-    enum role role = login ? r->user->role : ROLE_NOBODY;
-    r->login = route->role == ROLE_NOBODY ? NULL : login; /* to log in anew needs no token of an old session */
-    if (role < route->role && !login)
+    if (route->scope != SCOPE_NONE && !identify(r)) /* to log in anew needs no token of an old session */
+        return;
+    if (route->scope != SCOPE_NONE && !r->user)
         web_error(r->http, 401, "login", "log in first");
-    else if (role < route->role)
-        web_error(r->http, 403, "role", "your role does not allow this");
+    else if (route->scope != SCOPE_NONE && !user_may(r->user, route->scope))
+        web_error(r->http, 403, "role",
+                  r->user->is_token ? "this token has no such scope" : "your role does not allow this");
     else if (route->method == EVHTTP_REQ_POST)
         run_change(r, route);
     else

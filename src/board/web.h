@@ -15,7 +15,7 @@ struct request {
     enum evhttp_cmd_type method;
     const char *path;
     const char *from;    /* peer's address */
-    struct login *login; /* NULL: nobody. Valid until the handler returns, as is `user` */
+    struct login *login; /* NULL: nobody, or a token's request. Valid until the handler returns, as is `user` */
     const struct user *user;
     char id[WEB_ID_MAX]; /* what stands for {id} */
     struct evkeyvalq *query;
@@ -37,25 +37,28 @@ void web_header(struct evhttp_request *http, const char *name, const char *value
 int web_start(struct board *b, struct err *e) MUST_CHECK;
 void web_stop(struct board *b);
 
-/* The handlers. X(method, path, least role, function) */
+/* The handlers. X(method, path, scope, function) */
 #define ROUTES(X)                                                                                                      \
-    X(EVHTTP_REQ_POST, "/api/v1/login", ROLE_NOBODY, api_login)                                                        \
-    X(EVHTTP_REQ_GET, "/api/v1/session", ROLE_VIEWER, api_session)                                                     \
-    X(EVHTTP_REQ_POST, "/api/v1/logout", ROLE_VIEWER, api_logout)                                                      \
-    X(EVHTTP_REQ_GET, "/api/v1/now", ROLE_VIEWER, api_now)                                                             \
-    X(EVHTTP_REQ_GET, "/api/v1/events", ROLE_VIEWER, api_events)                                                       \
-    X(EVHTTP_REQ_GET, "/api/v1/agents", ROLE_VIEWER, api_agents)                                                       \
-    X(EVHTTP_REQ_GET, "/api/v1/agents/{id}", ROLE_VIEWER, api_agent)                                                   \
-    X(EVHTTP_REQ_GET, "/api/v1/agents.csv", ROLE_VIEWER, api_agents_csv)                                               \
-    X(EVHTTP_REQ_GET, "/api/v1/cases", ROLE_VIEWER, api_cases)                                                         \
-    X(EVHTTP_REQ_GET, "/api/v1/cases/{id}", ROLE_VIEWER, api_case)                                                     \
-    X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/move", ROLE_SUPERVISOR, api_case_move)                                      \
-    X(EVHTTP_REQ_GET, "/api/v1/violations", ROLE_VIEWER, api_violations)                                               \
-    X(EVHTTP_REQ_GET, "/api/v1/reminders", ROLE_VIEWER, api_reminders)                                                 \
-    X(EVHTTP_REQ_GET, "/api/v1/health", ROLE_ADMIN, api_health)                                                        \
-    X(EVHTTP_REQ_GET, "/api/v1/audit", ROLE_ADMIN, api_audit)
+    X(EVHTTP_REQ_POST, "/api/v1/login", SCOPE_NONE, api_login)                                                         \
+    X(EVHTTP_REQ_GET, "/api/v1/session", SCOPE_SESSION, api_session)                                                   \
+    X(EVHTTP_REQ_POST, "/api/v1/logout", SCOPE_SESSION, api_logout)                                                    \
+    X(EVHTTP_REQ_GET, "/api/v1/now", SCOPE_NOW, api_now)                                                               \
+    X(EVHTTP_REQ_GET, "/api/v1/events", SCOPE_NOW, api_events)                                                         \
+    X(EVHTTP_REQ_GET, "/api/v1/agents", SCOPE_AGENTS, api_agents)                                                      \
+    X(EVHTTP_REQ_GET, "/api/v1/agents/{id}", SCOPE_AGENTS, api_agent)                                                  \
+    X(EVHTTP_REQ_GET, "/api/v1/agents.csv", SCOPE_AGENTS, api_agents_csv)                                              \
+    X(EVHTTP_REQ_GET, "/api/v1/cases", SCOPE_CASES, api_cases)                                                         \
+    X(EVHTTP_REQ_GET, "/api/v1/cases/{id}", SCOPE_CASES, api_case)                                                     \
+    X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/move", SCOPE_CASES_ACT, api_case_move)                                      \
+    X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/act", SCOPE_CASES_ACT, api_case_act)                                        \
+    X(EVHTTP_REQ_GET, "/api/v1/held", SCOPE_HELD, api_held)                                                            \
+    X(EVHTTP_REQ_POST, "/api/v1/held/{id}/decide", SCOPE_HELD_DECIDE, api_held_decide)                                 \
+    X(EVHTTP_REQ_GET, "/api/v1/violations", SCOPE_VIOLATIONS, api_violations)                                          \
+    X(EVHTTP_REQ_GET, "/api/v1/reminders", SCOPE_REMINDERS, api_reminders)                                             \
+    X(EVHTTP_REQ_GET, "/api/v1/health", SCOPE_HEALTH, api_health)                                                      \
+    X(EVHTTP_REQ_GET, "/api/v1/audit", SCOPE_AUDIT, api_audit)
 
-#define X(method, path, role, fn) void fn(struct request *r);
+#define X(method, path, scope, fn) void fn(struct request *r);
 ROUTES(X)
 #undef X
 

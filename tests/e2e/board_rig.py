@@ -18,7 +18,7 @@ PASSWORD = "correct horse 1"
 USERS = {  # name: role, teams, shops
     "vera": ("viewer", "*", "*"), "sue": ("supervisor", "*", "*"), "adam": ("admin", "*", "*"),
     "red-view": ("viewer", "red", "*"), "red-sup": ("supervisor", "red", "*"), "shop-sup": ("supervisor", "*", "s2"),
-    "none-sup": ("supervisor", "", ""),
+    "none-sup": ("supervisor", "", ""), "ann": ("agent", "*", "*"),
 }
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
  --disable-component-update --disable-sync --disable-dev-shm-usage""".split()
@@ -32,21 +32,31 @@ def passwd(users, name, *args, password=PASSWORD, check=True):
     return done
 
 
+def token(tokens, name, *args):
+    """Makes an API token and returns its text."""
+    done = subprocess.run([str(PROGRAM), "token", name, "--tokens", str(tokens), *args], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def afternoon():
     """A time zone in which it is between 18:00 and 19:00 now, so that no test depends on when it runs."""
     return f"TST{time.gmtime().tm_hour - 18:+d}"
 
 
 class Board(Process):
-    def __init__(self, folder, redis_socket, users=USERS, extra="", secure=False, redis_extra="", metrics=True):
+    def __init__(self, folder, redis_socket, users=USERS, extra="", secure=False, redis_extra="", metrics=True, tokens=()):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.users = folder, folder / "users"
         hash_of = passwd(self.users, "first")  # one hash for all: each takes a while
         line = self.users.read_text().strip().split(":")[1]
         assert hash_of.returncode == 0
         self.users.write_text("".join(f"{n}:{line}:{r}:{t}:{s}\n" for n, (r, t, s) in users.items()))
+        self.tokens, self.token = folder / "tokens", {}
+        for name, (scopes, teams, shops) in dict(tokens).items():
+            self.token[name] = token(self.tokens, name, "--scopes", scopes, "--teams", teams, "--shops", shops)
         self.config = folder / "board.yaml"
-        self.config.write_text(f"listen: 127.0.0.1:0\ntimezone: {afternoon()}\nusers: {self.users}\ncookie_secure: {str(secure).lower()}\n"
+        self.config.write_text(f"listen: 127.0.0.1:0\ntimezone: {afternoon()}\nusers: {self.users}\ntokens: {self.tokens}\ncookie_secure: {str(secure).lower()}\n"
                                f"metrics: {'127.0.0.1:0' if metrics else 'none'}\n"
                                f"redis: {{address: {redis_socket}, timeout: 2s{redis_extra}}}\n{extra}")
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
@@ -65,10 +75,10 @@ class Board(Process):
 
 
 class Client:
-    """One browser's worth of API: cookie and CSRF token."""
+    """One browser's worth of API: cookie and CSRF token; or a program with an API token."""
 
-    def __init__(self, board, name=None, password=PASSWORD):
-        self.board, self.cookie, self.csrf = board, None, None
+    def __init__(self, board, name=None, password=PASSWORD, token=None):
+        self.board, self.cookie, self.csrf, self.token = board, None, None, token
         if name:
             code, body = self.call("POST", "/api/v1/login", {"user": name, "password": password})
             assert code == 200, body
@@ -84,7 +94,7 @@ class Client:
             c.close()
 
     def headers(self):
-        h = {}
+        h = {"Authorization": "Bearer " + self.token} if self.token else {}
         if self.cookie:
             h["Cookie"] = self.cookie
         if self.csrf:
@@ -214,4 +224,4 @@ def milliseconds():
     return time.time() * 1000
 
 
-__all__ = ["Board", "Client", "Page", "Story", "PASSWORD", "SOURCE", "USERS", "passwd", "free_of_surprises", "milliseconds"]
+__all__ = ["Board", "Client", "Page", "Story", "PASSWORD", "SOURCE", "USERS", "passwd", "token", "free_of_surprises", "milliseconds"]

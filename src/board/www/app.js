@@ -2,21 +2,24 @@
 import { call, session } from "./api.js";
 import { casesPage, errorText } from "./cases.js";
 import { h, setClass, setText } from "./dom.js";
+import { heldPage } from "./held.js";
 import { language, setLanguage, stored, t } from "./lang.js";
 import { Feed, nowPage } from "./now.js";
 import { agentsPage, healthPage, remindersPage, violationsPage } from "./tables.js";
 
-const PAGES = { now: () => nowPage(feed), cases: () => casesPage(), agents: agentsPage, violations: violationsPage, reminders: remindersPage, health: healthPage };
+// name: [scope, page]
+const PAGES = { now: ["now", () => nowPage(feed)], cases: ["cases", () => casesPage()], held: ["held", () => heldPage()], agents: ["agents", agentsPage],
+  violations: ["violations", violationsPage], reminders: ["reminders", remindersPage], health: ["health", healthPage] };
 const app = document.getElementById("app");
 const banner = h("p", { class: "banner", role: "status", hidden: true });
 const main = h("main", { id: "main", tabindex: "-1" });
 let view = null;
 const feed = new Feed(() => { view?.update?.(); second(); });
 
-const pages = () => Object.keys(PAGES).filter((p) => p !== "health" || session.data.role === "admin");
+const pages = () => Object.keys(PAGES).filter((p) => session.data.scopes.includes(PAGES[p][0]));
 const page = () => {
   const name = location.hash.slice(1).split("/")[0];
-  return pages().includes(name) ? name : "now";
+  return pages().includes(name) ? name : pages()[0];
 };
 const detail = () => {
   try { return decodeURIComponent(location.hash.split("/").slice(1).join("/")); } catch { return ""; }
@@ -49,7 +52,7 @@ function loginPage(reason) {
     try {
       session.data = await call("POST", "/api/v1/login", { user: user.value, password: password.value });
       feed.reset();
-      feed.start();
+      if (session.data.scopes.includes("now")) feed.start();
       draw();
     } catch (x) {
       setText(error, errorText(x));
@@ -92,7 +95,7 @@ function draw(reason) {
   document.title = `${t("title")} · chatgate`;
   if (!session.data) { loginPage(typeof reason === "string" ? reason : null); return; }
   view?.end?.();
-  view = PAGES[page()](detail());
+  view = PAGES[page()][1](detail());
   const links = pages().map((p) => h("a", { href: "#" + p, "aria-current": p === page() ? "page" : null }, t(p)));
   const kbd = (k) => `[${k}]`;
   app.replaceChildren(h("a", { class: "skip", href: "#main", onclick: (e) => { e.preventDefault(); main.focus(); } }, t("skip")),
@@ -125,6 +128,6 @@ setInterval(second, 1000);
 applyTheme();
 try {
   session.data = await call("GET", "/api/v1/session");
-  feed.start();
+  if (session.data.scopes.includes("now")) feed.start();
 } catch { /* nobody is logged in */ }
 draw();

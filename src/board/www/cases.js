@@ -1,13 +1,15 @@
 // The Cases page: a queue by severity and age, one case in detail, and what may be done with it.
 import { call, session } from "./api.js";
-import { duration, t, when, word } from "./lang.js";
+import { clockOf, duration, t, when, word } from "./lang.js";
 import { h, setText } from "./dom.js";
 
 const MOVES = { open: ["acknowledged", "waiting", "solved", "closed"], acknowledged: ["waiting", "solved", "closed"],
   waiting: ["acknowledged", "solved", "closed"], reopened: ["acknowledged", "waiting", "solved", "closed"],
   solved: ["closed", "reopened"], closed: ["reopened"] }; // to show the right buttons; Redis decides
 const REASONS = ["r_called", "r_refund", "r_resent", "r_wait_courier", "r_not_justified"];
-const REFRESH_MS = 5000;
+const REFRESH_MS = 5000, HOUR_MS = 3_600_000;
+const SNOOZES = [["1h", () => "+" + HOUR_MS], ["4h", () => "+" + 4 * HOUR_MS], ["tomorrow", () => String(new Date().setHours(33, 0, 0, 0))], ["3d", () => "+" + 72 * HOUR_MS]];
+const CALLS = ["answered", "no_answer", "busy"];
 const filters = { which: "open", severity: "", team: "", q: "" }; // kept while other pages are looked at
 
 export const errorText = (e) => {
@@ -16,6 +18,7 @@ export const errorText = (e) => {
 };
 const grade = (n) => Math.min(Math.max(n, 1), 3);
 const chip = (severity) => h("span", { class: `chip s${grade(severity)}` }, t("s" + grade(severity)));
+const actText = (x) => t("act_done_" + x.what, x.what === "call" ? t("call_" + x.value) : x.what === "snooze" ? (x.value === "0" ? "–" : when(Number(x.value))) : x.value);
 const kinds = (c) => c.kinds.map((k) => word("kind_", k)).join(" · ");
 
 export function casesPage() {
@@ -49,8 +52,8 @@ export function casesPage() {
     return h("li", {}, h("button", { type: "button", "data-case": c.id, "aria-current": c.id === chosen ? "true" : null, onclick: () => open(c.id) },
       h("span", {}, chip(c.severity)),
       h("span", { class: "words" }, h("span", { class: "words" }, c.words || kinds(c)),
-        h("div", { class: "meta" }, [word("state_", c.state), kinds(c), c.customer, c.agent, c.shop].filter(Boolean).join(" · "))),
-      h("span", { class: "age" }, age, c.done_ms ? null : h("small", {}, t("no_news", duration(now - Math.max(c.updated_ms, c.news_ms ?? 0)))))));
+        h("div", { class: "meta" }, [word("state_", c.state), kinds(c), c.customer, c.assigned ? "→ " + c.assigned : c.agent, c.shop].filter(Boolean).join(" · "))),
+      h("span", { class: "age" }, age, c.done_ms ? null : c.snoozed_ms > now ? h("small", {}, t("asleep", clockOf(c.snoozed_ms))) : h("small", {}, t("no_news", duration(now - Math.max(c.updated_ms, c.news_ms ?? 0)))))));
   }
 
   async function load() {
@@ -71,35 +74,50 @@ export function casesPage() {
   }
 
   function actions(c) {
-    if (session.data.role === "viewer") return h("p", { class: "note act" }, t("look_only"));
+    if (!session.data.scopes.includes("cases.act")) return h("p", { class: "note act" }, t("look_only"));
     const why = h("textarea", { id: "why", maxlength: 130, rows: 2 }), said = h("p", { class: "error", role: "alert" });
-    const move = async (to, button) => {
+    const send = async (path, body, button) => {
       if (!why.value.trim()) { setText(said, t("e_why")); why.focus(); return; }
       button.disabled = true;
       try {
-        await call("POST", `/api/v1/cases/${encodeURIComponent(c.id)}/move`, { to, why: why.value.trim() });
+        await call("POST", `/api/v1/cases/${encodeURIComponent(c.id)}/${path}`, { ...body, why: why.value.trim() });
         await open(c.id, true);
         load();
-      } catch (e) { setText(said, errorText(e)); button.disabled = false; if (e.status === 409) open(c.id, true); }
+      } catch (e) {
+        setText(said, errorText(e));
+        button.disabled = false;
+        if (e.word === "illegal_move" || e.word === "other_case") open(c.id, true);
+        else if (e.word === "call_limit" || e.word === "chat_first") forced(body, e);
+      }
     };
+    const button = (text, path, body, attributes) => {
+      const b = h("button", { type: "button", ...attributes, onclick: () => send(path, typeof body === "function" ? body() : body, b) }, text);
+      return b;
+    };
+    const forced = (body) => extra.replaceChildren(button(t("force"), "act", { ...body, force: true }, { "data-act": "force" }));
+    const extra = h("span", {}), to = h("input", { id: "assign-to", maxlength: 190, size: 12, value: c.assigned || c.agent, "aria-label": t("agent") });
+    const row = (name, ...items) => h("div", { class: "row" }, h("span", { class: "note" }, name), items);
     return h("div", { class: "act" }, h("label", { for: "why" }, t("reason")), why,
       h("div", { class: "reasons" }, REASONS.map((r) => h("button", { type: "button", onclick: () => { why.value = t(r); why.focus(); } }, t(r)))),
-      h("div", { class: "buttons" }, (MOVES[c.state] ?? []).map((to, i) => {
-        const b = h("button", { type: "button", class: i === 0 ? "main" : null, "data-move": to, onclick: () => move(to, b) }, t("do_" + to));
-        return b;
-      })), said);
+      h("div", { class: "buttons" }, (MOVES[c.state] ?? []).map((s, i) => button(t("do_" + s), "move", { to: s }, { class: i === 0 ? "main" : null, "data-move": s }))),
+      row(t("assign"), to, button(t("do_assign"), "act", () => ({ what: "assign", value: to.value.trim() }), { "data-act": "assign" })),
+      row(t("call_logged"), CALLS.map((v) => button(t("call_" + v), "act", { what: "call", value: v }, { "data-act": "call-" + v })), extra),
+      row(t("snooze"), SNOOZES.map(([k, v]) => button(t("snooze_" + k), "act", () => ({ what: "snooze", value: v() }), { "data-act": "snooze-" + k })),
+        c.snoozed_ms ? button(t("snooze_end"), "act", { what: "snooze", value: "0" }, { "data-act": "snooze-end" }) : null),
+      row(t("more_acts"), button(t("do_news"), "act", { what: "news" }, { "data-act": "news" }), button(t("do_note"), "act", { what: "note" }, { "data-act": "note" })), said);
   }
 
   function show(c) {
     const pairs = [[t("customer"), c.customer], [t("agent"), [c.agent, c.team, c.shop].filter(Boolean).join(" · ") || "–"], [t("orders"), c.orders.join(", ") || "–"],
-      [t("opened"), when(c.opened_ms)], [t("updated"), when(c.updated_ms)], [t("news"), when(c.news_ms)], [t("complaints"), String(c.complaints)],
+      [t("assigned"), c.assigned || "–"], [t("opened"), when(c.opened_ms)], [t("updated"), when(c.updated_ms)], [t("news"), when(c.news_ms)], [t("complaints"), String(c.complaints)],
+      [t("calls"), c.calls ? `${c.calls} · ${when(c.last_call_ms)}` : "–"], [t("asleep_until"), when(c.snoozed_ms)],
       [t("rule"), c.rule], [t("conversation"), c.conversation]];
     detail.replaceChildren(h("div", { class: "head" }, h("h2", { tabindex: "-1" }, c.id), h("button", { type: "button", onclick: close }, t("close_detail"))),
       h("div", { class: "detail" },
         h("div", { class: "title" }, chip(c.severity), h("span", { class: "chip", "data-state": c.state }, word("state_", c.state)), h("strong", {}, kinds(c))),
         c.words ? h("blockquote", {}, c.words) : null, h("dl", {}, pairs.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v || "–")])), actions(c),
         h("div", {}, h("h3", {}, t("history")), h("ol", { class: "history" }, [...c.history].reverse().map((x) => h("li", {},
-          h("strong", {}, word("state_", x.to)), ` — ${x.why}`, h("br"), h("small", {}, `${when(x.at_ms)} · ${x.who}`)))))));
+          h("strong", {}, x.what ? actText(x) : word("state_", x.to)), ` — ${x.why}`, h("br"), h("small", {}, `${when(x.at_ms)} · ${x.who}`)))))));
   }
 
   async function open(id, again) {

@@ -46,6 +46,20 @@ const TEXTS = {
   do_acknowledged: ["Acknowledge", "受理"], do_waiting: ["Wait", "等待"], do_solved: ["Solve", "解决"],
   do_closed: ["Close", "关闭"], do_reopened: ["Reopen", "重新打开"],
   reason: ["Reason (needed)", "原因（必填）"], done_move: ["Done: {0}", "已完成：{0}"],
+  held: ["Held messages", "待审消息"], held_past: ["Decided lately", "最近处理"], no_held: ["No message waits for approval.", "没有待审消息。"], n_held: ["{0} wait", "{0} 条待审"],
+  no_held_past: ["Nothing was decided yet.", "尚无处理记录。"], do_approve: ["Approve", "批准发送"], do_refuse: ["Refuse", "拒绝"], reason_refuse: ["Reason, told to the agent", "拒绝原因（会告知客服）"],
+  time_over: ["over", "已超时"], is_edit: ["an edit", "修改消息"], text: ["Text", "内容"],
+  r_held_wording: ["Say it differently", "请换一种说法"], r_held_private: ["No private contact", "不得留站外联系方式"], r_held_promise: ["We cannot promise this", "无法承诺"],
+  held_waiting: ["waiting", "待审"], held_approved: ["approved, not sent yet", "已批准，待发送"], held_sending: ["being sent", "发送中"], held_sent: ["sent", "已发送"], held_blocked: ["blocked by the rules now", "现行规则拦截"],
+  held_uncertain: ["perhaps sent", "可能已发送"], held_unsent: ["agent was away", "客服离线未发送"], held_refused: ["refused", "已拒绝"], held_expired: ["expired", "已过期"],
+  e_ended: ["Somebody decided already, or the time is over.", "该消息已被处理或已超时。"], e_held: ["There is no such message.", "没有这条消息。"],
+  assign: ["Works on it", "负责人"], assigned: ["Works on it", "负责人"], do_assign: ["Assign", "指派"], call_logged: ["Call logged", "电话记录"], call_answered: ["answered", "已接通"], call_no_answer: ["no answer", "未接听"],
+  call_busy: ["busy", "占线"], calls: ["Calls", "电话"], force: ["Log it all the same", "仍然记录"], e_call_limit: ["Two calls a day are the limit.", "每天最多拨打两次。"], e_chat_first: ["A review is followed up by chat first.", "评价问题请先在聊天中跟进。"],
+  e_value: ["That value does not fit.", "填写内容无效。"], snooze: ["Snooze", "稍后提醒"], snooze_1h: ["1 h", "1 小时"], snooze_4h: ["4 h", "4 小时"], snooze_tomorrow: ["tomorrow 9:00", "明天 9:00"], snooze_3d: ["3 days", "3 天"],
+  snooze_end: ["wake", "取消"], asleep: ["asleep until {0}", "{0} 前不提醒"], asleep_until: ["Asleep until", "暂停提醒至"], more_acts: ["More", "更多"], do_news: ["Customer was told", "已告知顾客"], do_note: ["Note", "备注"],
+  act_done_assign: ["assigned to {0}", "指派给 {0}"], act_done_call: ["call: {0}", "电话：{0}"], act_done_news: ["customer was told", "已告知顾客"], act_done_snooze: ["snoozed until {0}", "暂停提醒至 {0}"], act_done_order: ["order {0}", "订单 {0}"],
+  act_done_severity: ["severity {0}", "严重程度 {0}"], act_done_note: ["note", "备注"],
+  role_agent: ["agent", "客服"],
   r_called: ["Called the customer", "已电话联系顾客"], r_refund: ["Refund issued", "已退款"],
   r_resent: ["Goods sent again", "已补发"], r_wait_courier: ["Waiting for the courier", "等待快递核实"],
   r_not_justified: ["Not a complaint", "不属于投诉"], look_only: ["Your role may look only.", "你的角色只能查看。"],
@@ -122,3 +136,5 @@ export const when = (ms) => (ms ? new Intl.DateTimeFormat(lang === "zh" ? "zh-CN
 const format = (options, ms) => new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", options).format(ms);
 export const timeOf = (ms) => (ms ? format({ timeStyle: "medium" }, ms) : "–");
 export const dayOf = (ms) => (!ms || new Date(ms).toDateString() === new Date().toDateString() ? "" : format({ dateStyle: "short" }, ms));
+// 14:05, or with its day when that is not today.
+export const clockOf = (ms) => [dayOf(ms), format({ timeStyle: "short" }, ms)].filter(Boolean).join(" ");
