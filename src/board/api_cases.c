@@ -16,7 +16,8 @@ static bool contains(struct span hay, const char *needle)
 
 static bool fits_filters(const struct job *j, const struct redis_reply *row)
 {
-    static const uint8_t searched[] = {CASE_ID, CASE_CUSTOMER, CASE_AGENT, CASE_ORDERS, CASE_WORDS, CASE_KINDS, CASE_ASSIGNED};
+    static const uint8_t searched[] = {CASE_ID,    CASE_CUSTOMER, CASE_AGENT,   CASE_ORDERS,
+                                       CASE_WORDS, CASE_KINDS,    CASE_ASSIGNED};
     if (row_int(row, CASE_SEVERITY) < j->severity || (*j->team && !span_is(row_text(row, CASE_TEAM), j->team)) ||
         (*j->shop && !span_is(row_text(row, CASE_SHOP), j->shop)) ||
         (*j->agent && !span_is(row_text(row, CASE_AGENT), j->agent)))
