@@ -14,7 +14,8 @@
     X(CAUSE_NO_IDENTITY, "no_identity", POLICY_PASS, "a message before the agent is known")                            \
     X(CAUSE_REGEX_LIMIT, "regex_limit", POLICY_BLOCK, "a rule's regular expression reached its match limit")           \
     X(CAUSE_REWRITE_FAILED, "rewrite_failed", POLICY_BLOCK, "a rewrite that could not be spliced or was not clean")    \
-    X(CAUSE_RING_FULL, "ring_full", POLICY_PASS, "no room left to record events while Redis is away")
+    X(CAUSE_RING_FULL, "ring_full", POLICY_PASS, "no room left to record events while Redis is away")                  \
+    X(CAUSE_HOLD_IMPOSSIBLE, "hold_impossible", POLICY_BLOCK, "a message to hold for approval that cannot be kept")
 
 enum cause {
 #define X(id, name, policy, help) id,

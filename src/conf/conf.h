@@ -144,6 +144,11 @@ struct conf {
     } capture;
 
     struct {
+        int64_t ttl_ms, send_within_ms, keep_ms;
+        bool is_sent_on_expiry; /* else refused */
+    } hold;
+
+    struct {
         struct conf_reminder_step *unanswered; /* a customer without an answer */
         size_t n_unanswered;
         struct conf_reminder_step *stale_case; /* an open case without news */

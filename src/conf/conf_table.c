@@ -179,6 +179,15 @@ static const struct conf_key keys[] = {
     {"capture.sample", CONF_INT, AT(capture.sample), .min = 1, .max = 1000000, .def = "1", RELOAD,
      .help = "one of so many conversations is captured, whole; 1: all"},
 
+    {"hold.ttl", CONF_DURATION, AT(hold.ttl_ms), .min = 10 * SEC, .max = 7 * DAY, .def = "30m", RELOAD,
+     .help = "how long a message that a rule holds waits for a decision"},
+    {"hold.on_expiry", CONF_EXPIRY, AT(hold.is_sent_on_expiry), .def = "refuse", RELOAD,
+     .help = "what becomes of it when nobody decided"},
+    {"hold.send_within", CONF_DURATION, AT(hold.send_within_ms), .min = SEC, .max = DAY, .def = "10m", RELOAD,
+     .help = "how long an approved message waits for a session of its agent"},
+    {"hold.keep", CONF_DURATION, AT(hold.keep_ms), .min = 0, .max = 90 * DAY, .def = "1d", RELOAD,
+     .help = "how long held messages are kept after their end"},
+
     {"reminders.unanswered", CONF_LIST, AT(reminders.unanswered), COUNT(reminders.n_unanswered),
      .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
      .def = "[{after: 60s, to: agent}, {after: 180s, to: supervisor}]", RELOAD,
@@ -308,6 +317,8 @@ const char *conf_table_allowed(const struct conf_key *k, char *out, size_t cap)
         return "masked, full";
     case CONF_HOOK:
         return "generic, dingtalk, wecom, feishu";
+    case CONF_EXPIRY:
+        return "refuse, send";
     case CONF_NAME:
         return "letters, digits, `.`, `_`, `-`";
     case CONF_LISTEN:
@@ -337,6 +348,7 @@ const char *conf_table_type(const struct conf_key *k)
         [CONF_LISTEN] = "address",      [CONF_CONNECT] = "address",     [CONF_CONNECTS] = "list of addresses",
         [CONF_TEXTS] = "list of texts", [CONF_PATHS] = "list of paths", [CONF_CIDRS] = "list of networks",
         [CONF_LIST] = "list of maps",   [CONF_MASKING] = "word",        [CONF_HOOK] = "word",
+        [CONF_EXPIRY] = "word",
     };
     return names[k->type];
 }

@@ -18,6 +18,7 @@ enum conf_type {
     CONF_TARGET,    /* bool: agent or supervisor */
     CONF_MASKING,   /* bool: masked or full */
     CONF_HOOK,      /* enum webhook_kind */
+    CONF_EXPIRY,    /* bool: refuse or send */
     CONF_LISTEN,    /* struct conf_addr to listen on; "none" and "systemd" only where the key's help says so */
     CONF_CONNECT,   /* struct conf_addr to connect to */
     CONF_CONNECTS,  /* list of the above */

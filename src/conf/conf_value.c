@@ -17,6 +17,7 @@ static const char *const hook_kinds[] = {
 #undef X
         NULL};
 static const char *const maskings[] = {"masked", "full", NULL};
+static const char *const expiries[] = {"refuse", "send", NULL};
 
 enum { TEXT_MAX = 4096, NAME_MAX_LEN = 64 };
 
@@ -140,6 +141,7 @@ static int read_word(struct conf_reader *r, const struct conf_key *k, const stru
                                : k->type == CONF_AGENT   ? agent_words
                                : k->type == CONF_MASKING ? maskings
                                : k->type == CONF_HOOK    ? hook_kinds
+                               : k->type == CONF_EXPIRY  ? expiries
                                                          : targets;
     if (yaml_enum(at, k->name, words, &i, r->errs))
         return -1;
@@ -185,6 +187,7 @@ int conf_value_read(struct conf_reader *r, const struct conf_key *k, const struc
     case CONF_TARGET:
     case CONF_MASKING:
     case CONF_HOOK:
+    case CONF_EXPIRY:
         return read_word(r, k, at, field);
     case CONF_LISTEN:
     case CONF_CONNECT:
@@ -253,6 +256,7 @@ void conf_value_print(struct buf *out, const struct conf_key *k, const void *bas
     case CONF_AGENT:
     case CONF_TARGET:
     case CONF_MASKING:
+    case CONF_EXPIRY:
         buf_append_str(out, *(const bool *)field ? "true" : "false");
         return;
     case CONF_LISTEN:

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "gate/capture.h"
+#include "gate/hold.h"
 #include "gate/inherit.h"
 #include "gate/limits.h"
 #include "gate/session.h"
@@ -83,6 +84,11 @@ static bool on_has_agent(void *ctx, struct span agent)
     return node_seat_find(g->node, agent, &seat);
 }
 
+static void on_held(void *ctx, const struct held_item *item)
+{
+    hold_take(ctx, item);
+}
+
 static int start_tracking(struct gate *g, struct err *e)
 {
     if (!g->snap->conf->redis.is_on) {
@@ -96,6 +102,7 @@ static int start_tracking(struct gate *g, struct err *e)
                               .has_agent = on_has_agent,
                               .state = gate_describe,
                               .rules = gate_list_rules,
+                              .held = on_held,
                               .ctx = g};
     g->track = track_start(&o, g->n_workers, e);
     return g->track ? 0 : -1;
@@ -336,6 +343,7 @@ void gate_stop(struct gate **gp)
     for (unsigned i = 0; g->worker && i < g->n_workers; i++)
         worker_free(&g->worker[i]);
     xmpp_ledger_free(&g->xmpp_ledger);
+    loop_run_posted(g->loop); /* what the workers' last turns reported */
     capture_free(&g->capture);
     if (g->track)
         track_stop(&g->track);

@@ -36,6 +36,7 @@ static void fill_event(struct session *s, const struct unit *u, enum event_kind 
         .is_human = true,
         .is_live = true,
         .rules_version = span_str(ruleset_version(w->snap->rules)),
+        .held_id = kind == EV_OUTGOING ? w->approved : span_of("", 0),
     };
     uint64_t h = 0;
     for (size_t i = 0; i < u->n_texts; i++)
@@ -185,9 +186,10 @@ static void apply_verdict(struct session *s, const struct unit *u, struct judged
     out->event.rules = rule_ids(w, v, false, false);
     if (v->has_cause && inspect_fail(s, out, v->cause))
         return;
-    out->action = v->action;
-    out->event.action = (uint8_t)v->action;
-    out->refused = v->action >= ACTION_HOLD;
+    /* who approved it has read it as it is */
+    out->action = v->action == ACTION_HOLD && w->approved.n ? ACTION_PASS : v->action;
+    out->event.action = (uint8_t)out->action;
+    out->refused = out->action >= ACTION_HOLD;
     out->rule = strictest_rule(v);
     out->reason = notices(s, v, out->refused, u->conv);
     if (v->action == ACTION_REWRITE)
@@ -320,8 +322,12 @@ bool inspect_record(struct session *s, struct judged *j)
 {
     j->event.is_delivered = !j->refused;
     bool ok = true;
-    if (append(s->w, &j->event) < 0)
+    if (append(s->w, &j->event) < 0) {
+        if (j->event.held_raw.n) /* nobody could approve it */
+            refuse(j, policy_reason(CAUSE_RING_FULL));
         ok = j->refused || !inspect_fail(s, j, CAUSE_RING_FULL);
+    } else if (j->event.held_raw.n)
+        track_expect_held(s->w->gate->track);
     count_action(s, j);
     return ok;
 }

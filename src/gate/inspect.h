@@ -12,7 +12,7 @@ struct judged {
     struct span rule;   /* id of the strictest rule, may be empty */
     struct text_edit edit[VERDICT_EDITS_MAX];
     size_t n_edits;
-    struct track_event event; /* complete but for is_delivered */
+    struct track_event event; /* complete but for is_delivered; held_… are hold.c's */
 };
 
 /* Forgets the texts of the last message's judgements. */

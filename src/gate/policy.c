@@ -26,6 +26,8 @@ const char *policy_reason(enum cause c)
         return "消息未发送：其中有不合规的用语，自动修改后仍不合规。请换一种说法。";
     case CAUSE_RING_FULL:
         return "消息未发送：服务质量记录暂时不可用，请稍后再发。";
+    case CAUSE_HOLD_IMPOSSIBLE:
+        return "消息未发送：此内容须经主管批准，但在当前连接中无法提交审批。请换一种说法，或分成较短的消息发送。";
     case CAUSE_UNKNOWN_UNIT:
     case CAUSE_COUNT:
         break;

@@ -99,6 +99,7 @@ static void status_tracking(struct gate *g, struct json_out *j)
     kv_int(j, "oldest_unsent_ms", (int64_t)t.oldest_unsent_ms);
     kv_int(j, "clock_offset_ms", t.redis_clock_offset_ms);
     kv_int(j, "reminders_raised", (int64_t)t.reminders_raised);
+    kv_int(j, "held_open", (int64_t)t.held.open);
     kv_int(j, "reminders_delivered", (int64_t)t.reminders_delivered);
     json_obj_end(j);
 }
@@ -257,6 +258,14 @@ static void metrics_tracking(struct gate *g, struct buf *out)
           (double)t.oldest_unsent_ms / 1000.0);
     gauge(out, "redis_clock_offset_seconds", "Redis TIME minus the clock of this node",
           (double)t.redis_clock_offset_ms / 1000.0);
+    gauge(out, "held_open", "Held messages without an end, in all of Redis", (double)t.held.open);
+    counter(out, "held_sent_total", "Held messages sent by this node after approval", (double)t.held.count[HELD_SENT]);
+    counter(out, "held_blocked_total", "Approved messages that could not be sent by this node",
+            (double)t.held.count[HELD_BLOCKED]);
+    counter(out, "held_returned_total", "Approved messages given back by this node: no session could take them",
+            (double)t.held.count[HELD_BACK]);
+    counter(out, "held_told_total", "Ends of held messages that this node showed to agents",
+            (double)t.held.count[HELD_TOLD]);
     counter(out, "reminders_raised_total", "Reminder steps that this node recorded", (double)t.reminders_raised);
     counter(out, "reminders_delivered_total", "Reminders shown in an agent's chat", (double)t.reminders_delivered);
 }

@@ -176,6 +176,9 @@ void ws_backend_ended(struct session *s);
 /* So much waits for a gap in the backend's messages that the client has to wait. */
 bool ws_is_inject_full(const struct session *s);
 bool ws_notice(struct session *s, struct span conv, struct span text);
+/* A message of the client's kind that the gateway sends once more: judged, recorded, written. False: refused (the agent
+ * knows), or the session has ended. */
+bool ws_send_approved(struct session *s, struct span payload);
 
 /* unsent.c: messages that were recorded as delivered but may never leave our queue. */
 /* One of which `end` is the position behind its last byte in the stream to the backend. Between unsent_begin and

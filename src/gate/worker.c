@@ -5,6 +5,7 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 #include "gate/gate.h"
+#include "gate/hold.h"
 #include "gate/inspect.h"
 #include "gate/session.h"
 #include "gate/xmpp.h"
@@ -247,6 +248,25 @@ void worker_post_drain(struct worker *w, int64_t ms)
     struct post_drain *p = xmalloc(sizeof(*p));
     *p = (struct post_drain){w, ms};
     loop_post(w->loop, on_drain, p);
+}
+
+struct post_hold {
+    struct worker *w;
+    struct hold_task *task;
+};
+
+static void on_hold(void *arg)
+{
+    struct post_hold *p = arg;
+    hold_run(p->w, p->task);
+    free(p);
+}
+
+void worker_post_hold(struct worker *w, struct hold_task *task)
+{
+    struct post_hold *p = xmalloc(sizeof(*p));
+    *p = (struct post_hold){w, task};
+    loop_post(w->loop, on_hold, p);
 }
 
 struct post_notice {

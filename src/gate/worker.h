@@ -16,6 +16,7 @@
 struct gate;
 struct session;
 struct judged;
+struct hold_task;
 
 enum { READ_BYTES = 64 * 1024 };
 
@@ -57,6 +58,7 @@ struct worker {
     struct arena lasting;  /* what lives as long as the worker */
     struct arena arena;    /* texts of the message being judged */
     struct judged *judged; /* UNITS_MAX */
+    struct span approved;  /* id of the held message that is being sent; empty: none */
     struct counters count;
 };
 
@@ -74,6 +76,8 @@ void worker_post_snapshot(struct worker *w, struct snapshot *snap);
 void worker_post_drain(struct worker *w, int64_t ms);
 /* Show a notice in a session's chat, if it is still there and can show it. */
 void worker_post_notice(struct worker *w, uint64_t session, struct span conv, struct span text);
+/* Does what the decision on a held message asks for (hold.c); the task is the worker's then. */
+void worker_post_hold(struct worker *w, struct hold_task *task);
 
 /* --- own thread --- */
 uint64_t worker_put_session(struct worker *w, struct session *s);

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "gate/gate.h"
+#include "gate/hold.h"
 #include "gate/inspect.h"
 #include "gate/policy.h"
 #include "gate/xmpp.h"
@@ -74,13 +75,16 @@ static void tell_agent(struct session *s, const struct unit *u, const struct jud
     }
 }
 
-static bool judge_units(struct session *s, const struct unit *units, size_t n, struct unit_fate *fates)
+static bool judge_units(struct session *s, struct span payload, const struct unit *units, size_t n,
+                        struct unit_fate *fates)
 {
     struct worker *w = s->w;
     bool changed = false;
     for (size_t i = 0; i < n; i++) {
         struct judged *j = &w->judged[i];
         inspect_outgoing(s, &units[i], j);
+        if (j->action == ACTION_HOLD)
+            hold_unit(s, payload, units, n, i);
         fates[i] = (struct unit_fate){.drop = j->refused, .edit = j->edit, .n_edits = j->n_edits};
         changed = changed || j->refused || j->n_edits;
     }
@@ -107,7 +111,7 @@ static enum fate splice(struct session *s, struct span payload, const struct uni
     struct worker *w = s->w;
     struct unit_fate fates[UNITS_MAX];
     unsigned dropped = 0;
-    if (!judge_units(s, units, n, fates))
+    if (!judge_units(s, payload, units, n, fates))
         return FATE_AS_IS;
     buf_reset(&w->emitted);
     enum emit emit = profile_emit(w->pscratch, payload, units, n, fates, &w->emitted, &dropped);
@@ -165,6 +169,23 @@ static enum fate handle_message(struct session *s, uint8_t opcode, struct span p
         return handle_units(s, payload, units, n, end);
     counter_add(&w->count.units_other, 1);
     return FATE_AS_IS;
+}
+
+bool ws_send_approved(struct session *s, struct span payload)
+{
+    size_t mark;
+    bool is_sent = false;
+    unsent_begin(s);
+    mark = unsent_mark(s);
+    enum fate fate = handle_message(s, s->ws->opcode, payload, s->sent_bytes);
+    if (s->state == SS_WS && (fate == FATE_AS_IS || fate == FATE_EDITED)) {
+        send_frame(s, s->ws->opcode, fate == FATE_AS_IS ? payload : buf_span(&s->w->emitted));
+        is_sent = true;
+        if (s->state == SS_WS)
+            unsent_move(s, mark, s->sent_bytes);
+    }
+    unsent_settle(s);
+    return is_sent;
 }
 
 /* --- frames --- */

@@ -1,6 +1,7 @@
 /* Client to server: logins are followed, messages are inspected. */
 #include "base/log.h"
 #include "gate/gate.h"
+#include "gate/hold.h"
 #include "gate/inspect.h"
 #include "gate/policy.h"
 #include "gate/xmpp.h"
@@ -97,6 +98,8 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
     inspect_reset(w);
     xmpp_fill_unit(s, &m, &u);
     inspect_outgoing(s, &u, j);
+    if (j->action == ACTION_HOLD)
+        hold_stanza(s, item, &u);
     bool is_edited = !j->refused && j->n_edits;
     if (is_edited && !xmpp_edit(s, item, &m, j)) {
         j->n_edits = 0;
@@ -117,6 +120,34 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
     if (j->reason.n)
         xmpp_notice(s, u.conv, j->reason);
     return is_edited ? XMPP_REPLACED : XMPP_AS_IS;
+}
+
+/* Over TCP a stanza has its namespace from the stream's header, so it is read behind one. */
+bool xmpp_send_approved(struct session *s, struct span stanza)
+{
+    struct xmpp_stream_options o = {.max_bytes = stanza.n + 1};
+    struct xmpp_stream *reader = xmpp_stream_new(&s->w->xmpp_pool, &o);
+    struct buf text = {0};
+    struct xmpp_item item;
+    enum xmpp_fate fate = XMPP_NOTHING;
+    buf_append_str(&text, "<stream:stream xmlns='" XMPP_NS_CLIENT "' xmlns:stream='http://etherx.jabber.org/streams'>");
+    size_t head = text.len;
+    buf_append_span(&text, stanza);
+    bool is_read = xmpp_next(reader, buf_span(&text), &item) == XMPP_HEADER &&
+                   xmpp_next(reader, span_from(buf_span(&text), head), &item) == XMPP_ELEMENT &&
+                   item.raw.n == stanza.n && xmpp_is(item.dom, 0, XMPP_NS_CLIENT, "message");
+    unsent_begin(s);
+    if (is_read)
+        fate = take_message(s, &item, s->sent_bytes + stanza.n);
+    bool is_sent = fate != XMPP_NOTHING && s->state == SS_XMPP;
+    if (is_sent && fate == XMPP_AS_IS)
+        session_to_backend(s, stanza.p, stanza.n);
+    else if (is_sent)
+        session_to_backend(s, s->w->emitted.data + s->w->emitted.start, s->w->emitted.len);
+    unsent_settle(s);
+    xmpp_stream_free(&reader);
+    buf_fini(&text);
+    return is_sent;
 }
 
 /* --- everything --- */

@@ -25,6 +25,7 @@ struct track {
     struct reminder *reminder;
     struct beat *beat;
     struct webhook *webhook;
+    struct held *held;
     struct ring **ring; /* one per worker */
     unsigned n_workers;
     int64_t keep_ms;
@@ -155,6 +156,28 @@ static void start_reminders(struct track *t, const struct track_options *o)
                                                          .n_shards = (unsigned)o->conf->redis.shards});
 }
 
+static void start_held(struct track *t, const struct track_options *o)
+{
+    t->held = held_start(&(struct held_options){.loop = t->loop,
+                                                .redis = t->redis,
+                                                .conf = o->conf,
+                                                .node_id = t->node_id,
+                                                .n_shards = (unsigned)o->conf->redis.shards,
+                                                .claimed = o->held,
+                                                .has_agent = o->has_agent,
+                                                .ctx = o->ctx});
+}
+
+void track_expect_held(struct track *t)
+{
+    held_expect(t->held);
+}
+
+void track_held_done(struct track *t, struct span id, const char *fence, enum held_outcome outcome, struct span why)
+{
+    held_done(t->held, id, fence, outcome, why);
+}
+
 struct track *track_start(const struct track_options *o, unsigned n_workers, struct err *e)
 {
     struct track *t = xcalloc(1, sizeof(*t));
@@ -176,6 +199,7 @@ struct track *track_start(const struct track_options *o, unsigned n_workers, str
                                                 .state = o->state,
                                                 .rules = o->rules,
                                                 .ctx = o->ctx});
+    start_held(t, o);
     return t;
 }
 
@@ -194,6 +218,7 @@ void track_reconfigure(struct track *t, const struct conf *conf)
     pump_set_wait_replicas(t->pump, (unsigned)conf->redis.wait_replicas);
     reminder_reconfigure(t->reminder, conf);
     webhook_reconfigure(t->webhook, conf);
+    held_reconfigure(t->held, conf);
 }
 
 bool track_is_drained(const struct track *t)
@@ -219,6 +244,7 @@ void track_get_state(const struct track *t, struct track_state *out)
         .oldest_unsent_ms = p.oldest_unsent_ms,
         .redis_clock_offset_ms = p.clock_offset_ms,
     };
+    held_get_state(t->held, &out->held);
     reminder_get_counts(t->reminder, &out->reminders_raised, &out->reminders_delivered);
     const char *why = !out->is_connected ? redis_last_error(t->redis) : !p.is_ready || p.paused ? p.trouble : "";
     snprintf(out->last_error, sizeof(out->last_error), "%s", why);
@@ -239,6 +265,7 @@ void track_stop(struct track **tp)
     reminder_stop(&t->reminder);
     beat_stop(&t->beat);
     webhook_stop(&t->webhook);
+    held_stop(&t->held);
     timer_free(&t->orphans);
     for (unsigned i = 0; i < t->n_workers; i++)
         ring_close(&t->ring[i], false); /* what is kept although confirmed is kept for the next run, too */

@@ -5,6 +5,7 @@
 #include "base/json_out.h"
 #include "conf/conf.h"
 #include "net/loop.h"
+#include "track/held.h"
 #include "track/ring.h"
 #include "track/webhook.h"
 
@@ -28,6 +29,7 @@ struct track_options {
     track_has_agent_fn has_agent;
     track_state_fn state;
     track_rules_fn rules;
+    held_fn held; /* a held message is to be sent, or told about, on this node; then track_held_done */
     void *ctx;
 };
 
@@ -48,8 +50,12 @@ struct track_state {
     uint64_t unsent_bytes, ring_bytes, oldest_unsent_ms;
     int64_t redis_clock_offset_ms;
     uint64_t reminders_raised, reminders_delivered;
+    struct held_state held;
 };
 void track_get_state(const struct track *t, struct track_state *out);
 const struct webhook *track_webhooks(const struct track *t);
+/* This node recorded a held message. Any thread. */
+void track_expect_held(struct track *t);
+void track_held_done(struct track *t, struct span id, const char *fence, enum held_outcome outcome, struct span why);
 /* Stops pumping and closes the rings; unsent records stay in their files. */
 void track_stop(struct track **t);

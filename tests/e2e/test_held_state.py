@@ -1,4 +1,5 @@
 """Held messages as the scripts keep them, on a real Redis."""
+import msgpack
 import pytest
 
 from track_redis import Server, Shard
@@ -39,7 +40,7 @@ class Queue:
 
     def due(self, within=WITHIN, keep=KEEP, most=500):
         now, live, *rows = self.shard.run("held_due", within, keep, most)
-        return live, [tuple(v.decode() for v in r) for r in rows]
+        return live, [tuple(v.decode() for v in r[:3]) for r in rows]
 
     def trail(self):
         return [(e["from"], e["to"], e["who"], e["why"]) for e in self.shard.stream(k="held")]
@@ -91,7 +92,7 @@ def test_approved_claimed_sent(q):
     row = q.one()
     assert (row["state"], row["who"], row["why"], row["node"]) == ("sent", "sue", "fine", "n1")
     assert q.shard.packed("held")["0-1"]["raw"] == ""
-    assert [t[1] for t in q.trail()] == ["waiting", "approved", "sending", "sent"]
+    assert [t[1] for t in q.trail()] == ["waiting", "approved", "sent"]
     assert q.counts() == {}
 
 
@@ -100,6 +101,10 @@ def test_given_back_it_is_sent_by_another_node(q):
     q.run("held_decide", "approve", "0-1", "sue", "")
     fence = q.run("held_claim", "0-1", "n1", LEASE)[1]
     assert q.run("held_done", "0-1", fence, "back", "no session") == ["OK", "approved"]
+    assert q.run("held_claim", "0-1", "n2", LEASE) == ["BUSY"], "not again at once"
+    rec = msgpack.unpackb(q.db.hget(q.shard.key("held"), "0-1"), strict_map_key=False)
+    q.db.hset(q.shard.key("held"), "0-1", msgpack.packb({**rec, "l": rec["l"] - 2000}))
+    assert q.due() == (1, [("0-1", "send", "ann")])
     assert q.run("held_claim", "0-1", "n2", LEASE)[0] == "SEND"
 
 
@@ -109,8 +114,18 @@ def test_a_gateway_that_dies_over_it_leaves_it_uncertain_and_nobody_sends_it_aga
     fence = q.run("held_claim", "0-1", "n1", 0)[1]
     assert q.due() == (0, [("0-1", "tell", "ann")])
     assert q.one()["state"] == "uncertain"
-    assert q.run("held_done", "0-1", fence, "sent", "") == ["STALE"]
+    assert q.run("held_done", "0-1", int(fence) + 1, "sent", "") == ["STALE"]
+    assert q.run("held_done", "0-1", fence, "sent", "") == ["OK", "sent"], "unless it was only late"
+    assert q.due() == (0, []) and q.one()["state"] == "sent"
+
+
+def test_what_is_uncertain_is_told(q):
+    q.hold()
+    q.run("held_decide", "approve", "0-1", "sue", "")
+    fence = q.run("held_claim", "0-1", "n1", 0)[1]
+    q.due()
     assert q.run("held_claim", "0-1", "n2", LEASE)[0] == "TELL"
+    assert q.run("held_done", "0-1", fence, "sent", "") == ["STALE"]
 
 
 def test_refused_and_told(q):

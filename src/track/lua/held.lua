@@ -34,6 +34,7 @@ local function held_set(h, to, who, why, now)
         call('ZADD', K.held_done, int(now), h.id)
         if to == 'sent' then
             h.raw = ''
+            call('ZREM', K.held_tell, h.id)
         else
             call('ZADD', K.held_tell, int(now), h.id)
         end

@@ -16,7 +16,7 @@ if h.s == 'waiting' then
 end
 local what = h.s == 'approved' and 'SEND' or 'TELL'
 if what == 'SEND' then
-    held_set(h, 'sending', node, '', now)
+    h.s = 'sending'
     call('ZADD', K.held_at, int(now + lease), id)
 end
 h.f = tonumber(call('HINCRBY', K.info, 'fence', 1))

@@ -1,6 +1,6 @@
 -- needs: lib held
 -- What gateways have to do for held messages; ends what has waited too long. ARGV: how long an approved one waits for its
--- agent, how long ended ones are kept, most rows. Returns {now, messages without an end, {id, 'send' | 'tell', agent}…}.
+-- agent, how long ended ones are kept, most rows. Returns {now, messages without an end, {id, 'send' | 'tell', agent, session, since}…}.
 local within, keep, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = redis_now()
 local rows = {int(now), 0}
@@ -24,13 +24,14 @@ for _, id in ipairs(call('ZRANGEBYSCORE', K.held_at, '-inf', int(now), 'LIMIT', 
     elseif h.s == 'waiting' then
         expire(h)
     elseif h.s == 'sending' and h.l <= now then
-        held_set(h, 'uncertain', 'chatgate', 'the gateway that was to send it did not say that it did', now)
+        h.why = 'the gateway that was to send it did not say that it did'
+        held_set(h, 'uncertain', h.nd, h.why, now)
         held_save(h)
     elseif h.s == 'approved' and h.dat + within <= now then
         held_set(h, 'unsent', 'chatgate', 'the agent was not connected', now)
         held_save(h)
-    elseif h.s == 'approved' then
-        rows[#rows + 1] = {id, 'send', h.g}
+    elseif h.s == 'approved' and h.l <= now then
+        rows[#rows + 1] = {id, 'send', h.g, h.via, int(h.dat)}
     end
 end
 
@@ -40,7 +41,7 @@ for _, id in ipairs(call('ZREVRANGE', K.held_tell, 0, 99)) do
     if not h then
         call('ZREM', K.held_tell, id)
     elseif h.l <= now then
-        rows[#rows + 1] = {id, 'tell', h.g}
+        rows[#rows + 1] = {id, 'tell', h.g, h.via, int(h.dn)}
     end
 end
 
