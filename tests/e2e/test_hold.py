@@ -159,7 +159,8 @@ def test_in_order_and_each_once(folder):
                 rows = await d.waits(8)
                 for m in rows:
                     d.cli("held", "approve", m["id"])
-                await wait("all sent", lambda: d.metrics()["chatgate_held_sent_total"] == 8)
+                await wait("all sent", lambda: len(b.messages) == 8)
+                await wait("and said so", lambda: d.held() == [])
                 assert [m["id"] for _, m in b.messages] == [str(i) for i in range(8)]
             d.stop()
     run(go())
@@ -344,3 +345,56 @@ def test_bad_arguments_are_named(folder, args, words):
     from gateway import BUILD
     done = subprocess.run([BUILD / "src/cli/chatgate", "held", "--config", config, *args], capture_output=True, text=True)
     assert done.returncode == 2 and words in done.stderr, done.stderr
+
+
+STANZA = "<message to='cus@localhost' type='chat' id='{}'><body>{}</body><x a=\"1\"/></message>"
+
+
+def test_xmpp_without_stream_management(folder):
+    from test_xmpp_stub import Stub, login
+
+    async def go():
+        async with Stub() as stub:
+            d = Desk(folder, stub, profile="xmpp")
+            c = await login(d.gateway, stub)
+            raw = STANZA.format("x1", OFFER)
+            await c.send(raw)
+            assert "已提交审批" in await c.until("id='x1'")
+            await c.send(STANZA.format("x2", "请稍等"))
+            await stub.until("x2")
+            (m,) = await d.waits()
+            assert (m["agent"], m["customer"], m["text"]) == ("amy@localhost", "cus@localhost", OFFER)
+            assert "x1" not in stub.got
+            d.cli("held", "approve", m["id"])
+            await stub.until("x1")
+            assert stub.got.endswith(raw), "the very bytes"
+            await c.until("已获批准")
+            await d.ends(m["id"], "sent")
+            await c.send(STANZA.format("x3", OFFER))
+            (m,) = await d.waits()
+            d.cli("held", "refuse", m["id"], "--reason", "太多了")
+            await c.until("太多了")
+            assert "x3" not in stub.got
+            c.cut()
+            d.stop()
+    run(go())
+
+
+def test_xmpp_with_stream_management_cannot_be_held(folder):
+    from test_xmpp_stub import Stub, login
+
+    async def go():
+        async with Stub() as stub:
+            d = Desk(folder, stub, profile="xmpp")
+            c = await login(d.gateway, stub, "<enable xmlns='urn:xmpp:sm:3'/>")
+            await c.send(STANZA.format("x1", OFFER))
+            await stub.until("<ping xmlns='urn:xmpp:ping'/></iq>")  # what takes its place; its answer becomes the refusal
+            ping = stub.got[stub.got.rindex("<iq"):]
+            id = ping.split("id='")[1].split("'")[0]
+            stub.say(f"<iq type='result' id='{id}' from='amy@localhost'/>")
+            assert "无法提交审批" in await c.until("id='x1'")
+            assert d.metrics()['chatgate_failure_causes_total{cause="hold_impossible"}'] == 1
+            assert d.held() == []
+            c.cut()
+            d.stop()
+    run(go())
