@@ -6,20 +6,21 @@
 #include "bench_report.h"
 #include "bench_text.h"
 
-enum { OPENING_MAX = 64 };
-enum idle_metric { M_RSS, M_RSS_MB, M_SLAB, M_CPU, M_ENDED, M_COUNT };
+enum idle_metric { M_RSS, M_RSS_MB, M_PEAK, M_SLAB, M_OPEN, M_CPU, M_ENDED, M_COUNT };
 
 static const struct metric metrics[M_COUNT] = {
     [M_RSS] = {"rss_kb_per_conn", "RSS kB per connection", 2, true, false},
     [M_RSS_MB] = {"rss_mb", "RSS MB in all", 1, false, false},
+    [M_PEAK] = {"rss_peak_mb", "highest RSS MB", 1, false, false},
     [M_SLAB] = {"slab_kb_per_conn", "kernel slab kB per connection", 1, false, false},
+    [M_OPEN] = {"open_s", "seconds until all were logged in", 2, true, false},
     [M_CPU] = {"cpu_ms_per_s", "CPU ms/s while idle", 2, false, false},
     [M_ENDED] = {"ended", "connections lost", 0, false, true},
 };
 
 struct idle {
     struct common c;
-    long conns, rounds;
+    long conns, rounds, opening;
     double secs;
     const char *reference;
     unsigned n_open, n_started, ended;
@@ -63,7 +64,7 @@ static bool open_all(struct idle *s, struct peer *peer, const struct target *t)
     unsigned next = 0, conns = (unsigned)s->conns;
     int64_t limit = now_ns() + INT64_C(120000000000);
     while (s->n_open < conns && !s->ended && now_ns() < limit && !loop_is_interrupted()) {
-        while (next < conns && next - s->n_open < OPENING_MAX && !s->ended) {
+        while (next < conns && next - s->n_open < (unsigned)s->opening && !s->ended) {
             s->n_started++;
             peer_start(&peer[next], s->c.loop, &t->peer, &calls, next, s);
             next++;
@@ -102,14 +103,17 @@ static int measure(struct idle *s, const struct target *t, double *v)
     s->trouble[0] = 0;
     struct peer *peer = xcalloc((size_t)s->conns, sizeof(*peer));
     int64_t rss = procs_rss_bytes(&t->procs), slab = machine_slab_bytes();
+    int64_t began = now_ns();
     bool ok = open_all(s, peer, t);
     if (ok) {
+        v[M_OPEN] = (double)(now_ns() - began) / 1e9;
         turn_for(s, 1);
         int64_t cpu = procs_cpu_ns(&t->procs), from = now_ns();
         turn_for(s, s->secs);
         double n = (double)s->conns, secs = (double)(now_ns() - from) / 1e9;
         v[M_RSS] = minus(procs_rss_bytes(&t->procs), rss) / n / 1024;
         v[M_RSS_MB] = minus(procs_rss_bytes(&t->procs), 0) / 1048576;
+        v[M_PEAK] = minus(procs_rss_peak_bytes(&t->procs), 0) / 1048576;
         v[M_SLAB] = minus(machine_slab_bytes(), slab) / n / 1024;
         v[M_CPU] = minus(procs_cpu_ns(&t->procs), cpu) / 1e6 / secs;
         v[M_ENDED] = s->ended;
@@ -145,9 +149,11 @@ static int idle_all(struct idle *s, int argc, char **argv)
 
 int bench_idle(int argc, char **argv)
 {
-    struct idle s = {.c = {COMMON_DEFAULTS}, .conns = 1000, .rounds = 1, .secs = 2};
+    struct idle s = {.c = {COMMON_DEFAULTS}, .conns = 1000, .rounds = 1, .opening = 64, .secs = 2};
     const struct opt table[] = {
         COMMON_OPTS(s.c){"conns", OPT_INT, &s.conns, 1, 100000, "N", "agents (1000)"},
+        {"opening", OPT_INT, &s.opening, 1, 100000, "N",
+         "connections under way at a time (64); as many as --conns: a storm"},
         {"secs", OPT_NUMBER, &s.secs, 0.1, 86400, "S", "seconds of silence (2)"},
         {"reference", OPT_TEXT, &s.reference, 0, 0, "NAME", "target that ratios are taken to (the first)"},
         {"rounds", OPT_INT, &s.rounds, 1, ROUNDS_MAX, "N", "rounds (1); only the first sees a process without history"},

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/xalloc.h"
+#include "bench_hgrm.h"
 #include "bench_main.h"
 #include "bench_report.h"
 #include "bench_slot.h"
@@ -55,8 +56,9 @@ static const struct metric metrics[M_COUNT] = {
 struct load {
     struct common c;
     struct load_plan plan;
-    const char *corpus, *hits, *sizes, *direct, *reference;
+    const char *corpus, *hits, *sizes, *direct, *reference, *hgrm;
     long rounds;
+    struct hist *all; /* per target, over all rounds, for --hgrm */
 };
 
 static double us(const struct hist *h, double q)
@@ -122,6 +124,7 @@ static int run_round(struct load *l, struct report *report, long round, struct s
         if (rc < 0)
             return -1;
         fill_cell(report_cell(report, round, t), r);
+        hist_merge(&l->all[t], &r->latency_ns);
         print_slot(label, r);
         fflush(stdout);
     }
@@ -187,6 +190,14 @@ static const char usage[] =
     "Agents send messages and time their echo; latency counts from the moment a message was due. Targets alternate\n"
     "inside each round; ratios are taken to the first target (or --reference) in the same round.\n";
 
+static int write_hgrm(const struct load *l)
+{
+    int rc = 0;
+    for (size_t t = 0; l->hgrm && t < l->c.n_targets; t++)
+        rc |= hgrm_write(l->hgrm, l->c.target[t].name, &l->all[t]);
+    return rc;
+}
+
 static int load_all(struct load *l, int argc, char **argv)
 {
     int rc = common_start(&l->c);
@@ -199,21 +210,28 @@ static int load_all(struct load *l, int argc, char **argv)
         return 2;
     struct report *report = report_new("load", &l->c, metrics, M_COUNT, l->rounds);
     report->reference = ref;
+    l->all = xcalloc(l->c.n_targets, sizeof(*l->all));
     rc = run_rounds(l, report, l->direct ? &direct : NULL);
     if (report->rounds) {
         report_print(report);
-        rc = report_write(report, argc, argv) < 0 ? 1 : rc;
+        rc = report_write(report, argc, argv) < 0 || write_hgrm(l) < 0 ? 1 : rc;
     }
+    free(l->all);
     report_free(&report);
     return rc ? 1 : 0;
 }
 
 int bench_load(int argc, char **argv)
 {
-    struct load l = {
-        .c = {COMMON_DEFAULTS},
-        .plan = {.conns = 200, .rate = 5000, .warm_s = 1, .secs = 5, .drain_s = 3, .message = TEXT_DEFAULT_MESSAGE},
-        .rounds = 5};
+    struct load l = {.c = {COMMON_DEFAULTS},
+                     .plan = {.conns = 200,
+                              .convs = 1000,
+                              .rate = 5000,
+                              .warm_s = 1,
+                              .secs = 5,
+                              .drain_s = 3,
+                              .message = TEXT_DEFAULT_MESSAGE},
+                     .rounds = 5};
     const struct opt table[] = {
         COMMON_OPTS(l.c){"reference", OPT_TEXT, &l.reference, 0, 0, "NAME",
                          "target that ratios are taken to (the first)"},
@@ -225,10 +243,12 @@ int bench_load(int argc, char **argv)
         {"warm", OPT_NUMBER, &l.plan.warm_s, 0, 3600, "S", "seconds before, not measured (1)"},
         {"drain", OPT_NUMBER, &l.plan.drain_s, 0, 600, "S", "longest wait for the last answers (3)"},
         {"rounds", OPT_INT, &l.rounds, 1, ROUNDS_MAX, "N", "rounds (5)"},
-        {"message", OPT_TEXT, &l.plan.message, 0, 0, "TEXT", "template with {id} {text} {n}"},
+        {"message", OPT_TEXT, &l.plan.message, 0, 0, "TEXT", "template with {id} {text} {n} {c}"},
+        {"convs", OPT_INT, &l.plan.convs, 1, 1e9, "N", "conversations that {c} goes through in turn (1000)"},
         {"corpus", OPT_TEXT, &l.corpus, 0, 0, "FILE", "texts to send, one per line"},
         {"size", OPT_TEXT, &l.sizes, 0, 0, "N[,N...]", "repeat the text until messages have about N bytes, in turn"},
         {"hits", OPT_TEXT, &l.hits, 0, 0, "FILE", "texts that the gateway is to refuse or rewrite"},
+        {"hgrm", OPT_TEXT, &l.hgrm, 0, 0, "DIR", "write each target's latencies there as NAME.hgrm (HdrHistogram)"},
         {"hit-rate", OPT_NUMBER, &l.plan.hit_rate, 0, 1, "F", "share of messages taken from --hits"},
         {0},
     };

@@ -60,6 +60,7 @@ static const struct {
     {"load", bench_load, "messages at a fixed rate or in a closed loop: latency, CPU, losses"},
     {"idle", bench_idle, "memory per idle connection"},
     {"rate", bench_rate, "new connections a second"},
+    {"knee", bench_knee, "the highest rate that a target holds"},
 };
 
 int main(int argc, char **argv)

@@ -5,3 +5,4 @@ int bench_echo(int argc, char **argv);
 int bench_load(int argc, char **argv);
 int bench_idle(int argc, char **argv);
 int bench_rate(int argc, char **argv);
+int bench_knee(int argc, char **argv);

@@ -91,6 +91,20 @@ int64_t procs_cpu_ns(const struct procs *p)
     return sum_over(p, one_cpu_ns);
 }
 
+static int64_t one_peak_bytes(int pid)
+{
+    char path[64], text[4096];
+    long kb;
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    const char *at = read_text(path, text, sizeof(text)) ? strstr(text, "\nVmHWM:") : NULL;
+    return at && sscanf(at, "\nVmHWM: %ld", &kb) == 1 ? kb * INT64_C(1024) : -1;
+}
+
+int64_t procs_rss_peak_bytes(const struct procs *p)
+{
+    return sum_over(p, one_peak_bytes);
+}
+
 int64_t procs_rss_bytes(const struct procs *p)
 {
     return sum_over(p, one_rss_bytes);

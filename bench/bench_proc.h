@@ -16,6 +16,8 @@ int procs_parse(struct procs *p, const char *text);
 int64_t procs_cpu_ns(const struct procs *p);
 /* Resident memory in bytes; -1: one is gone. */
 int64_t procs_rss_bytes(const struct procs *p);
+/* The highest it ever was. */
+int64_t procs_rss_peak_bytes(const struct procs *p);
 /* Kernel memory in slabs, in bytes (both ends of every loopback connection and all else on the machine). */
 int64_t machine_slab_bytes(void);
 /* Runs this process on one core from now on; -1: not possible. */

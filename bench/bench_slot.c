@@ -63,6 +63,7 @@ static void build_message(struct slot *s, unsigned conn)
     bool is_hit = plan->hits.n && (double)(draw(s) >> 11) * 0x1p-53 < plan->hit_rate;
     struct text_fill fill = {
         .seq = s->n_sent,
+        .convs = (uint64_t)plan->convs,
         .agent = conn + (unsigned)s->target->peer.first_agent,
         .text = is_hit ? texts_get(&plan->hits, draw(s))
                        : texts_get(&plan->texts,

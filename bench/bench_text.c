@@ -100,6 +100,9 @@ void text_build(struct buf *out, const char *template, const struct text_fill *f
         } else if (strncmp(at, "{n}", 3) == 0) {
             buf_printf(out, "%u", fill->agent);
             at += 3;
+        } else if (strncmp(at, "{c}", 3) == 0) {
+            buf_printf(out, "%llu", (unsigned long long)(fill->convs ? fill->seq % fill->convs : 0));
+            at += 3;
         } else {
             buf_append(out, at++, 1);
         }

@@ -17,13 +17,15 @@ void texts_set(struct texts *t, const char *one);
 void texts_fini(struct texts *t);
 struct span texts_get(const struct texts *t, size_t i);
 
-/* {id} {text} {n} (number of the agent) in any order; everything else is sent as it stands. */
+/* {id} {text} {n} (number of the agent) {c} (number of the conversation, in turn) in any order; everything else is sent
+ * as it stands. */
 #define TEXT_DEFAULT_MESSAGE "{\"type\":\"message\",\"id\":\"{id}\",\"conversationId\":\"c{n}\",\"text\":\"{text}\"}"
 #define TEXT_DEFAULT_LOGIN   "{\"type\":\"auth\",\"token\":\"agent-{n}\"}"
 #define TEXT_DEFAULT_TEXT    "您好这款衬衫有黑色和白色两种您看看喜欢哪一种呢" /* 23 characters, 69 bytes */
 
 struct text_fill {
-    uint64_t seq; /* becomes {id} */
+    uint64_t seq;   /* becomes {id} */
+    uint64_t convs; /* {c} counts from 0 to convs - 1 */
     unsigned agent;
     struct span text;
     size_t pad_to; /* the text is repeated until the message has about so many bytes; 0: as it is */

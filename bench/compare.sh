@@ -21,7 +21,7 @@ usage: bench/compare.sh --out DIR [options]
   --conns N       agents (200)
   --idle N        idle connections (2000)
   --rate R        messages a second (5000)
-  --parts LIST    of: idle rate load closed (all)
+  --parts LIST    of: idle rate load closed knee (the first four)
   --port-base N   first of 16 loopback ports (19700)
   --no-tls        plain only
   --quick         one short round of everything
@@ -49,7 +49,7 @@ done
 [ -n "$out" ] || { echo "--out DIR is missing" >&2; exit 2; }
 bench=$build/bench/chatgate-bench
 gate=$build/src/chatgated
-for program in "$bench" haproxy nginx openssl taskset; do
+for program in "$bench" haproxy nginx openssl taskset gnuplot; do
     command -v "$program" >/dev/null || { echo "not found: $program" >&2; exit 2; }
 done
 mkdir -p "$out"
@@ -307,12 +307,36 @@ run_parts() { # plain|tls
         rate) section "$1: new connections" "rate-$1" rate "${targets[@]}" --reference haproxy-http --rounds "$rounds" \
             --secs "$(awk "BEGIN {print $secs / 2}")" ;;
         load) section "$1: $rate messages a second over $conns connections" "load-$1" load "${targets[@]}" \
-            --reference haproxy-tcp --direct direct --corpus "$root/bench/texts.txt" --conns "$conns" --rate "$rate" --secs "$secs" --rounds "$rounds" ;;
+            --reference haproxy-tcp --direct direct --corpus "$root/bench/texts.txt" --conns "$conns" --rate "$rate" --secs "$secs" --rounds "$rounds" --hgrm "$out/latency-$1" ;;
         closed) section "$1: saturation, closed loop, $conns connections" "closed-$1" load "${targets[@]}" \
             --reference haproxy-tcp --closed 1 --corpus "$root/bench/texts.txt" --conns "$conns" --secs "$secs" --rounds "$rounds" ;;
+        knee) section "$1: highest rate held with p99 below 10 ms" "knee-$1" knee "${targets[@]}" --reference haproxy-tcp \
+            --corpus "$root/bench/texts.txt" --conns "$conns" --from 5000 --secs 1 --rounds 1 ;;
         *) echo "--parts: unknown part '$part'" >&2; exit 2 ;;
         esac
     done
+}
+
+# plot plain|tls: what share of the messages took how long, all targets in one picture.
+plot() {
+    [ -d "$out/latency-$1" ] || return 0
+    local file lines=
+    for file in "$out/latency-$1"/*.hgrm; do
+        lines+="${lines:+, }\"<(grep -v '#' $file)\" using (1/(1-\$2)):1 every ::1 with lines lw 2 title \"$(basename "$file" .hgrm)\""
+    done
+    gnuplot <<END
+set terminal svg size 900,520 font "sans,12" background "white"
+set output "$out/latency-$1.svg"
+set title "$1: $rate messages a second over $conns connections"
+set logscale xy
+set xrange [1:10000]
+set xtics ("50 %%" 2, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000, "99.99 %%" 10000)
+set xlabel "share of the messages"
+set ylabel "latency from the due time, us"
+set key left top
+set grid
+plot $lines
+END
 }
 
 start_all
@@ -326,7 +350,8 @@ start_all
     echo "bench/compare.sh --rounds $rounds --secs $secs --conns $conns --rate $rate --idle $idle"
 } >"$out/table.md"
 run_parts plain
-[ $tls = no ] || run_parts tls
+plot plain
+[ $tls = no ] || { run_parts tls; plot tls; }
 cp "$work"/*.cfg "$work"/*.conf "$out/"
 cp "$work"/*.yaml "$out/" 2>/dev/null || true
 echo "results: $out/table.md" >&2

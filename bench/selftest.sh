@@ -50,6 +50,22 @@ rm -f "$sock"
     >"$work/idle.txt" 2>&1 || fail idle
 expect "$work/idle.csv" ended 0
 
+rm -f "$sock"
+"$bench" idle --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 200 --opening 200 --secs 0.1 \
+    --csv "$work/storm.csv" >"$work/storm.txt" 2>&1 || fail storm
+expect "$work/storm.csv" ended 0
+
+rm -f "$sock"
+"$bench" load --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 5 --rate 1000 --secs 0.5 --warm 0.1 \
+    --rounds 2 --hgrm "$work/hgrm" >"$work/hgrm.txt" 2>&1 || fail hgrm
+grep -q "Total count    =         1000" "$work/hgrm/echo.hgrm" || fail "the distribution does not hold every message"
+
+rm -f "$sock"
+"$bench" knee --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 5 --from 200 --to 500 --step 2 --halvings 1 \
+    --secs 0.2 --warm 0 --limit-ms 1000 --csv "$work/knee.csv" >"$work/knee.txt" 2>&1 || fail knee
+expect "$work/knee.csv" knee_msgs_per_s 400
+grep -q "holds --to 500" "$work/knee.txt" || fail "knee does not say that it stopped at --to"
+
 # Nobody there: told, and not taken for a result.
 "$bench" load --target "none=ws+unix:$work/none.sock:/ws" --conns 2 --secs 0.1 --rounds 1 >"$work/none.txt" 2>&1 &&
     fail "a missing target passed"

@@ -1,0 +1,126 @@
+#!/bin/bash
+# How many agents fit: one daemon with 9,500 idle sessions, five daemons on one port with 45,000, and a storm in which
+# all agents come at once. A process may open so many descriptors (ulimit -Hn), and a session takes two. Everything it
+# starts is on loopback, in a folder of its own, and is ended by its process id.
+#
+#   bench/connections.sh --build build --out results [--one 9500] [--all 45000] [--daemons 5]
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$root/build out= one=9500 all=45000 daemons=5 base=19800 loaders=3
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) build=$(realpath "$2") ;;
+    --out) out=$2 ;;
+    --one) one=$2 ;;
+    --all) all=$2 ;;
+    --daemons) daemons=$2 ;;
+    --port-base) base=$2 ;;
+    *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    esac
+    shift 2
+done
+[ -n "$out" ] || { echo "--out DIR is missing" >&2; exit 2; }
+bench=$build/bench/chatgate-bench gate=$build/src/chatgated
+for program in "$bench" "$gate"; do
+    [ -x "$program" ] || { echo "not found: $program" >&2; exit 2; }
+done
+mkdir -p "$out"
+out=$(realpath "$out")
+work=$(mktemp -d)
+pids=() gates=()
+finish() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+ulimit -n "$(ulimit -Hn)"
+
+servers=
+for ((i = 0; i < loaders; i++)); do # a backend process has the same limit, hence several
+    "$bench" echo --listen "127.0.0.1:$((base + 1 + i))" 2>"$out/echo$i.log" &
+    pids+=($!)
+    servers+="${servers:+, }\"127.0.0.1:$((base + 1 + i))\""
+done
+
+start_gate() { # NUMBER
+    mkdir -p "$work/g$1"
+    cat >"$work/g$1.yaml" <<END
+log_level: warn
+node: g$1
+workers: 1
+profiles_dir: $root/conf/profiles
+control: $work/g$1/control.sock
+listeners:
+  - {name: agents, address: "127.0.0.1:$base", profile: plain-ws-json, upstream: im}
+upstreams:
+  - {name: im, servers: [$servers]}
+limits: {connections: 9950, connections_per_address: 0}
+rules: {packs: [$root/rules]}
+ring: {dir: $work/g$1, size: 16M}
+redis: {enabled: false}
+END
+    "$gate" --config "$work/g$1.yaml" >"$out/g$1.log" 2>&1 &
+    pids+=($!)
+    gates+=($!)
+    for ((k = 0; k < 200; k++)); do
+        [ -S "$work/g$1/control.sock" ] && return
+        kill -0 "${gates[-1]}" || { cat "$out/g$1.log" >&2; exit 1; }
+        sleep 0.05
+    done
+    echo "g$1 does not start" >&2
+    exit 1
+}
+
+# fill NAME AGENTS OPENING PIDS: idle sessions, spread over several load generators.
+fill() {
+    local each=$((($2 + loaders - 1) / loaders)) waits=() i
+    for ((i = 0; i < loaders; i++)); do
+        "$bench" idle --target "gate=ws://127.0.0.1:$base/ws" --pid "gate=$4" --conns "$each" --opening "$3" --secs 15 \
+            --first-agent $((i * each)) --csv "$out/$1-$i.csv" >"$out/$1-$i.txt" 2>&1 &
+        waits+=($!)
+        pids+=($!)
+    done
+    for i in "${waits[@]}"; do wait "$i" || { cat "$out/$1"-*.txt >&2; exit 1; }; done
+}
+
+rss_kb() { # PIDS: in all
+    local sum=0 pid
+    for pid in ${1//,/ }; do sum=$((sum + $(awk '/^VmRSS/ {print $2}' "/proc/$pid/status"))); done
+    echo $sum
+}
+
+report() { # NAME AGENTS PIDS BEFORE_KB
+    local i agents=0
+    for ((i = 0; i < loaders; i++)); do
+        [ "$(awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == "ended") c = i} NR == 2 {print $c}' "$out/$1-$i.csv")" = 0 ] ||
+            { echo "$1: connections were lost" >&2; exit 1; }
+        agents=$((agents + ($2 + loaders - 1) / loaders))
+    done
+    awk -F, -v name="$1" -v agents=$agents -v before="$4" '
+        FNR == 1 {for (i = 1; i <= NF; i++) {if ($i == "rss_mb") rss = i; if ($i == "rss_peak_mb") peak = i
+                                             if ($i == "open_s") open = i}}
+        FNR == 2 {r = $rss > r ? $rss : r; p = $peak > p ? $peak : p; o = $open > o ? $open : o}
+        END {printf "| %s | %d | %.1f | %d | %.2f | %.1f | %.1f |\n", name, agents, o, agents / o,
+             (r * 1024 - before) / agents, r, p}' "$out/$1"-*.csv >>"$out/table.md"
+}
+
+{
+    echo "| what | agents | s until all were logged in | logins/s | RSS kB per session | RSS MB in all | highest RSS MB |"
+    echo "| --- | --- | --- | --- | --- | --- | --- |"
+} >"$out/table.md"
+start_gate 0
+before=$(rss_kb "${gates[0]}")
+fill one "$one" 64 "${gates[0]}"
+report one "$one" "${gates[0]}" "$before"
+before=$(rss_kb "${gates[0]}")
+fill storm "$one" "$one" "${gates[0]}"
+report storm "$one" "${gates[0]}" "$before"
+for ((i = 1; i < daemons; i++)); do start_gate $i; done
+list=$(IFS=,; echo "${gates[*]}")
+before=$(rss_kb "$list")
+fill many "$all" 64 "$list"
+report many "$all" "$list" "$before"
+cat "$out/table.md"
