@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -179,7 +180,7 @@ static void load_xmpp(struct gate *g, const struct snapshot *snap)
     struct err e = {{0}};
     bool is_xmpp = false;
     for (size_t i = 0; i < c->n_listeners; i++)
-        is_xmpp = is_xmpp || profile_xmpp(snap->entry[i].profile);
+        is_xmpp = is_xmpp || profile_xmpp(snap->entry[i]->profile);
     if (!is_xmpp || g->xmpp_ledger)
         return;
     if (xmpp_key_load(c->ring.dir, g->xmpp_key, &e) < 0)
@@ -254,12 +255,41 @@ static int refuse_reload(struct gate *g, const struct err_list *errs)
     return -1;
 }
 
+struct loading {
+    const char *path;
+    const struct snapshot *old;
+    struct snapshot *now;
+    struct err_list *errs;
+    int rc;
+};
+
+static void *load(void *arg)
+{
+    struct loading *l = arg;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 19); /* this thread alone; it only ever falls, hence a thread */
+    l->rc = snapshot_load(l->path, l->old, &l->now, l->errs);
+    return NULL;
+}
+
+/* Compiling many rules takes a while: at the lowest priority, so that no worker waits for its core meanwhile. */
+static int load_quietly(struct loading *l)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, load, l) == 0)
+        pthread_join(thread, NULL);
+    else
+        l->rc = snapshot_load(l->path, l->old, &l->now, l->errs);
+    return l->rc;
+}
+
 int gate_reload(struct gate *g, struct err_list *errs)
 {
-    struct snapshot *now = NULL, *old = g->snap;
+    struct snapshot *old = g->snap;
+    struct loading l = {.path = g->conf_path, .old = old, .errs = errs};
     int64_t began_ms = clock_mono_ms();
-    if (snapshot_load(g->conf_path, old, &now, errs) < 0)
+    if (load_quietly(&l) < 0)
         return refuse_reload(g, errs);
+    struct snapshot *now = l.now;
     conf_restart_needed(old->conf, now->conf, errs);
     for (size_t i = 0; i < errs->n; i++)
         log_event(LOG_WARN, "reload_needs_restart", "key=\"%s\"", errs->line[i]);
@@ -343,7 +373,7 @@ void gate_stop(struct gate **gp)
     for (unsigned i = 0; g->worker && i < g->n_workers; i++)
         worker_free(&g->worker[i]);
     xmpp_ledger_free(&g->xmpp_ledger);
-    loop_run_posted(g->loop); /* what the workers' last turns reported */
+    loop_run_posted(g->loop); /* what the workers' last turns reported and gave back */
     capture_free(&g->capture);
     if (g->track)
         track_stop(&g->track);

@@ -63,7 +63,7 @@ static const char *const drop_nothing[] = {NULL};
 static void write_request_head(struct session *s, const struct http_head *h, struct span raw)
 {
     struct exchange *x = s->x;
-    bool forwarded = s->entry->conf->forwarded_headers;
+    bool forwarded = s->entry->forwarded_headers;
     struct http_edit edit = {.keep_upgrade = x->is_websocket};
     if (x->is_websocket)
         edit.drop = forwarded ? drop_websocket : drop_extensions;

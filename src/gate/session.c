@@ -66,7 +66,7 @@ static void log_closing(struct session *s)
               "session=%llx why=%s state=%s peer=%s listener=%s agent=%s requests=%llu out=%llu blocked=%llu "
               "rewritten=%llu warned=%llu in=%llu ms=%lld",
               (unsigned long long)s->id, end_names[s->end_why], state_names[s->state], addr_host_text(&s->peer, host),
-              s->entry->conf->name, agent, (unsigned long long)s->requests, (unsigned long long)s->messages_out,
+              s->entry->name, agent, (unsigned long long)s->requests, (unsigned long long)s->messages_out,
               (unsigned long long)s->blocked, (unsigned long long)s->rewritten, (unsigned long long)s->warned,
               (unsigned long long)s->messages_in, (long long)(clock_mono_ms() - s->started_ms));
 }
@@ -587,8 +587,7 @@ void session_accept(struct worker *w, size_t entry, int fd, const struct addr *p
     }
     struct session *s = xcalloc(1, sizeof(*s));
     s->w = w;
-    s->snap = snapshot_ref(w->snap);
-    s->entry = &snap->entry[entry];
+    s->entry = entry_ref(snap->entry[entry]);
     s->server = -1;
     s->peer = s->admitted = *peer;
     s->is_addr_counted = !by_proxy; /* else its header tells whom to count */

@@ -89,8 +89,7 @@ struct session {
     struct worker *w;
     struct session *prev, *next;
     uint64_t id;
-    struct snapshot *snap; /* the one it began with */
-    const struct entry *entry;
+    struct entry *entry;
     int server; /* of the upstream; -1: none chosen */
     uint8_t state;
     bool is_addr_counted; /* `admitted` holds a place under limits.connections_per_address */

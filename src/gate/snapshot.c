@@ -45,8 +45,11 @@ static void load_upstreams(struct snapshot *s, const struct snapshot *old, struc
 
 static void load_entry(struct snapshot *s, size_t i, struct err_list *errs)
 {
-    struct entry *n = &s->entry[i];
-    const struct conf_listener *l = n->conf = &s->conf->listener[i];
+    const struct conf_listener *l = &s->conf->listener[i];
+    struct entry *n = s->entry[i] = xcalloc(1, sizeof(*n));
+    atomic_init(&n->refs, 1);
+    n->name = xstrdup(l->name);
+    n->forwarded_headers = l->forwarded_headers;
     char *path = xasprintf("%s/%s.yaml", s->conf->profiles_dir, l->profile);
     n->profile = profile_load_file(path, errs);
     free(path);
@@ -104,7 +107,7 @@ int snapshot_load(const char *path, const struct snapshot *old, struct snapshot 
             s->directory = NULL;
         load_rules(s, errs);
         load_upstreams(s, old, errs);
-        s->entry = xcalloc(s->conf->n_listeners, sizeof(*s->entry));
+        s->entry = xcalloc(s->conf->n_listeners, sizeof(struct entry *));
         for (size_t i = 0; i < s->conf->n_listeners; i++)
             load_entry(s, i, errs);
     }
@@ -114,6 +117,25 @@ int snapshot_load(const char *path, const struct snapshot *old, struct snapshot 
     }
     *out = s;
     return 0;
+}
+
+struct entry *entry_ref(struct entry *e)
+{
+    atomic_fetch_add(&e->refs, 1);
+    return e;
+}
+
+void entry_unref(struct entry **ep)
+{
+    struct entry *e = *ep;
+    *ep = NULL;
+    if (!e || atomic_fetch_sub(&e->refs, 1) != 1)
+        return;
+    profile_unref(&e->profile);
+    upstream_unref(&e->upstream);
+    tls_server_unref(&e->tls);
+    free(e->name);
+    free(e);
 }
 
 struct snapshot *snapshot_ref(struct snapshot *s)
@@ -128,11 +150,8 @@ void snapshot_unref(struct snapshot **sp)
     *sp = NULL;
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
         return;
-    for (size_t i = 0; s->entry && i < s->conf->n_listeners; i++) {
-        profile_unref(&s->entry[i].profile);
-        upstream_unref(&s->entry[i].upstream);
-        tls_server_unref(&s->entry[i].tls);
-    }
+    for (size_t i = 0; s->entry && i < s->conf->n_listeners; i++)
+        entry_unref(&s->entry[i]);
     for (size_t i = 0; i < s->n_upstreams; i++)
         upstream_unref(&s->upstream[i]);
     free(s->entry);

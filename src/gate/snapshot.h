@@ -1,6 +1,6 @@
 /* All that a reload replaces: configuration, rules, directory, profiles, certificates, upstreams. Immutable and
- * reference-counted; sessions keep the one they began with for their profile, upstream and TLS, everything else is
- * looked up in the worker's current one. */
+ * reference-counted. A session keeps its entry alone (profile, upstream, TLS); everything else is looked up in the
+ * worker's current one, and the control thread frees what is no longer current. */
 #pragma once
 
 #include <stdatomic.h>
@@ -14,18 +14,23 @@
 
 /* One per listener of the configuration, same order. */
 struct entry {
-    const struct conf_listener *conf;
+    atomic_uint refs;
+    char *name;
+    bool forwarded_headers;
     struct profile *profile;
     struct upstream *upstream; /* a reference */
     struct tls_server *tls;    /* NULL: plain */
 };
+/* Any thread. A session holds the entry that it came in by, so that rules and directory of its time can be freed. */
+struct entry *entry_ref(struct entry *e);
+void entry_unref(struct entry **e);
 
 struct snapshot {
     atomic_uint refs;
     struct conf *conf;
     struct ruleset *rules;
     struct directory *directory;
-    struct entry *entry; /* conf->n_listeners */
+    struct entry **entry; /* conf->n_listeners */
     struct upstream **upstream;
     size_t n_upstreams;
     int64_t loaded_ms; /* wall time */

@@ -23,7 +23,7 @@ static void free_dead(struct worker *w)
         buf_fini(&s->unsent);
         buf_fini(&s->cin);
         buf_fini(&s->bin);
-        snapshot_unref(&s->snap);
+        entry_unref(&s->entry);
         free(s);
     }
 }
@@ -208,12 +208,18 @@ struct post_snapshot {
     struct snapshot *snap;
 };
 
+/* Control thread. */
+static void on_snapshot_back(void *arg)
+{
+    struct snapshot *old = arg;
+    snapshot_unref(&old);
+}
+
 static void on_snapshot(void *arg)
 {
     struct post_snapshot *p = arg;
-    struct snapshot *old = p->w->snap;
+    loop_post(p->w->gate->loop, on_snapshot_back, p->w->snap); /* freeing it may take longer than a message may wait */
     p->w->snap = p->snap;
-    snapshot_unref(&old);
     free(p);
 }
 
