@@ -328,8 +328,7 @@ void fold_text(struct fold_scratch *s, struct span text, unsigned want, struct f
     out->view[VIEW_PLAIN] = (struct view){s->plain, s->from, s->to, s->gap, h.n};
     out->view[VIEW_DIGIT] = out->view[VIEW_READING] = (struct view){0};
     if (want & 1u << VIEW_DIGIT) {
-        if (has_letters)
-            digit_fix_letters(s, h.n);
+        digit_fix_letters(s, h.n);
         out->view[VIEW_DIGIT] = (struct view){s->digit, s->from, s->to, s->gap, h.n};
     }
     if (want & 1u << VIEW_READING)
