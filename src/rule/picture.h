@@ -1,5 +1,6 @@
-/* Emoji and signs that stand for words (➕ for 加, 🛰 for 卫星): lists/emoji.txt, for rules with `variants`. A line
- * is a word of at most 8 bytes, then the signs that are read as it; a sign may be several characters (⭐⭐⭐⭐⭐ for 五星).
+/* Emoji and signs that stand for words (➕ for 加, 🛰 for 卫星): lists/emoji.txt, for rules with `variants`. A
+ * line is a word of at most 8 bytes, then the signs that are read as it; a sign may be several characters (⭐⭐⭐⭐⭐ for
+ * 五星).
  */
 #pragma once
 
