@@ -17,6 +17,8 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(held, "[list [--all] | show ID | approve ID | refuse ID --reason TEXT] [--by NAME] [--config FILE] [--json]",    \
       "messages that wait for approval, and the decision")                                                             \
     X(reminders, "[--most N] [--config FILE] [--json]", "reminders that went out, newest first")                       \
+    X(redis, "check | reshard --to N [--config FILE] [--format json|text]",                                            \
+      "is Redis fit and whole; move a stopped deployment to another number of shards")                                 \
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
     X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \
     X(control, "COMMAND [ARGUMENT…] [--config FILE]", "any command of the daemon; help lists them")                    \

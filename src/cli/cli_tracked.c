@@ -92,7 +92,7 @@ static int read_shards(struct tracked *t, struct err *e)
     return 0;
 }
 
-static int dial(struct tracked *t, struct err *e)
+static int dial(struct tracked *t, bool want_any, struct err *e)
 {
     const struct conf *c = t->conf;
     struct redis_options o = redis_options_of(c);
@@ -103,10 +103,13 @@ static int dial(struct tracked *t, struct err *e)
     o.client_name = "chatgate-cli";
     o.tls = t->tls;
     t->redis = redis_sync_open(&o, e);
-    return t->redis ? read_shards(t, e) : -1;
+    if (!t->redis)
+        return -1;
+    int rc = read_shards(t, e);
+    return want_any ? 0 : rc;
 }
 
-struct tracked *tracked_open(const struct tracked_args *args)
+static struct tracked *open_with(const struct tracked_args *args, bool want_any)
 {
     struct tracked *t = xcalloc(1, sizeof(*t));
     struct err_list errs = {0};
@@ -116,12 +119,32 @@ struct tracked *tracked_open(const struct tracked_args *args)
         for (size_t i = 0; i < errs.n; i++)
             fprintf(stderr, "%s\n", errs.line[i]);
         tracked_close(&t);
-    } else if (dial(t, &e) != 0) {
+    } else if (dial(t, want_any, &e) != 0) {
         fprintf(stderr, "chatgate: %s\n", e.text);
         tracked_close(&t);
     }
     err_list_fini(&errs);
     return t;
+}
+
+struct tracked *tracked_open(const struct tracked_args *args)
+{
+    return open_with(args, false);
+}
+
+struct tracked *tracked_open_any(const struct tracked_args *args)
+{
+    return open_with(args, true);
+}
+
+struct redis_sync *tracked_redis(struct tracked *t)
+{
+    return t->redis;
+}
+
+const struct conf *tracked_conf(const struct tracked *t)
+{
+    return t->conf;
 }
 
 void tracked_close(struct tracked **tp)

@@ -21,7 +21,11 @@ int tracked_read_args(int argc, char **argv, const char *allowed, struct tracked
 struct tracked;
 /* Connects to the Redis of the configuration. NULL: the errors were printed. */
 struct tracked *tracked_open(const struct tracked_args *args);
+/* The same, also where cg:meta says nothing usable: then tracked_shards is 0. */
+struct tracked *tracked_open_any(const struct tracked_args *args);
 void tracked_close(struct tracked **t);
+struct redis_sync *tracked_redis(struct tracked *t);
+const struct conf *tracked_conf(const struct tracked *t);
 
 typedef void (*tracked_fn)(void *ctx, const struct redis_reply *row);
 /* Puts a question of lua/read.lua (name and arguments, ended by NULL) to every shard; fn gets each row of the answers,

@@ -44,6 +44,8 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
     char text[160];
     if (redis_is_error(reply)) {
         refuse_meta(p, "cg:meta cannot be read: %s", redis_text(reply, text));
+    } else if (span_is(redis_item(reply, 0)->text, "moving")) {
+        refuse_meta(p, "a reshard is under way, or was broken off: `chatgate redis reshard` ends it");
     } else if (!redis_get_int(redis_item(reply, 0), &shards) || shards < 1 || shards > RING_SHARDS_MAX) {
         refuse_meta(p, "cg:meta could not be written, or its shards are no number from 1 to %d", RING_SHARDS_MAX);
     } else if (!redis_get_int(schema, &version) || llabs(version - SCHEMA_VERSION) > 1) {

@@ -69,3 +69,14 @@ const char *ring_id(const struct ring *r);
 uint64_t ring_base(const struct ring *r, unsigned shard);
 /* Takes a new id and new bases (one per shard), which survive kill -9 together. */
 void ring_rename(struct ring *r, const uint64_t *base);
+
+/* What a ring's file says about itself, without locking or changing it; for `chatgate redis`. */
+struct ring_glance {
+    char id[RING_ID_LEN + 1];
+    unsigned n_shards;
+    bool is_held; /* by a process that lives */
+    uint64_t unsent_bytes, lost, owed;
+    int64_t newest[RING_SHARDS_MAX]; /* per shard, as Redis counts: the number drawn last, 0 none */
+};
+/* -1 and err: it cannot be read, or is no ring. */
+int ring_glance(const char *path, struct ring_glance *out, struct err *e) MUST_CHECK;

@@ -14,14 +14,7 @@
 #include "track/crc.h"
 #include "track/ring_layout.h"
 
-enum { RING_VERSION = 1, NAME_TRIES = 16, FILE_MODE = 0600 };
-#define RING_SIZE_MAX ((uint64_t)64 << 30)
-
-static uint64_t head_bytes_of(unsigned n_shards)
-{
-    uint64_t n = RING_PAGE + 8ull * n_shards + 2 * (sizeof(struct ring_identity) + 8ull * n_shards);
-    return (n + RING_PAGE - 1) & ~(uint64_t)(RING_PAGE - 1);
-}
+enum { NAME_TRIES = 16, FILE_MODE = 0600 };
 
 static uint32_t fixed_crc(const struct ring_fixed *f)
 {
@@ -66,10 +59,10 @@ static int create_content(struct ring *r, size_t bytes, unsigned n_shards, struc
 {
     if (map_file(r, bytes, e) < 0)
         return -1;
-    memset(r->map, 0, head_bytes_of(n_shards));
+    memset(r->map, 0, ring_head_bytes(n_shards));
     struct ring_fixed f = {.version = RING_VERSION,
                            .n_shards = n_shards,
-                           .head_bytes = head_bytes_of(n_shards),
+                           .head_bytes = ring_head_bytes(n_shards),
                            .salt = rand_u64(),
                            .created_ms = clock_wall_ms()};
     f.capacity = (bytes - f.head_bytes) & ~(uint64_t)(RING_ALIGN - 1);
@@ -196,33 +189,39 @@ static void leave_the_original(struct ring *r)
     log_event(LOG_WARN, "ring_is_a_copy", "file=%s from=%s to=%s", r->path, old, r->id);
 }
 
-static int bad_file(const struct ring *r, const char *what, struct err *e)
+static int bad_file(const char *path, const char *what, struct err *e)
 {
-    return err_set(e, "%s: not a usable ring: %s", r->path, what);
+    return err_set(e, "%s: not a usable ring: %s", path, what);
+}
+
+int ring_check_fixed(const struct ring_fixed *f, ssize_t n, const char *path, struct err *e)
+{
+    if (n < (ssize_t)sizeof(*f) || memcmp(f->magic, RING_MAGIC, sizeof(f->magic)) != 0)
+        return bad_file(path, "no head", e);
+    if (f->crc != fixed_crc(f))
+        return bad_file(path, "the head's checksum is wrong", e);
+    if (f->version != RING_VERSION)
+        return err_set(e, "%s: ring of version %u, this program reads %d", path, f->version, RING_VERSION);
+    if (f->n_shards < 1 || f->n_shards > RING_SHARDS_MAX || f->head_bytes != ring_head_bytes(f->n_shards) ||
+        f->capacity % RING_ALIGN || f->capacity < RING_SIZE_MIN / 4 || f->capacity > RING_SIZE_MAX)
+        return bad_file(path, "the head's figures are impossible", e);
+    return 0;
 }
 
 /* The fixed head decides about sizes, so it is checked before anything is mapped by it. -1: the file is unusable, -2:
  * the system refused. */
 static int load_content(struct ring *r, struct err *e)
 {
-    struct ring_fixed f;
-    ssize_t n = pread(r->fd, &f, sizeof(f), 0);
-    if (n < (ssize_t)sizeof(f) || memcmp(f.magic, RING_MAGIC, sizeof(f.magic)) != 0)
-        return bad_file(r, "no head", e);
-    if (f.crc != fixed_crc(&f))
-        return bad_file(r, "the head's checksum is wrong", e);
-    if (f.version != RING_VERSION)
-        return err_set(e, "%s: ring of version %u, this program reads %d", r->path, f.version, RING_VERSION);
-    if (f.n_shards < 1 || f.n_shards > RING_SHARDS_MAX || f.head_bytes != head_bytes_of(f.n_shards) ||
-        f.capacity % RING_ALIGN || f.capacity < RING_SIZE_MIN / 4 || f.capacity > RING_SIZE_MAX)
-        return bad_file(r, "the head's figures are impossible", e);
+    struct ring_fixed f = {.version = 0};
+    if (ring_check_fixed(&f, pread(r->fd, &f, sizeof(f), 0), r->path, e) < 0)
+        return -1;
     if (map_file(r, f.head_bytes + f.capacity, e) < 0)
         return -2;
     point_into_map(r);
     if (check_counters(r) < 0 || check_id(r) < 0)
-        return bad_file(r, "its counters are impossible", e);
+        return bad_file(r->path, "its counters are impossible", e);
     if (check_records(r) < 0)
-        return bad_file(r, "its records do not end where its counters say", e);
+        return bad_file(r->path, "its records do not end where its counters say", e);
     leave_the_original(r);
     if (r->damaged_bytes)
         log_event(LOG_ERROR, "ring_damaged", "file=%s bytes=%llu", r->path, (unsigned long long)r->damaged_bytes);
@@ -337,8 +336,8 @@ static struct ring *open_name(char *path, size_t bytes, unsigned n_shards, int64
             log_event(LOG_ERROR, "ring_unusable", "%s", e->text);
         if (rc == -1)
             set_aside(r, ".bad");
-        else if (rc == 0 && r->n_shards == n_shards && r->map_bytes == head_bytes_of(n_shards) + r->capacity &&
-                 r->capacity == ((bytes - head_bytes_of(n_shards)) & ~(uint64_t)(RING_ALIGN - 1)))
+        else if (rc == 0 && r->n_shards == n_shards && r->map_bytes == ring_head_bytes(n_shards) + r->capacity &&
+                 r->capacity == ((bytes - ring_head_bytes(n_shards)) & ~(uint64_t)(RING_ALIGN - 1)))
             return r;
         else if (rc == 0)
             set_aside(r, ".ring");

@@ -72,6 +72,18 @@ struct ring {
     char id[RING_ID_LEN + 1]; /* reader: the active identity's */
 };
 
+enum { RING_VERSION = 1 };
+#define RING_SIZE_MAX ((uint64_t)64 << 30)
+
+/* Bytes before the records. */
+static inline uint64_t ring_head_bytes(unsigned n_shards)
+{
+    uint64_t n = RING_PAGE + 8ull * n_shards + 2 * (sizeof(struct ring_identity) + 8ull * n_shards);
+    return (n + RING_PAGE - 1) & ~(uint64_t)(RING_PAGE - 1);
+}
+/* Is this the fixed head of a ring that can be read? `path` is for the error. */
+int ring_check_fixed(const struct ring_fixed *f, ssize_t n, const char *path, struct err *e) MUST_CHECK;
+
 static inline size_t record_size(size_t len)
 {
     return (RECORD_HEAD + len + RING_ALIGN - 1) & ~(size_t)(RING_ALIGN - 1);

@@ -1,0 +1,214 @@
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "cli/redis_check.h"
+#include "track/beat.h"
+#include "track/event.h"
+#include "track/ring.h"
+#include "track/schema.h"
+#include "track/script.h"
+
+enum { WHERE_MAX = 400 };
+
+/* ---- cg:meta ---- */
+
+void check_meta(struct redis_check *c)
+{
+    struct err e;
+    char text[160];
+    int64_t version;
+    const struct redis_reply *r =
+        redis_sync_command_str(c->redis, &e, "HMGET", SCHEMA_META_KEY, "shards", "version", "to", NULL);
+    if (!r || redis_is_error(r)) {
+        report_problem(&c->report, "meta", SCHEMA_META_KEY, "%s", r ? redis_text(r, text) : e.text);
+        return;
+    }
+    if (redis_item(r, 2)->kind == REDIS_TEXT)
+        report_problem(&c->report, "reshard_unfinished", SCHEMA_META_KEY,
+                       "a reshard to %s shards has not come to its end: run `chatgate redis reshard --to %s` again",
+                       redis_text(redis_item(r, 2), text), redis_item(r, 2)->text.p);
+    else if (redis_item(r, 0)->kind == REDIS_NIL)
+        report_note(&c->report, "empty", SCHEMA_META_KEY, "there is nothing yet: no gateway was here");
+    else if (!c->n_shards)
+        report_problem(&c->report, "meta", SCHEMA_META_KEY, "shards is \"%s\", must be a number from 1 to %d",
+                       redis_text(redis_item(r, 0), text), RING_SHARDS_MAX);
+    if (redis_item(r, 1)->kind == REDIS_TEXT &&
+        (!redis_get_int(redis_item(r, 1), &version) || llabs(version - SCHEMA_VERSION) > 1))
+        report_problem(&c->report, "schema", SCHEMA_META_KEY,
+                       "version is \"%s\", this program writes %d and reads %d too", redis_text(redis_item(r, 1), text),
+                       SCHEMA_VERSION, SCHEMA_VERSION + 1);
+    if (c->n_shards && c->n_shards != c->conf->redis.shards)
+        report_problem(&c->report, "shards", SCHEMA_META_KEY,
+                       "shards is %u, redis.shards in %s is %" PRId64
+                       ": a gateway with this configuration would not pump; "
+                       "set it to %u, or move the state with `chatgate redis reshard --to %" PRId64 "`",
+                       c->n_shards, c->conf->file, c->conf->redis.shards, c->n_shards, c->conf->redis.shards);
+}
+
+/* ---- what other numbers of shards left ---- */
+
+static void check_leftover(struct redis_check *c, unsigned shard)
+{
+    static const enum schema_key telling[] = {KEY_APPLIED, KEY_INFO, KEY_STREAM, KEY_CONV};
+    struct schema_keys k;
+    struct err e;
+    schema_apply_keys(shard, &k);
+    const struct redis_reply *r = redis_sync_command_str(c->redis, &e, "EXISTS", k.text[KEY_APPLIED], k.text[KEY_INFO],
+                                                         k.text[KEY_STREAM], k.text[KEY_CONV], NULL);
+    if (!r || r->kind != REDIS_INT || !r->integer)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(telling); i++) {
+        r = redis_sync_command_str(c->redis, &e, "PTTL", k.text[telling[i]], NULL);
+        if (r && r->kind == REDIS_INT && r->integer == -1) { /* with a time to live a reshard left it */
+            report_problem(&c->report, "leftover", k.text[telling[i]],
+                           "belongs to another number of shards: cg:meta says %u. Nobody reads or writes it",
+                           c->n_shards);
+            return;
+        }
+    }
+}
+
+/* ---- rights to write ---- */
+
+static const char try_writing[] =
+    "redis.call('HSET', KEYS[1], 'a', 1) redis.call('DEL', KEYS[1]) redis.call('ZADD', KEYS[1], 1, 'a') "
+    "redis.call('DEL', KEYS[1]) redis.call('XADD', KEYS[1], '*', 'a', 1) redis.call('EXPIRE', KEYS[1], 60) "
+    "redis.call('DEL', KEYS[1]) return {redis.call('TIME')}";
+
+static bool can_write(struct redis_check *c, unsigned shard)
+{
+    char key[SCHEMA_NAME_MAX], text[160];
+    struct err e;
+    snprintf(key, sizeof(key), "cg:{%u}:check", shard);
+    struct span keys[] = {span_str(key)};
+    const struct redis_reply *r = redis_sync_eval(c->redis, try_writing, 1, keys, 0, NULL, &e);
+    if (r && !redis_is_error(r))
+        return true;
+    const char *why = r ? redis_text(r, text) : e.text;
+    bool is_acl = strstr(why, "NOPERM") || strstr(why, "ACL") || strstr(why, "can't run this command") ||
+                  strstr(why, "can't access");
+    report_problem(&c->report, is_acl ? "acl" : "not_writable", key, "%s%s", why,
+                   is_acl ? "; docs/redis.md says what the user needs" : "");
+    return false;
+}
+
+/* ---- one shard ---- */
+
+/* Rows of check.lua; returns the next cursor in `cursor`. */
+static bool take_rows(struct redis_check *c, unsigned shard, const struct redis_reply *r, char cursor[32])
+{
+    char where[WHERE_MAX];
+    for (size_t i = 1; i < r->n; i++) {
+        const struct redis_reply *row = r->item[i];
+        struct span code = tracked_text(row, 0), what = tracked_text(row, 1), at = tracked_text(row, 2);
+        if (!span_is(code, "@")) {
+            snprintf(where, sizeof(where), "shard %u, %.*s", shard, (int)MIN_OF(at.n, 300), (const char *)at.p);
+            report_problem(&c->report, (const char *)code.p, where, "%s", (const char *)what.p);
+        } else if (event_shard(what, c->n_shards) != shard && event_shard(span_of("", 0), c->n_shards) != shard) {
+            snprintf(where, sizeof(where), "shard %u, %.*s", shard, (int)MIN_OF(at.n, 300), (const char *)at.p);
+            report_problem(&c->report, "misplaced", where, "belongs to shard %u", event_shard(what, c->n_shards));
+        }
+    }
+    struct span next = redis_item(r, 0)->text;
+    if (!next.n || next.n >= 32 || span_is(next, "0"))
+        return false;
+    memcpy(cursor, next.p, next.n);
+    cursor[next.n] = 0;
+    return true;
+}
+
+static void ask_shard(struct redis_check *c, unsigned shard, const char *question)
+{
+    char cursor[32] = "0", text[160], where[40];
+    struct schema_keys keys;
+    bool is_more = true;
+    schema_apply_keys(shard, &keys);
+    while (is_more) {
+        struct err e;
+        struct span args[] = {span_str(question), span_str(cursor)};
+        const struct redis_reply *r =
+            redis_sync_eval(c->redis, script_text("check"), SCHEMA_KEY_COUNT, keys.span, 2, args, &e);
+        if (!r || r->kind != REDIS_ARRAY) {
+            snprintf(where, sizeof(where), "shard %u", shard);
+            report_problem(&c->report, "unreadable", where, "%s: %s", question, r ? redis_text(r, text) : e.text);
+            return;
+        }
+        is_more = take_rows(c, shard, r, cursor);
+    }
+}
+
+void check_shards(struct redis_check *c)
+{
+    static const char *const questions[] = {"applied", "conv", "waiting",   "conv_at",   "due",   "cust",
+                                            "cust_at", "case", "case_open", "case_done", "remind"};
+    for (unsigned s = 0; s < c->n_shards; s++) {
+        if (!can_write(c, s))
+            continue;
+        size_t before = c->report.problems;
+        ask_shard(c, s, "shape");
+        bool is_shaped = c->report.problems == before; /* else the other questions would stumble */
+        for (size_t i = 0; i < ARRAY_LEN(questions) && is_shaped; i++)
+            ask_shard(c, s, questions[i]);
+    }
+    for (unsigned s = c->n_shards; c->n_shards && s < RING_SHARDS_MAX; s++)
+        check_leftover(c, s);
+}
+
+/* ---- gateways ---- */
+
+static void add_name(char names[200], struct span name)
+{
+    size_t n = strlen(names);
+    if (n + name.n + 3 < 200)
+        snprintf(names + n, 200 - n, "%s%.*s", n ? ", " : "", (int)name.n, (const char *)name.p);
+}
+
+static int count_beats(struct redis_sync *s, char names[200], struct err *e)
+{
+    char since[24];
+    const struct redis_reply *r = redis_sync_command_str(s, e, "TIME", NULL);
+    int64_t seconds, n = 0;
+    if (!r || !redis_get_int(redis_item(r, 0), &seconds))
+        return r ? err_set(e, "TIME: %.100s", r->text.p) : -1;
+    snprintf(since, sizeof(since), "%" PRId64, seconds * 1000 - NODE_FRESH_MS);
+    r = redis_sync_command_str(s, e, "ZRANGEBYSCORE", BEAT_AT_KEY, since, "+inf", NULL);
+    if (!r || redis_is_error(r))
+        return r ? err_set(e, "%s: %.100s", BEAT_AT_KEY, r->text.p) : -1;
+    for (; n < (int64_t)r->n; n++)
+        add_name(names, redis_item(r, (size_t)n)->text);
+    return (int)n;
+}
+
+/* Lines of CLIENT LIST that say name=chatgated. */
+static int count_connections(struct redis_sync *s, size_t master, struct err *e)
+{
+    const struct redis_reply *r = redis_sync_at_str(s, master, e, "CLIENT", "LIST", NULL);
+    if (!r || r->kind != REDIS_TEXT)
+        return r ? err_set(e, "CLIENT LIST: %.100s", r->text.p) : -1;
+    static const char name[] = " name=chatgated ";
+    int n = 0;
+    struct span rest = r->text;
+    for (const uint8_t *at; rest.n && (at = memmem(rest.p, rest.n, name, sizeof(name) - 1)); n++)
+        rest = span_from(rest, (size_t)(at - rest.p) + sizeof(name) - 1);
+    return n;
+}
+
+int count_gateways(struct redis_sync *s, char names[200], struct err *e)
+{
+    names[0] = 0;
+    int n = count_beats(s, names, e), most = 0;
+    if (n < 0)
+        return -1;
+    for (size_t i = 0, masters = redis_sync_masters(s); i < masters; i++) {
+        int here = count_connections(s, i, e);
+        if (here < 0)
+            return -1;
+        most = MAX_OF(most, here);
+    }
+    if (most > n) {
+        char text[60];
+        snprintf(text, sizeof(text), "%d connections of gateways", most);
+        add_name(names, span_str(text));
+    }
+    return MAX_OF(n, most);
+}
