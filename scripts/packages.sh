@@ -4,6 +4,7 @@
 packages_build=(gcc libc6-dev make cmake ninja-build pkg-config libevent-dev libssl-dev libhiredis-dev libpcre2-dev
     libcrypt-dev libyaml-dev libexpat1-dev libicu-dev libopencc-dev libopencc-data unicode-data libbz2-dev ca-certificates)
 packages_demo=(tzdata redis-server python3 python3-websockets python3-redis)
+packages_demo_xmpp=(prosody python3-slixmpp openssl)
 packages_test=("${packages_demo[@]}" libcmocka-dev libutf8proc-dev libjansson-dev clang-format python3-pytest
     python3-yaml python3-msgpack python3-jsonschema python3-selenium chromium chromium-driver fonts-noto-cjk nodejs npm
     prometheus

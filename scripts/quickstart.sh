@@ -4,6 +4,7 @@
 #   scripts/quickstart.sh          start what does not run yet, play the conversation, leave it running
 #   scripts/quickstart.sh stop     end exactly what was started
 #   scripts/quickstart.sh --once   start, play the conversation, end what this run started
+#   scripts/quickstart.sh --xmpp [--once]   the same with a private Prosody and XMPP clients
 # Everything is kept in build/ (CHATGATE_DEMO_DIR and CHATGATE_RELEASE_DIR name other folders).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,14 +14,17 @@ top=$PWD
 
 build=${CHATGATE_RELEASE_DIR:-$top/build/release}
 reminder_s=8
-mode=${1:-start}
-case $mode in
-start | stop | --once) ;;
-*)
-    echo "usage: scripts/quickstart.sh [stop | --once]" >&2
-    exit 2
-    ;;
-esac
+mode=start kind=websocket
+for word in "$@"; do
+    case $word in
+    stop | --once) mode=$word ;;
+    --xmpp) kind=xmpp ;;
+    *)
+        echo "usage: scripts/quickstart.sh [--xmpp] [stop | --once]" >&2
+        exit 2
+        ;;
+    esac
+done
 mkdir -p "${CHATGATE_DEMO_DIR:-$top/build/demo}"
 data=$(cd "${CHATGATE_DEMO_DIR:-$top/build/demo}" && pwd)
 if [ ${#data} -gt 90 ]; then
@@ -106,8 +110,59 @@ PYTHON
 last_port() { cat "$data/$1.port" 2>/dev/null || true; }
 redis_answers() { [ "$(redis-cli -s "$data/redis.sock" ping 2>/dev/null)" = PONG ]; }
 
+# The IM server of the demonstration, and what the gateway before it is told; both keep ports that they had.
+start_im() {
+    local port
+    if ! running im; then
+        echo "== a small IM server"
+        # shellcheck disable=SC2046 # none or one word
+        port=$(free_port $(last_port im))
+        rm -f "$data/im.port"
+        launch im /usr/bin/python3 scripts/demo/im_server.py --port "$port" --ready-file "$data/im.port"
+        wait_for im test -s "$data/im.port"
+    fi
+    im_port=$(last_port im)
+}
+choose_port() { # NAME PORT… sets $port to the one that it has or had, else to one of these or any
+    if running "$1"; then
+        port=$(last_port "$1")
+    else
+        # shellcheck disable=SC2046 # none or one word
+        port=$(free_port $(last_port "$1") "${@:2}")
+    fi
+}
+write_config() { # NODE PROFILE SERVER DIRECTORY [TLS]: prints what the gateway is told; the rest is alike in both demonstrations
+    cat <<YAML
+node: $1
+listeners:
+  - {name: agents, address: "127.0.0.1:$port", profile: $2, upstream: im${5:-}}
+upstreams:
+  - {name: im, servers: ["$3"], health: {interval: 500ms, rise: 1}}
+profiles_dir: $top/conf/profiles
+rules: {packs: ["$top/rules"]}
+directory: $4
+redis: {address: "$data/redis.sock"}
+ring: {dir: "$data/$1-ring", size: 4M}
+reminders: {unanswered: [{after: ${reminder_s}s, to: agent}, {after: 60s, to: supervisor}]}
+limits: {connections: 200}
+timeouts: {drain: 1s}
+control: $data/$1.sock
+admin: 127.0.0.1:0
+workers: 2
+YAML
+}
+write_directory() { # SUFFIX the agents, with what XMPP puts behind their names
+    cat <<YAML
+agents:
+  - {id: xiaomei$1, team: presale, shop: demo-shop, role: agent}
+  - {id: xiaoli$1, team: presale, shop: demo-shop, role: agent}
+shops:
+  demo-shop: {platform: taobao}
+YAML
+}
+
 if [ "$mode" = stop ]; then
-    stop_all gateway im redis
+    stop_all gateway im xmpp-gateway prosody redis
     exit 0
 fi
 on_exit() {
@@ -122,6 +177,7 @@ trap on_exit EXIT
 
 echo "== packages and build (Release, in $build)"
 install_packages "${packages_build[@]}" "${packages_demo[@]}"
+[ "$kind" != xmpp ] || install_packages "${packages_demo_xmpp[@]}"
 cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
 ninja -C "$build" --quiet chatgated chatgate
 chatgate=$build/src/cli/chatgate
@@ -133,71 +189,51 @@ if ! running redis; then
         --maxmemory-policy noeviction
     wait_for redis redis_answers
 fi
-if ! running im; then
-    echo "== a small IM server"
-    # shellcheck disable=SC2046 # none or one word
-    port=$(free_port $(last_port im))
-    rm -f "$data/im.port"
-    launch im /usr/bin/python3 scripts/demo/im_server.py --port "$port" --ready-file "$data/im.port"
-    wait_for im test -s "$data/im.port"
-fi
-im_port=$(last_port im)
-
-if running gateway; then
-    port=$(last_port gateway)
+if [ "$kind" = xmpp ]; then
+    # shellcheck source=scripts/demo/xmpp.sh
+    . scripts/demo/xmpp.sh
+    gate=xmpp-gateway config=$data/xmpp.yaml agent=xiaomei@localhost
+    make_certificate
+    start_prosody
+    choose_port "$gate" 5222
+    write_directory @localhost >"$data/xmpp-directory.yaml"
+    write_config demo-xmpp xmpp "127.0.0.1:$prosody_port" xmpp-directory.yaml \
+        ", tls: {certificate: $data/prosody/localhost.pem, key: $data/prosody/localhost.key}" >"$config.new"
 else
-    # shellcheck disable=SC2046 # none or one word
-    port=$(free_port $(last_port gateway) 8080)
+    gate=gateway config=$data/chatgate.yaml agent=xiaomei
+    start_im
+    choose_port "$gate" 8080
+    write_directory "" >"$data/directory.yaml"
+    write_config demo plain-ws-json "127.0.0.1:$im_port" directory.yaml >"$config.new"
 fi
-cat >"$data/directory.yaml" <<YAML
-agents:
-  - {id: xiaomei, team: presale, shop: demo-shop, role: agent}
-  - {id: xiaoli, team: presale, shop: demo-shop, role: agent}
-shops:
-  demo-shop: {platform: taobao}
-YAML
-cat >"$data/chatgate.yaml.new" <<YAML
-node: demo
-listeners:
-  - {name: agents, address: "127.0.0.1:$port", profile: plain-ws-json, upstream: im}
-upstreams:
-  - {name: im, servers: ["127.0.0.1:$im_port"], health: {interval: 500ms, rise: 1}}
-profiles_dir: $top/conf/profiles
-rules: {packs: ["$top/rules"]}
-directory: directory.yaml
-redis: {address: "$data/redis.sock"}
-ring: {dir: "$data/ring", size: 4M}
-reminders: {unanswered: [{after: ${reminder_s}s, to: agent}, {after: 60s, to: supervisor}]}
-limits: {connections: 200}
-timeouts: {drain: 1s}
-control: $data/control.sock
-admin: 127.0.0.1:0
-workers: 2
-YAML
 # A gateway that runs already is kept, unless it was built or configured anew.
-if running gateway && { ! cmp -s "$data/chatgate.yaml.new" "$data/chatgate.yaml" ||
-    [ "$(readlink "/proc/$(cut -d' ' -f1 "$data/gateway.pid")/exe")" != "$(readlink -f "$build/src/chatgated")" ]; }; then
-    stop_one gateway
+if running "$gate" && { ! cmp -s "$config.new" "$config" ||
+    [ "$(readlink "/proc/$(cut -d' ' -f1 "$data/$gate.pid")/exe")" != "$(readlink -f "$build/src/chatgated")" ]; }; then
+    stop_one "$gate"
 fi
-mv "$data/chatgate.yaml.new" "$data/chatgate.yaml"
-if ! running gateway; then
+mv "$config.new" "$config"
+if ! running "$gate"; then
     echo "== chatgated before it"
-    mkdir -p "$data/ring"
-    launch gateway "$build/src/chatgated" --config "$data/chatgate.yaml"
-    wait_for gateway grep -q ' ready ' "$data/gateway.log"
-    echo "$port" >"$data/gateway.port"
+    mkdir -p "$(sed -nE 's/^ring: .*dir: "([^"]*)".*/\1/p' "$config")"
+    launch "$gate" "$build/src/chatgated" --config "$config"
+    wait_for "$gate" grep -q ' ready ' "$data/$gate.log"
+    echo "$port" >"$data/$gate.port"
 fi
 
 echo "== a conversation through it (▶ sent, ◀ received, ✗ refused, ! notice)"
-/usr/bin/python3 scripts/demo/play.py --agent-url "ws://127.0.0.1:$port/ws" --customer-url "ws://127.0.0.1:$im_port/ws" \
-    --reminder-s "$reminder_s" --conversation-file "$data/conversation"
+if [ "$kind" = xmpp ]; then
+    play_xmpp
+else
+    /usr/bin/python3 scripts/demo/play.py --agent-url "ws://127.0.0.1:$port/ws" \
+        --customer-url "ws://127.0.0.1:$im_port/ws" --reminder-s "$reminder_s" --conversation-file "$data/conversation"
+fi
 conversation=$(cat "$data/conversation")
 
 read_back() { # WORD COMMAND… prints what the command reads from Redis, once the pump has brought WORD there
     local word=$1 out=''
     shift
     for _ in $(seq 100); do
-        out=$("$chatgate" "$@" --config "$data/chatgate.yaml")
+        out=$("$chatgate" "$@" --config "$config")
         case $out in *"$word"*) break ;; esac
         sleep 0.05
     done
@@ -208,7 +244,7 @@ read_back() { # WORD COMMAND… prints what the command reads from Redis, once t
 }
 echo
 echo "== read back from Redis: how fast the agent answers (chatgate agents)"
-read_back "$conversation" agents xiaomei
+read_back "$conversation" agents "$agent"
 echo
 echo "== read back from Redis: the open case (chatgate cases)"
 read_back "$conversation" cases
@@ -217,11 +253,15 @@ echo "== read back from Redis: the reminder (chatgate reminders)"
 read_back "$conversation" reminders --most 5
 
 [ "$mode" = start ] || exit 0
+echo
+if [ "$kind" = xmpp ]; then
+    say_xmpp_by_hand
+else
+    echo "Running. Open http://127.0.0.1:$port/ : agent and customer side by side; type 加我微信 and see."
+fi
 cat <<EOT
-
-Running. Open http://127.0.0.1:$port/ : agent and customer side by side; type 加我微信 and see.
-  status   $chatgate status --config $data/chatgate.yaml
+  status   $chatgate status --config $config
   explain  $chatgate explain 加我薇信 --rules rules
-  metrics  http://127.0.0.1:$(sed -nE 's/.* ready .*admin_port=([0-9]+).*/\1/p' "$data/gateway.log" | tail -n 1)/metrics
+  metrics  http://127.0.0.1:$(sed -nE 's/.* ready .*admin_port=([0-9]+).*/\1/p' "$data/$gate.log" | tail -n 1)/metrics
   stop     scripts/quickstart.sh stop
 EOT

@@ -97,7 +97,7 @@ bool xmpp_edit(struct session *s, const struct xmpp_item *item, const struct xmp
 
 /* xmpp_shown.c */
 enum xmpp_fate xmpp_take_presence(struct session *s, const struct xmpp_item *item);
-enum xmpp_fate xmpp_take_published(struct session *s, const struct xmpp_item *item);
+enum xmpp_fate xmpp_take_request(struct session *s, const struct xmpp_item *item);
 
 /* xmpp_in.c */
 enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item);

@@ -84,6 +84,14 @@ void xmpp_fill_unit(struct session *s, const struct xmpp_message *m, struct unit
     u->sender = buf_span(&s->xmpp->agent);
 }
 
+/* Words as they are typed, piece by piece: they would be with the customer before they can be judged. */
+static enum xmpp_fate leave_live_text_out(struct session *s, const struct xmpp_item *item)
+{
+    struct xmpp_cuts cuts = {.n = 0};
+    bool ok = xmpp_cut_companions(&cuts, item->dom);
+    return xmpp_carry_out(s, item, &cuts, ok);
+}
+
 static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *item, uint64_t end)
 {
     struct worker *w = s->w;
@@ -93,14 +101,14 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
     xmpp_message_read(item->dom, 0, &m);
     if (!m.n_said && !m.is_opaque && !m.is_too_much) {
         counter_add(&w->count.units_other, 1);
-        return XMPP_AS_IS;
+        return m.has_live_text ? leave_live_text_out(s, item) : XMPP_AS_IS;
     }
     inspect_reset(w);
     xmpp_fill_unit(s, &m, &u);
     inspect_outgoing(s, &u, j);
     if (j->action == ACTION_HOLD)
         hold_stanza(s, item, &u);
-    bool is_edited = !j->refused && j->n_edits;
+    bool is_edited = !j->refused && (j->n_edits || m.has_live_text);
     if (is_edited && !xmpp_edit(s, item, &m, j)) {
         j->n_edits = 0;
         j->action = ACTION_PASS;
@@ -113,7 +121,7 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
                                 .self = buf_span(&s->xmpp->jid),
                                 .reason = j->reason,
                                 .rule = j->rule,
-                                .is_groupchat = m.is_groupchat};
+                                .kind = m.is_groupchat ? XMPP_STANZA_GROUPCHAT : XMPP_STANZA_MESSAGE};
         return xmpp_refuse(s, &b, !m.is_error);
     }
     unsent_note(s, &j->event, end);
@@ -179,7 +187,7 @@ enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, ui
         return xmpp_take_presence(s, item);
     if (xmpp_is(d, 0, XMPP_NS_CLIENT, "iq")) {
         take_iq(s, d);
-        return xmpp_take_published(s, item);
+        return xmpp_take_request(s, item);
     }
     if (span_is(ns, NS_SASL))
         take_sasl(s, d);

@@ -17,12 +17,18 @@ static const struct name carriers[] = {
     {"jabber:iq:oob", "url"},
     {"jabber:iq:oob", "desc"},
     {"http://jabber.org/protocol/muc#user", "reason"},
+    {"http://jabber.org/protocol/muc#admin", "reason"},
+    {"http://jabber.org/protocol/muc#owner", "reason"},
     {"http://jabber.org/protocol/nick", "nick"},
     {"urn:xmpp:reactions:0", "reaction"},
     {"urn:xmpp:spoiler:0", "spoiler"},
     {"urn:xmpp:json-msg:0", "json"},
     {"urn:xmpp:file:metadata:0", "name"},
     {"urn:xmpp:file:metadata:0", "desc"},
+    {"urn:xmpp:jingle:1", "text"},
+    {"urn:xmpp:jingle:apps:file-transfer:5", "name"},
+    {"urn:xmpp:jingle:apps:file-transfer:5", "desc"},
+    {"http://jabber.org/protocol/si/profile/file-transfer", "desc"},
     {"vcard-temp", "FN"},
     {"vcard-temp", "NICKNAME"},
     {"vcard-temp", "NOTE"},
@@ -42,6 +48,10 @@ static const struct name carriers[] = {
     {"http://jabber.org/protocol/mood", "text"},
     {"http://jabber.org/protocol/activity", "text"},
 };
+
+/* Fields of a room's forms that people read; the others of that family are addresses and switches. */
+static const char *const room_fields[] = {"muc#roomconfig_roomname", "muc#roomconfig_roomdesc",
+                                          "muc#register_roomnick"};
 
 static const char xhtml_im[] = "http://jabber.org/protocol/xhtml-im";
 static const char xhtml[] = "http://www.w3.org/1999/xhtml";
@@ -67,8 +77,22 @@ static void add_rich(const struct xmpp_dom *d, uint32_t html, struct xmpp_messag
             add(m, xmpp_attr(d, i, attrs[k]), html, XMPP_TEXT_RICH);
 }
 
+static bool is_text_field(const struct xmpp_dom *d, uint32_t field)
+{
+    struct span var = xmpp_attr(d, field, "var"), type = xmpp_attr(d, field, "type");
+    if (span_is(var, "FORM_TYPE") || span_is(type, "hidden") || span_is(type, "boolean") ||
+        span_starts(type, span_str("jid-")))
+        return false;
+    bool is_known = !span_starts(var, span_str("muc#"));
+    for (size_t k = 0; k < ARRAY_LEN(room_fields); k++)
+        is_known = is_known || span_is(var, room_fields[k]);
+    return is_known;
+}
+
 static bool is_carrier(const struct xmpp_dom *d, uint32_t i)
 {
+    if (xmpp_is(d, i, "jabber:x:data", "value") && !is_text_field(d, d->node[i].parent))
+        return false;
     for (size_t k = 0; k < ARRAY_LEN(carriers); k++)
         if (xmpp_is(d, i, carriers[k].ns, carriers[k].name))
             return true;
@@ -82,7 +106,24 @@ static bool is_encrypted(const struct xmpp_dom *d, uint32_t i)
         (span_is(ns, "eu.siacs.conversations.axolotl") || span_starts(ns, span_str("urn:xmpp:omemo:"))))
         return xmpp_child(d, i, NULL, "payload") != 0; /* without one it carries keys, no words */
     return span_is(ns, "urn:xmpp:openpgp:0") || span_is(ns, "jabber:x:encrypted") || span_is(ns, "urn:xmpp:eme:0") ||
-           span_is(ns, "urn:ietf:params:xml:ns:xmpp-e2e");
+           span_is(ns, "urn:ietf:params:xml:ns:xmpp-e2e") ||
+           (span_is(ns, "http://jabber.org/protocol/ibb") && !span_is(xmpp_name(d, i), "close"));
+}
+
+/* Attributes that are shown, or lead somewhere. */
+static void add_attributes(const struct xmpp_dom *d, uint32_t i, struct xmpp_message *m)
+{
+    if (xmpp_is(d, i, "jabber:x:conference", "x")) {
+        add(m, xmpp_attr(d, i, "reason"), i, XMPP_TEXT_FIXED);
+    } else if (xmpp_is(d, i, "http://jabber.org/protocol/url-data", "url-data")) {
+        add(m, xmpp_attr(d, i, "target"), i, XMPP_TEXT_FIXED);
+    } else if (xmpp_is(d, i, "urn:xmpp:reference:0", "reference")) {
+        struct span uri = xmpp_attr(d, i, "uri");
+        if (!span_starts(uri, span_str("xmpp:"))) /* the address of somebody who is mentioned */
+            add(m, uri, i, XMPP_TEXT_RICH);
+    } else if (xmpp_is(d, i, "http://jabber.org/protocol/si/profile/file-transfer", "file")) {
+        add(m, xmpp_attr(d, i, "name"), i, XMPP_TEXT_FIXED);
+    }
 }
 
 static void read_texts(const struct xmpp_dom *d, uint32_t at, struct xmpp_message *m)
@@ -95,8 +136,8 @@ static void read_texts(const struct xmpp_dom *d, uint32_t at, struct xmpp_messag
             continue;
         }
         m->is_opaque = m->is_opaque || is_encrypted(d, i);
-        if (xmpp_is(d, i, "jabber:x:conference", "x"))
-            add(m, xmpp_attr(d, i, "reason"), i, XMPP_TEXT_FIXED);
+        m->has_live_text = m->has_live_text || xmpp_is(d, i, "urn:xmpp:rtt:0", "rtt");
+        add_attributes(d, i, m);
         if (is_carrier(d, i)) {
             bool is_body = xmpp_is(d, i, XMPP_NS_CLIENT, "body");
             m->has_body = m->has_body || (is_body && d->node[i].parent == at);
@@ -111,7 +152,7 @@ void xmpp_message_read(const struct xmpp_dom *d, uint32_t at, struct xmpp_messag
 {
     struct span type = xmpp_attr(d, at, "type");
     out->n_said = 0;
-    out->is_opaque = out->has_body = false;
+    out->is_opaque = out->has_live_text = out->has_body = false;
     out->is_error = span_is(type, "error");
     out->is_groupchat = span_is(type, "groupchat");
     out->is_correction = xmpp_child(d, at, "urn:xmpp:message-correct:0", "replace") != 0;
@@ -128,6 +169,7 @@ bool xmpp_cut_companions(struct xmpp_cuts *c, const struct xmpp_dom *d)
         {"urn:xmpp:reference:0", "reference"},
         {"urn:xmpp:markup:0", "markup"},
         {"urn:xmpp:fallback:0", "fallback"},
+        {"urn:xmpp:rtt:0", "rtt"},
     };
     for (uint32_t i = 1; i < d->node[0].end; i++)
         for (size_t k = 0; k < ARRAY_LEN(companions); k++)

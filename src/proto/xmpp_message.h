@@ -11,7 +11,7 @@ enum { XMPP_TEXTS_MAX = 32 };
 
 enum xmpp_text_kind {
     XMPP_TEXT_ELEMENT, /* the whole content of an element: can be edited */
-    XMPP_TEXT_RICH,    /* the text of an XHTML-IM copy: an edit drops the copy */
+    XMPP_TEXT_RICH,    /* of what is cut out with every edit: an XHTML-IM copy, a reference */
     XMPP_TEXT_FIXED,   /* an attribute: cannot be edited */
 };
 
@@ -25,7 +25,8 @@ struct xmpp_message {
     struct xmpp_said said[XMPP_TEXTS_MAX]; /* in document order */
     size_t n_said;
     bool is_too_much;   /* more texts than that, or a truncated tree: it cannot be inspected in full */
-    bool is_opaque;     /* an encrypted body */
+    bool is_opaque;     /* an encrypted body, or bytes of a file */
+    bool has_live_text; /* XEP-0301: words before they are sent */
     bool is_correction; /* XEP-0308 */
     bool is_error;      /* type='error' */
     bool is_groupchat;
@@ -61,5 +62,6 @@ bool xmpp_cut_attr(struct xmpp_cuts *c, const struct xmpp_dom *d, struct span ra
                    struct span with) MUST_CHECK;
 /* Appends the element with all cuts made; cuts inside a removed element are forgotten. False: cuts overlap. */
 bool xmpp_splice(struct xmpp_cuts *c, struct span raw, struct buf *out) MUST_CHECK;
-/* Cuts out what speaks about the text's exact wording: XHTML-IM copies, references, markup, fallback ranges. */
+/* Cuts out what speaks about the text's exact wording: XHTML-IM copies, references, markup, fallback ranges, live text.
+ */
 bool xmpp_cut_companions(struct xmpp_cuts *c, const struct xmpp_dom *d) MUST_CHECK;

@@ -72,7 +72,7 @@ bool xmpp_token_make(const uint8_t key[XMPP_KEY_BYTES], const struct xmpp_bounce
     if (b->id.n > XMPP_TOKEN_TEXT_MAX || b->to.n > XMPP_TOKEN_TEXT_MAX)
         return false;
     struct buf t = {0};
-    uint8_t kind = (uint8_t)(b->is_iq | b->is_groupchat << 1), mac[MAC_BYTES];
+    uint8_t kind = (uint8_t)b->kind, mac[MAC_BYTES];
     buf_append(&t, &kind, 1);
     for (int i = 0; i < FIELDS; i++) {
         uint8_t len[2] = {(uint8_t)(field[i].n >> 8), (uint8_t)field[i].n};
@@ -111,7 +111,6 @@ bool xmpp_token_read(const uint8_t key[XMPP_KEY_BYTES], struct span id, struct b
         t = span_from(t, n + 2);
     }
     *b = (struct xmpp_bounce){.id = field[0], .to = field[1], .rule = field[2], .reason = field[3]};
-    b->is_iq = kind & 1;
-    b->is_groupchat = kind & 2;
-    return t.n == 0;
+    b->kind = (enum xmpp_stanza)kind;
+    return t.n == 0 && kind <= XMPP_STANZA_PRESENCE;
 }

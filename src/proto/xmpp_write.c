@@ -39,9 +39,15 @@ static void write_reason(struct buf *out, const struct xmpp_bounce *b)
 
 void xmpp_write_bounce(struct buf *out, const struct xmpp_bounce *b)
 {
-    const char *name = b->is_iq ? "iq" : "message";
-    bool is_as_message = b->is_as_message && !b->is_iq;
-    const char *type = !is_as_message ? "error" : b->is_groupchat ? "groupchat" : "chat";
+    static const char *const names[] = {
+        [XMPP_STANZA_MESSAGE] = "message",
+        [XMPP_STANZA_GROUPCHAT] = "message",
+        [XMPP_STANZA_IQ] = "iq",
+        [XMPP_STANZA_PRESENCE] = "presence",
+    };
+    const char *name = names[b->kind];
+    bool is_as_message = b->is_as_message && (b->kind == XMPP_STANZA_MESSAGE || b->kind == XMPP_STANZA_GROUPCHAT);
+    const char *type = !is_as_message ? "error" : b->kind == XMPP_STANZA_GROUPCHAT ? "groupchat" : "chat";
     buf_printf(out, "<%s xmlns='jabber:client' type='%s'", name, type);
     attr(out, "from", b->to);
     attr(out, "to", b->self);

@@ -7,14 +7,15 @@
 /* Text or attribute value: & < > " ' escaped, characters that XML does not allow left out. */
 void xmpp_escape(struct buf *out, struct span text);
 
+enum xmpp_stanza { XMPP_STANZA_MESSAGE, XMPP_STANZA_GROUPCHAT, XMPP_STANZA_IQ, XMPP_STANZA_PRESENCE };
+
 /* What a refused stanza is answered with. */
 struct xmpp_bounce {
     struct span id, to; /* of the refused stanza: the answer comes from `to` */
     struct span self;   /* the agent's full address; may be empty */
     struct span reason, rule;
-    bool is_iq;
-    bool is_groupchat;  /* of the refused message */
-    bool is_as_message; /* a message of the same kind with the reason as its body, instead of an error */
+    enum xmpp_stanza kind; /* of the refused stanza */
+    bool is_as_message;    /* messages: one of the same kind with the reason as its body, instead of an error */
 };
 /* An error of condition policy-violation (RFC 6120 8.3.3.12), or a message with the reason. */
 void xmpp_write_bounce(struct buf *out, const struct xmpp_bounce *b);

@@ -117,6 +117,8 @@ class Raw:
             end = self.text.find(">", at + len(what) - 1) if at >= 0 else -1
             if end >= 0:
                 start = self.text.rfind("<message", 0, at)
+                if self.text.find("</message>", start, at) >= 0:
+                    start = -1  # it was another one
                 if what.startswith("<") or start < 0:
                     got, self.text = self.text[:end + 1], self.text[end + 1:]
                     return got
@@ -125,7 +127,10 @@ class Raw:
                     got, self.text = self.text[start:close + 10], self.text[close + 10:]
                     return got if "xmlns='jabber:client'" in got else \
                         got.replace("<message", "<message xmlns='jabber:client'", 1)
-            data = await asyncio.wait_for(self.reader.read(65536), seconds)
+            try:
+                data = await asyncio.wait_for(self.reader.read(65536), seconds)
+            except asyncio.TimeoutError:
+                raise AssertionError(f"not within {seconds} s: {what}, but: {self.text[-2000:]}") from None
             assert data, f"ended before {what}: {self.text[-2000:]}"
             self.text += data.decode()
 

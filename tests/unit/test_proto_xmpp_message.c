@@ -88,6 +88,30 @@ static void test_texts(void **state)
     check_texts(r, "<encryption xmlns='urn:xmpp:eme:0' namespace='n'/>", "", true);
     check_texts(r, "<body>?OTR:AAMC</body>", "|?OTR:AAMC", true);
     check_texts(r, "<body xmlns='other'>no</body>", "", false);
+    check_texts(r, "<data xmlns='http://jabber.org/protocol/ibb' sid='i'>AAAA</data>", "", true);
+    check_texts(r, "<reference xmlns='urn:xmpp:reference:0' type='data' uri='https://u/x'/>", "/https://u/x", false);
+    check_texts(r, "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:cus@x'/>", "", false);
+    check_texts(r, "<url-data xmlns='http://jabber.org/protocol/url-data' target='https://u/y'/>", "!https://u/y",
+                false);
+    check_texts(r, "<rtt xmlns='urn:xmpp:rtt:0' seq='1'><t>half a wo</t></rtt>", "", false);
+}
+
+/* Values of a form are texts only where people write and read them. */
+static void test_forms(void **state)
+{
+    check_texts(*state,
+                "<x xmlns='jabber:x:data' type='submit'><title>t</title>"
+                "<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+                "<field var='muc#roomconfig_roomname'><value>name</value></field>"
+                "<field var='muc#roomconfig_roomdesc'><value>desc</value></field>"
+                "<field var='muc#roomconfig_roomowners'><value>boss@x</value></field>"
+                "<field var='muc#roomconfig_publicroom'><value>1</value></field>"
+                "<field var='muc#register_roomnick'><value>nick</value></field>"
+                "<field var='jid' type='jid-single'><value>a@b</value></field>"
+                "<field var='flag' type='boolean'><value>1</value></field>"
+                "<field var='choice' label='l'><value>v</value></field>"
+                "<reported/><item><field var='c'><value>cell</value></field></item></x>",
+                "|t|name|desc|nick|v|cell", false);
 }
 
 static void test_too_much(void **state)
@@ -284,7 +308,7 @@ static void test_tokens(void **state)
     assert_true(xmpp_token_make(key, &b, &id));
     assert_true(xmpp_token_read(key, buf_span(&id), &space, &back));
     assert_true(span_eq(b.id, back.id) && span_eq(b.to, back.to) && span_eq(b.reason, back.reason) &&
-                span_eq(b.rule, back.rule) && !back.is_iq);
+                span_eq(b.rule, back.rule) && back.kind == XMPP_STANZA_MESSAGE);
     assert_false(xmpp_token_read(other, buf_span(&id), &space, &back));
     for (size_t i = 4; i < id.len; i++) {
         id.data[i] ^= 1;
@@ -347,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_texts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_much, setup, teardown),
         cmocka_unit_test_setup_teardown(test_edits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_companions, setup, teardown),
