@@ -7,8 +7,7 @@ packages_demo=(tzdata redis-server python3 python3-websockets python3-redis)
 packages_demo_xmpp=(prosody python3-slixmpp openssl)
 packages_test=("${packages_demo[@]}" libcmocka-dev libutf8proc-dev libjansson-dev clang-format python3-pytest
     python3-yaml python3-msgpack python3-jsonschema python3-selenium chromium chromium-driver fonts-noto-cjk nodejs npm
-    prometheus
-    openssl systemd git groff-base procps shellcheck prosody ejabberd python3-slixmpp)
+    prometheus openssl systemd git groff-base procps shellcheck prosody prosody-modules ejabberd python3-slixmpp libstrophe-dev)
 packages_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 
 # install_packages PACKAGE… installs what is missing. Says nothing when all is there.

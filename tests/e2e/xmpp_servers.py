@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway import Process, free_port, wait_for
 
 DOMAIN = "localhost"
+FILES = "files.example.com"  # what stands in the addresses of uploads
 
 
 def is_open(port):
@@ -64,6 +65,9 @@ VirtualHost "{DOMAIN}"
 {host_extra}
 Component "rooms.{DOMAIN}" "muc"
   modules_enabled = {{ "muc_mam" }}
+Component "upload.{DOMAIN}" "http_file_share"
+  http_host = "{FILES}"
+  http_external_url = "http://{FILES}:{self.http}/"
 """)
         env = dict(os.environ, HOME=str(self.folder))
         super().__init__(["prosody", "--config", config, "-F"], self.folder / "prosody.log", env=env,
@@ -93,7 +97,7 @@ certfiles: []
 disable_sasl_mechanisms: []
 listen:
   - {{port: {self.c2s}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, access: c2s, shaper: none}}
-  - {{port: {self.http}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{/ws: ejabberd_http_ws}}}}
+  - {{port: {self.http}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{/ws: ejabberd_http_ws, /upload: mod_http_upload}}}}
 access_rules:
   c2s: {{allow: all}}
   muc_create: {{allow: all}}
@@ -108,6 +112,7 @@ modules:
   mod_vcard: {{}}
   mod_stream_mgmt: {{resend_on_timeout: if_offline, resume_timeout: 60s}}
   mod_mam: {{default: always, assume_mam_usage: true}}
+  mod_http_upload: {{put_url: "http://{FILES}:{self.http}/upload", docroot: "{self.folder / 'upload'}", access: all, host: upload.{DOMAIN}}}
   mod_muc: {{access_create: muc_create, default_room_options: {{mam: true}}}}
 """)
         spool = self.folder / "spool"
