@@ -4,7 +4,7 @@
 
 #include "base/attr.h"
 
-enum { LITERALS_MAX = 48, LITERAL_CHARS_MAX = 16 };
+enum { LITERALS_MAX = 512, LITERAL_CHARS_MAX = 16 };
 
 struct literals {
     uint32_t cp[LITERALS_MAX][LITERAL_CHARS_MAX];

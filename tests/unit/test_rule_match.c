@@ -83,7 +83,7 @@ static void a_scan_can_be_stopped_and_may_be_empty(void **state)
 
 static const char *literals_of(const char *pattern)
 {
-    static char out[2000];
+    static char out[40000];
     static struct literals lit;
     literal_extract(pattern, &lit);
     size_t n = 0;
