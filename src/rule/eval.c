@@ -264,11 +264,8 @@ static bool has_detected(struct sheet *s, uint32_t kinds)
 /* Whether anything that makes the rule hit was seen at all. */
 static bool has_trigger(struct sheet *s, const struct rule *r, uint64_t mask)
 {
-    if ((mask & (uint64_t)1 << BIT_WORDS) || (r->detect && has_detected(s, r->detect)))
+    if (mask & (uint64_t)1 << BIT_WORDS || rule_awake_regexes(r, mask) || (r->detect && has_detected(s, r->detect)))
         return true;
-    for (unsigned i = 0; i < r->n_regex; i++)
-        if (!r->regex[i].has_literal || mask >> (BIT_REGEX + i) & 1)
-            return true;
     for (unsigned i = 0; i < r->n_near; i++) {
         const struct near *near = &r->near[i];
         bool is_there = (mask & near->need) == near->need;
@@ -321,7 +318,8 @@ void eval_rule(struct eval *e, const struct rule *r)
     for (unsigned i = 0; has_near && i < r->n_near; i++)
         if ((mask & r->near[i].need) == r->near[i].need)
             eval_near(e, r, &r->near[i]);
+    uint32_t awake = r->n_regex ? rule_awake_regexes(r, mask) : 0;
     for (unsigned i = 0; i < r->n_regex; i++)
-        if (!r->regex[i].has_literal || mask >> (BIT_REGEX + i) & 1)
+        if (awake >> i & 1)
             find_regex(e, r, &r->regex[i]);
 }

@@ -183,7 +183,7 @@ static bool wants(const struct pass *p, const struct rule *r)
 
 static bool is_awake(const struct rule *r, uint64_t mask)
 {
-    if (mask & ((uint64_t)1 << BIT_WORDS | ~(((uint64_t)1 << BIT_REGEX) - 1)))
+    if (mask & (uint64_t)1 << BIT_WORDS || rule_awake_regexes(r, mask))
         return true;
     for (unsigned i = 0; i < r->n_near; i++)
         if ((mask & r->near[i].need) == r->near[i].need)

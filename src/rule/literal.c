@@ -7,10 +7,11 @@
 #include "base/xalloc.h"
 
 /* A part of a pattern: either the exact set of strings that it can match (`is_exact`), or strings of which one must
- * occur in whatever it matches (`must`, possibly none). Whatever is not understood makes the whole pattern unknown. */
+ * occur in whatever it matches (possibly none), and then a second such set. Whatever is not understood makes the whole
+ * pattern unknown. */
 struct part {
     bool is_exact;
-    struct literals set;
+    struct literals set, also;
 };
 
 enum { CLASS_MAX = 24, DEPTH_MAX = 20 };
@@ -24,13 +25,14 @@ struct reader {
 static void set_none(struct part *a)
 {
     a->is_exact = false;
-    a->set.n = 0;
+    a->set.n = a->also.n = 0;
 }
 
 static void set_empty(struct part *a)
 {
     a->is_exact = true;
     a->set.n = 1;
+    a->also.n = 0;
     a->set.len[0] = 0;
 }
 
@@ -66,11 +68,21 @@ static unsigned share_of_messages(const struct literals *s)
     return s->n ? sum : UINT32_MAX;
 }
 
-/* The better of two sets that must be seen: the one that fewer messages hold. */
-static void keep_better(struct literals *best, const struct literals *other)
+/* The set that fewer messages hold is better. */
+static bool is_better(const struct literals *a, const struct literals *b)
 {
-    if (share_of_messages(other) < share_of_messages(best))
+    return share_of_messages(a) < share_of_messages(b);
+}
+
+/* Keeps the two best of the sets that must be seen. */
+static void keep_best(struct literals *best, struct literals *second, const struct literals *other)
+{
+    if (is_better(other, best)) {
+        *second = *best;
         *best = *other;
+    } else if (is_better(other, second)) {
+        *second = *other;
+    }
 }
 
 /* a = a followed by b, both exact; false when the product is too large. */
@@ -98,7 +110,7 @@ static bool product(struct literals *a, const struct literals *b)
 /* A sequence being read: `exact` grows while all is exact, `best` is what must have been seen so far. */
 struct sequence {
     struct part run;
-    struct literals best;
+    struct literals best, second;
     bool was_cut;
 };
 
@@ -106,8 +118,11 @@ static void sequence_add(struct sequence *s, const struct part *b)
 {
     if (b->is_exact && s->run.is_exact && product(&s->run.set, &b->set))
         return;
-    keep_better(&s->best, &s->run.set);
-    keep_better(&s->best, &b->set);
+    keep_best(&s->best, &s->second, &s->run.set);
+    if (!b->is_exact) { /* an exact part is kept when its run ends */
+        keep_best(&s->best, &s->second, &b->set);
+        keep_best(&s->best, &s->second, &b->also);
+    }
     s->was_cut = true;
     if (b->is_exact)
         s->run = *b;
@@ -132,8 +147,7 @@ static uint32_t next_cp(struct reader *r)
 
 static void set_one(struct part *out, uint32_t cp)
 {
-    out->is_exact = true;
-    out->set.n = 1;
+    set_empty(out);
     out->set.len[0] = 1;
     out->set.cp[0][0] = cp;
 }
@@ -157,8 +171,10 @@ static void read_escape(struct reader *r, struct part *out)
         set_none(out);
     else if ((c == 'p' || c == 'P') && skip_property(r))
         set_none(out);
+    else if (c >= '1' && c <= '9' && (r->p == r->end || *r->p < '0' || *r->p > '9'))
+        set_none(out); /* what a group matched before */
     else if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-        r->is_unknown = true; /* back references, \x, \Q and the like */
+        r->is_unknown = true; /* \x, \Q and the like */
     else
         set_one(out, c);
 }
@@ -302,12 +318,59 @@ static void read_sequence(struct reader *r, struct part *out)
     }
     *out = s->run;
     if (s->was_cut) {
-        keep_better(&s->best, &s->run.set);
+        keep_best(&s->best, &s->second, &s->run.set);
         out->is_exact = false;
         out->set = s->best;
+        out->also = s->second;
     }
     free(item);
     free(s);
+}
+
+/* Cuts the literals to `max` characters and keeps one of equal ones: what is cut off must be seen no more. */
+static void shorten(struct literals *s, unsigned max)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->n; i++) {
+        unsigned len = MIN_OF(s->len[i], max), k = 0;
+        while (k < n && (s->len[k] != len || memcmp(s->cp[k], s->cp[i], len * sizeof(uint32_t)) != 0))
+            k++;
+        if (k < n)
+            continue;
+        memmove(s->cp[n], s->cp[i], sizeof(s->cp[0]));
+        s->len[n++] = (uint8_t)len;
+    }
+    s->n = n;
+}
+
+/* a = a or b, where needed of shorter literals; false when one of them is empty or it is too many. */
+static bool unite(struct literals *a, const struct literals *b)
+{
+    struct literals *other = xcalloc(1, sizeof(*other));
+    *other = *b;
+    for (unsigned max = 4; max > 1 && a->n + other->n > LITERALS_MAX; max--) {
+        shorten(a, max);
+        shorten(other, max);
+    }
+    bool fits = a->n && other->n && a->n + other->n <= LITERALS_MAX;
+    if (fits) {
+        memcpy(a->cp[a->n], other->cp[0], other->n * sizeof(other->cp[0]));
+        memcpy(a->len + a->n, other->len, other->n);
+        a->n += other->n;
+    }
+    free(other);
+    return fits;
+}
+
+/* An alternative without a second set has its first one seen at least. */
+static void unite_also(struct part *a, const struct part *b)
+{
+    if (!a->also.n && !b->also.n)
+        return;
+    if (!a->also.n)
+        a->also = a->set;
+    if (!unite(&a->also, b->also.n ? &b->also : &b->set))
+        a->also.n = 0;
 }
 
 static void read_alternatives(struct reader *r, struct part *out)
@@ -317,27 +380,28 @@ static void read_alternatives(struct reader *r, struct part *out)
     while (!r->is_unknown && r->p < r->end && *r->p == '|') {
         r->p++;
         read_sequence(r, next);
-        bool is_nothing = (!out->is_exact && out->set.n == 0) || (!next->is_exact && next->set.n == 0);
-        if (is_nothing || out->set.n + next->set.n > LITERALS_MAX) {
-            set_none(out);
+        unite_also(out, next);
+        unsigned n = out->set.n + next->set.n;
+        out->is_exact = out->is_exact && next->is_exact && n <= LITERALS_MAX;
+        if (unite(&out->set, &next->set))
             continue;
-        }
-        out->is_exact = out->is_exact && next->is_exact;
-        for (unsigned i = 0; i < next->set.n; i++) {
-            memcpy(out->set.cp[out->set.n], next->set.cp[i], sizeof(out->set.cp[0]));
-            out->set.len[out->set.n++] = next->set.len[i];
-        }
+        out->set = out->also; /* fewer, perhaps */
+        out->also.n = 0;
+        out->is_exact = false;
     }
     free(next);
 }
 
-void literal_extract(const char *pattern, struct literals *out)
+void literal_extract(const char *pattern, struct literals *out, struct literals *also)
 {
     struct reader r = {(const uint8_t *)pattern, (const uint8_t *)pattern + strlen(pattern), false, 0};
     struct part *all = xcalloc(1, sizeof(*all));
     read_alternatives(&r, all);
-    out->n = 0;
-    if (!r.is_unknown && r.p == r.end && shortest(&all->set) > 0)
+    out->n = also->n = 0;
+    if (!r.is_unknown && r.p == r.end && shortest(&all->set) > 0) {
         *out = all->set;
+        if (shortest(&all->also) > 0)
+            *also = all->also;
+    }
     free(all);
 }

@@ -12,5 +12,6 @@ struct literals {
     unsigned n; /* 0: nothing can be proven */
 };
 
-/* One of out's literals stands in every match of the pattern (UTF-8). */
-void literal_extract(const char *pattern, struct literals *out);
+/* One of out's literals stands in every match of the pattern (UTF-8), and one of also's, from another part of it, so
+ * that a common word alone (我, 价) does not call for PCRE2. also->n is 0 when out->n is. */
+void literal_extract(const char *pattern, struct literals *out, struct literals *also);

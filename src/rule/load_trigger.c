@@ -125,7 +125,7 @@ static void take_one_regex(struct load_ctx *c, const struct ynode *at)
         yaml_bad(c->l->errs, p, "regex: %s", err.text);
         return;
     }
-    r->regex[r->n_regex++] = (struct rule_regex){re, load_keep(c->l, pattern), (uint8_t)on, false};
+    r->regex[r->n_regex++] = (struct rule_regex){.re = re, .pattern = load_keep(c->l, pattern), .on = (uint8_t)on};
 }
 
 static void take_regex(struct load_ctx *c)

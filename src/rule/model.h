@@ -19,7 +19,7 @@ enum {
     TERM_CHARS_MAX = 32,
     NEARS_MAX = 8,
     NEAR_GROUPS_MAX = 6,
-    GROUPS_MAX = 40,
+    GROUPS_MAX = 31,
     REGEXES_MAX = 16,
     NOT_NEARS_MAX = 12,
     OCCURRENCES_MAX = 2048, /* in one text */
@@ -73,6 +73,7 @@ struct rule_regex {
     const char *pattern;
     uint8_t on;
     bool has_literal;
+    bool has_also; /* a second set of literals, of which one must be seen too */
 };
 
 enum rewrite_kind { REWRITE_NONE, REWRITE_TEXT, REWRITE_MAP, REWRITE_MASK };
@@ -95,7 +96,8 @@ struct example {
 };
 
 /* Bits of a rule's wake-up mask. */
-enum { BIT_WORDS = 0, BIT_GROUP = 1, BIT_REGEX = BIT_GROUP + GROUPS_MAX };
+enum { BIT_WORDS = 0, BIT_GROUP = 1, BIT_REGEX = BIT_GROUP + GROUPS_MAX, BIT_ALSO = BIT_REGEX + REGEXES_MAX };
+_Static_assert(BIT_ALSO + REGEXES_MAX <= 64, "a mask has 64 bits");
 
 struct rule {
     const char *id, *norm, *title, *notice, *cite;
@@ -113,6 +115,7 @@ struct rule {
     struct near near[NEARS_MAX];
     uint8_t n_near, n_groups;
     struct rule_regex regex[REGEXES_MAX];
+    uint32_t regex_always, regex_alone; /* bits of those without literals, of those that one set of them wakes */
     uint8_t n_regex;
     uint32_t detect;
     struct names domains;
@@ -140,6 +143,14 @@ struct rule {
     size_t n_examples;
     bool is_always; /* looked at for every message: no word can tell that it does not apply */
 };
+
+/* Bits of the regular expressions that can match, after what was seen of their literals. */
+static inline uint32_t rule_awake_regexes(const struct rule *r, uint64_t mask)
+{
+    const uint32_t all = (1u << REGEXES_MAX) - 1;
+    uint32_t first = (uint32_t)(mask >> BIT_REGEX) & all, also = (uint32_t)(mask >> BIT_ALSO) & all;
+    return (first & (also | r->regex_alone)) | r->regex_always;
+}
 
 /* The first use of a term, or n_use. */
 static inline size_t rule_first_use(const struct rule *r, uint32_t term)

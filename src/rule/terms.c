@@ -238,41 +238,65 @@ static bool is_safe_on_raw(uint32_t cp)
     return cp >= 0x4e00 && cp <= 0x9fff;
 }
 
-/* The regex is woken by its literals; false when it has none that folding leaves as they are. */
-static bool wake_by_literals(struct loader *l, struct rule *r, unsigned index)
+/* Literals as folding leaves them; false when one of them does not stay. */
+static bool fold_literals(struct literals *lit, bool is_raw)
 {
-    struct literals *lit = xcalloc(1, sizeof(*lit));
-    literal_extract(r->regex[index].pattern, lit);
     bool is_usable = lit->n > 0;
     for (unsigned i = 0; i < lit->n; i++) {
         unsigned n = 0;
         for (unsigned k = 0; k < lit->len[i]; k++) {
-            is_usable &= r->regex[index].on != ON_RAW || is_safe_on_raw(lit->cp[i][k]);
+            is_usable &= !is_raw || is_safe_on_raw(lit->cp[i][k]);
             if (!fold_is_separator(lit->cp[i][k]))
                 lit->cp[i][n++] = lit->cp[i][k];
         }
         lit->len[i] = (uint8_t)n;
         is_usable &= n > 0;
     }
-    for (unsigned i = 0; is_usable && i < lit->n; i++) {
-        uint32_t number;
-        struct view v = {.cp = lit->cp[i], .n = lit->len[i]};
-        struct folded raw;
-        uint8_t utf8[LITERAL_CHARS_MAX * 4];
-        size_t n = 0;
-        for (unsigned k = 0; k < v.n; k++)
-            n += utf8_encode(v.cp[k], utf8 + n);
-        if (r->regex[index].on == ON_RAW) { /* folded, a text holds the folded literal */
-            fold_text(l->fold, span_of(utf8, n), 1u << VIEW_PLAIN, &raw);
-            v = raw.view[VIEW_PLAIN];
-        }
-        struct term *t = terms_get_plain(l, r->dir, &v, span_of(utf8, n), &number);
-        t->gap = GAP_ANY;
-        t->has_punctuation = t->is_loose = true;
-        term_wake(t, r, (uint8_t)(BIT_REGEX + index));
-    }
-    free(lit);
     return is_usable;
+}
+
+static void wake_by_literal(struct loader *l, struct rule *r, const struct rule_regex *x, const uint32_t *cp,
+                            unsigned len, uint8_t bit)
+{
+    uint32_t number;
+    struct view v = {.cp = cp, .n = len};
+    struct folded raw;
+    uint8_t utf8[LITERAL_CHARS_MAX * 4];
+    size_t n = 0;
+    for (unsigned k = 0; k < len; k++)
+        n += utf8_encode(cp[k], utf8 + n);
+    if (x->on == ON_RAW) { /* folded, a text holds the folded literal */
+        fold_text(l->fold, span_of(utf8, n), 1u << VIEW_PLAIN, &raw);
+        v = raw.view[VIEW_PLAIN];
+    }
+    struct term *t = terms_get_plain(l, r->dir, &v, span_of(utf8, n), &number);
+    t->gap = GAP_ANY;
+    t->has_punctuation = t->is_loose = true;
+    term_wake(t, r, bit);
+}
+
+static bool wake_by(struct loader *l, struct rule *r, const struct rule_regex *x, struct literals *lit, unsigned bit)
+{
+    if (!fold_literals(lit, x->on == ON_RAW))
+        return false;
+    for (unsigned i = 0; i < lit->n; i++)
+        wake_by_literal(l, r, x, lit->cp[i], lit->len[i], (uint8_t)bit);
+    return true;
+}
+
+/* The regex is woken by its literals, when it has some that folding leaves as they are. */
+static void wake_by_literals(struct loader *l, struct rule *r, unsigned index)
+{
+    struct literals *lit = xcalloc(2, sizeof(*lit));
+    struct rule_regex *x = &r->regex[index];
+    literal_extract(x->pattern, &lit[0], &lit[1]);
+    x->has_literal = wake_by(l, r, x, &lit[0], BIT_REGEX + index);
+    x->has_also = x->has_literal && wake_by(l, r, x, &lit[1], BIT_ALSO + index);
+    if (!x->has_literal)
+        r->regex_always |= 1u << index;
+    else if (!x->has_also)
+        r->regex_alone |= 1u << index;
+    free(lit);
 }
 
 /* ---- all of it ---- */
@@ -327,11 +351,9 @@ static void build_matchers(struct side *s)
 /* Whether no word decides that the rule does not apply. */
 static bool needs_always(const struct rule *r)
 {
-    bool is_always = r->detect != 0;
+    bool is_always = r->detect != 0 || r->regex_always;
     for (unsigned i = 0; i < r->n_near; i++)
         is_always |= r->near[i].need == 0;
-    for (unsigned i = 0; i < r->n_regex; i++)
-        is_always |= !r->regex[i].has_literal;
     return is_always;
 }
 
@@ -350,7 +372,7 @@ void words_compile(struct loader *l)
         for (size_t i = 0; i < s->n_rules; i++) {
             struct rule *r = s->rule[i];
             for (unsigned k = 0; k < r->n_regex; k++)
-                r->regex[k].has_literal = wake_by_literals(l, r, k);
+                wake_by_literals(l, r, k);
             index_uses(r);
             r->is_always = needs_always(r);
             if (r->is_always)
