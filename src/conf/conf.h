@@ -76,6 +76,13 @@ struct conf_webhook {
 struct conf_reminder_step {
     int64_t after_ms;
     bool to_supervisor; /* else the agent */
+    bool is_call;       /* of a review: by telephone, when the chat stays without an answer */
+};
+
+struct conf_quiet_shop {
+    char *shop;
+    char **hours;
+    size_t n_hours;
 };
 
 /* One of: a server (addr), a master that Sentinels know, a Cluster. */
@@ -153,8 +160,23 @@ struct conf {
         size_t n_unanswered;
         struct conf_reminder_step *stale_case; /* an open case without news */
         size_t n_stale_case;
-        int64_t commitment_before_ms; /* before a promised time */
-        int64_t lease_ms;             /* how long a node that took a step may work on it */
+        int64_t commitment_before_ms;          /* before a promised time */
+        struct conf_reminder_step *commitment; /* from the promised time on */
+        size_t n_commitment;
+        struct conf_reminder_step *cold_case; /* an open case whose customer hears nothing */
+        size_t n_cold_case;
+        struct conf_reminder_step *review; /* a case about a bad review */
+        size_t n_review;
+        struct conf_reminder_step *follow_up; /* a case that was solved */
+        size_t n_follow_up;
+        struct {
+            char *time_zone;
+            char **hours;
+            size_t n_hours;
+            struct conf_quiet_shop *shop;
+            size_t n_shops;
+        } quiet;
+        int64_t lease_ms; /* how long a node that took a step may work on it */
     } reminders;
 
     struct {

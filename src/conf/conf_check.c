@@ -4,6 +4,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/calendar.h"
+#include "base/zone.h"
 #include "base/buf.h"
 #include "conf/conf_check_webhook.h"
 #include "conf/conf_read.h"
@@ -136,6 +138,47 @@ static void check_steps(const struct check *c, const struct conf_reminder_step *
                      (long long)step[i].after_ms / 1000, (long long)step[i - 1].after_ms / 1000);
 }
 
+/* Chat and call steps of a review are counted from different moments. */
+static void check_review(const struct check *c)
+{
+    const struct ynode *list = conf_read_find(c->root, "reminders.review");
+    int64_t last[2] = {-1, -1};
+    for (size_t i = 0; list && i < c->conf->reminders.n_review; i++) {
+        const struct conf_reminder_step *s = &c->conf->reminders.review[i];
+        if (s->after_ms <= last[s->is_call])
+            yaml_bad(c->errs, place(list->value[i], "after"),
+                     "reminders.review[].after: is %llds, must be later than the %s step before (%llds)",
+                     (long long)s->after_ms / 1000, s->is_call ? "call" : "chat", (long long)last[s->is_call] / 1000);
+        last[s->is_call] = s->after_ms;
+    }
+}
+
+static void check_hours(const struct check *c, const struct ynode *at, const char *key, char *const *hours, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct calendar_span span;
+        struct err e;
+        if (hours[i] && calendar_read_span(hours[i], &span, &e) < 0)
+            yaml_bad(c->errs, at, "%s: %s", key, e.text);
+    }
+}
+
+static void check_quiet(const struct check *c)
+{
+    const struct conf *conf = c->conf;
+    struct zone *zone = NULL;
+    struct err e;
+    if (conf->reminders.quiet.time_zone && zone_new(conf->reminders.quiet.time_zone, &zone, &e) < 0)
+        yaml_bad(c->errs, place(c->root, "reminders.quiet.time_zone"), "reminders.quiet.time_zone: %s", e.text);
+    zone_free(&zone);
+    check_hours(c, place(c->root, "reminders.quiet.hours"), "reminders.quiet.hours", conf->reminders.quiet.hours,
+                conf->reminders.quiet.n_hours);
+    const struct ynode *list = conf_read_find(c->root, "reminders.quiet.shops");
+    for (size_t i = 0; list && i < conf->reminders.quiet.n_shops; i++)
+        check_hours(c, place(list->value[i], "hours"), "reminders.quiet.shops[].hours",
+                    conf->reminders.quiet.shop[i].hours, conf->reminders.quiet.shop[i].n_hours);
+}
+
 static void check_control(const struct check *c)
 {
     const char *path = c->conf->control;
@@ -220,5 +263,10 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     conf_check_redis(&conf->redis, root, errs);
     check_steps(&c, conf->reminders.unanswered, conf->reminders.n_unanswered, "reminders.unanswered");
     check_steps(&c, conf->reminders.stale_case, conf->reminders.n_stale_case, "reminders.stale_case");
+    check_steps(&c, conf->reminders.commitment, conf->reminders.n_commitment, "reminders.commitment");
+    check_steps(&c, conf->reminders.cold_case, conf->reminders.n_cold_case, "reminders.cold_case");
+    check_steps(&c, conf->reminders.follow_up, conf->reminders.n_follow_up, "reminders.follow_up");
+    check_review(&c);
+    check_quiet(&c);
     conf_check_webhooks(conf, root, errs);
 }

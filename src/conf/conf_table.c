@@ -8,14 +8,15 @@
 #define HOUR (60 * MIN)
 #define DAY  (24 * HOUR)
 
-#define AT(member)      .offset = offsetof(struct conf, member)
-#define COUNT(member)   .count_offset = offsetof(struct conf, member)
-#define L_AT(member)    .offset = offsetof(struct conf_listener, member)
-#define U_AT(member)    .offset = offsetof(struct conf_upstream, member)
-#define HOOK_AT(member) .offset = offsetof(struct conf_webhook, member)
-#define STEP_AT(member) .offset = offsetof(struct conf_reminder_step, member)
-#define RELOAD          .is_reloadable = true
-#define REQUIRED        .is_required = true
+#define AT(member)       .offset = offsetof(struct conf, member)
+#define COUNT(member)    .count_offset = offsetof(struct conf, member)
+#define L_AT(member)     .offset = offsetof(struct conf_listener, member)
+#define U_AT(member)     .offset = offsetof(struct conf_upstream, member)
+#define HOOK_AT(member)  .offset = offsetof(struct conf_webhook, member)
+#define QUIET_AT(member) .offset = offsetof(struct conf_quiet_shop, member)
+#define STEP_AT(member)  .offset = offsetof(struct conf_reminder_step, member)
+#define RELOAD           .is_reloadable = true
+#define REQUIRED         .is_required = true
 
 /* clang-format off */
 static const struct conf_key keys[] = {
@@ -206,6 +207,52 @@ static const struct conf_key keys[] = {
      .help = "who is reminded"},
     {"reminders.commitment_before", CONF_DURATION, AT(reminders.commitment_before_ms), .min = 0, .max = DAY, .def = "10m", RELOAD,
      .help = "how long before a promised time the agent is reminded"},
+    {"reminders.commitment", CONF_LIST, AT(reminders.commitment), COUNT(reminders.n_commitment),
+     .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
+     .def = "[{after: 0, to: supervisor}]", RELOAD,
+     .help = "steps from a promised time on"},
+    {"reminders.commitment[].after", CONF_DURATION, STEP_AT(after_ms), .min = 0, .max = 90 * DAY, REQUIRED, RELOAD,
+     .help = "how long the promise has been broken"},
+    {"reminders.commitment[].to", CONF_TARGET, STEP_AT(to_supervisor), .def = "agent", RELOAD,
+     .help = "who is reminded"},
+    {"reminders.cold_case", CONF_LIST, AT(reminders.cold_case), COUNT(reminders.n_cold_case),
+     .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
+     .def = "[{after: 12h, to: agent}, {after: 48h, to: supervisor}]", RELOAD,
+     .help = "steps while things happen in an open case and its customer is not told"},
+    {"reminders.cold_case[].after", CONF_DURATION, STEP_AT(after_ms), .min = 0, .max = 90 * DAY, REQUIRED, RELOAD,
+     .help = "how long the customer has heard nothing"},
+    {"reminders.cold_case[].to", CONF_TARGET, STEP_AT(to_supervisor), .def = "agent", RELOAD,
+     .help = "who is reminded"},
+    {"reminders.review", CONF_LIST, AT(reminders.review), COUNT(reminders.n_review),
+     .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
+     .def = "[{after: 30m, to: agent}, {after: 24h, to: agent, do: call}, {after: 48h, to: supervisor, do: call}]", RELOAD,
+     .help = "steps of a case about a review, instead of stale_case until the customer answers"},
+    {"reminders.review[].after", CONF_DURATION, STEP_AT(after_ms), .min = 0, .max = 90 * DAY, REQUIRED, RELOAD,
+     .help = "chat: since the case was opened; call: how long the agent's message has had no answer"},
+    {"reminders.review[].to", CONF_TARGET, STEP_AT(to_supervisor), .def = "agent", RELOAD,
+     .help = "who is reminded"},
+    {"reminders.review[].do", CONF_CHANNEL, STEP_AT(is_call), .def = "chat", RELOAD,
+     .help = "how the customer is to be reached; calls only behind a message without an answer, at most two in 24 hours"},
+    {"reminders.follow_up", CONF_LIST, AT(reminders.follow_up), COUNT(reminders.n_follow_up),
+     .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
+     .def = "[{after: 3d, to: agent}]", RELOAD,
+     .help = "steps of the visit after a case was solved, unless the customer was asked meanwhile"},
+    {"reminders.follow_up[].after", CONF_DURATION, STEP_AT(after_ms), .min = 0, .max = 90 * DAY, REQUIRED, RELOAD,
+     .help = "how long the case has been solved"},
+    {"reminders.follow_up[].to", CONF_TARGET, STEP_AT(to_supervisor), .def = "agent", RELOAD,
+     .help = "who is reminded"},
+    {"reminders.quiet.hours", CONF_TEXTS, AT(reminders.quiet.hours), COUNT(reminders.quiet.n_hours), .max = 8, .def = "[]", RELOAD,
+     .help = "spans like 22:00-08:00 in which reminders wait; those about cases of severity 4 do not"},
+    {"reminders.quiet.time_zone", CONF_TEXT, AT(reminders.quiet.time_zone), .def = "Asia/Shanghai", RELOAD,
+     .help = "zone of these spans"},
+    {"reminders.quiet.shops", CONF_LIST, AT(reminders.quiet.shop), COUNT(reminders.quiet.n_shops),
+     .item_bytes = sizeof(struct conf_quiet_shop), .max = 1000, .def = "[]", RELOAD,
+     .help = "shops with spans of their own"},
+    {"reminders.quiet.shops[].shop", CONF_TEXT, QUIET_AT(shop), REQUIRED, RELOAD,
+     .help = "the shop, as the directory calls it"},
+    {"reminders.quiet.shops[].hours", CONF_TEXTS, QUIET_AT(hours), .count_offset = offsetof(struct conf_quiet_shop, n_hours),
+     .max = 8, .def = "[]", RELOAD,
+     .help = "its spans; none: it has no quiet hours"},
     {"reminders.lease", CONF_DURATION, AT(reminders.lease_ms), .min = SEC, .max = 5 * MIN, .def = "10s", RELOAD,
      .help = "what a node that stops in the middle of a reminder left is taken over after so long"},
 
@@ -315,6 +362,8 @@ const char *conf_table_allowed(const struct conf_key *k, char *out, size_t cap)
         return "agent, supervisor";
     case CONF_MASKING:
         return "masked, full";
+    case CONF_CHANNEL:
+        return "chat, call";
     case CONF_HOOK:
         return "generic, dingtalk, wecom, feishu";
     case CONF_EXPIRY:
@@ -348,7 +397,7 @@ const char *conf_table_type(const struct conf_key *k)
         [CONF_LISTEN] = "address",      [CONF_CONNECT] = "address",     [CONF_CONNECTS] = "list of addresses",
         [CONF_TEXTS] = "list of texts", [CONF_PATHS] = "list of paths", [CONF_CIDRS] = "list of networks",
         [CONF_LIST] = "list of maps",   [CONF_MASKING] = "word",        [CONF_HOOK] = "word",
-        [CONF_EXPIRY] = "word",
+        [CONF_CHANNEL] = "word",        [CONF_EXPIRY] = "word",
     };
     return names[k->type];
 }

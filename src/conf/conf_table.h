@@ -17,6 +17,7 @@ enum conf_type {
     CONF_AGENT,     /* bool: pass or refuse */
     CONF_TARGET,    /* bool: agent or supervisor */
     CONF_MASKING,   /* bool: masked or full */
+    CONF_CHANNEL,   /* bool: chat or call */
     CONF_HOOK,      /* enum webhook_kind */
     CONF_EXPIRY,    /* bool: refuse or send */
     CONF_LISTEN,    /* struct conf_addr to listen on; "none" and "systemd" only where the key's help says so */

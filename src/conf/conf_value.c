@@ -11,6 +11,7 @@ static const char *const presets[] = {"strict", "standard", "lenient", NULL};
 static const char *const policies[] = {"pass", "block", NULL};
 static const char *const agent_words[] = {"pass", "refuse", NULL};
 static const char *const targets[] = {"agent", "supervisor", NULL};
+static const char *const channels[] = {"chat", "call", NULL};
 static const char *const hook_kinds[] = {
 #define X(id, name) name,
     WEBHOOK_KINDS(X)
@@ -140,6 +141,7 @@ static int read_word(struct conf_reader *r, const struct conf_key *k, const stru
                                : k->type == CONF_POLICY  ? policies
                                : k->type == CONF_AGENT   ? agent_words
                                : k->type == CONF_MASKING ? maskings
+                               : k->type == CONF_CHANNEL ? channels
                                : k->type == CONF_HOOK    ? hook_kinds
                                : k->type == CONF_EXPIRY  ? expiries
                                                          : targets;
@@ -186,6 +188,7 @@ int conf_value_read(struct conf_reader *r, const struct conf_key *k, const struc
     case CONF_AGENT:
     case CONF_TARGET:
     case CONF_MASKING:
+    case CONF_CHANNEL:
     case CONF_HOOK:
     case CONF_EXPIRY:
         return read_word(r, k, at, field);
@@ -256,6 +259,7 @@ void conf_value_print(struct buf *out, const struct conf_key *k, const void *bas
     case CONF_AGENT:
     case CONF_TARGET:
     case CONF_MASKING:
+    case CONF_CHANNEL:
     case CONF_EXPIRY:
         buf_append_str(out, *(const bool *)field ? "true" : "false");
         return;

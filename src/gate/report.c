@@ -268,6 +268,7 @@ static void metrics_tracking(struct gate *g, struct buf *out)
             (double)t.held.count[HELD_TOLD]);
     counter(out, "reminders_raised_total", "Reminder steps that this node recorded", (double)t.reminders_raised);
     counter(out, "reminders_delivered_total", "Reminders shown in an agent's chat", (double)t.reminders_delivered);
+    counter(out, "reminders_held_total", "Times that quiet hours held a reminder back", (double)t.reminders_held);
 }
 
 static void webhook_family(const struct webhook *w, struct buf *out, const char *name, const char *type,

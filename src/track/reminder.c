@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "track/reminder_quiet.h"
 #include "track/schema.h"
 #include "track/script.h"
 
@@ -14,7 +16,9 @@ enum {
     DUE_MOST = 16,     /* steps of one shard at a time */
     STEPS_TEXT = 1024, /* steps as the scripts take them */
     NUMBER_LEN = 24,
-    CONF_ARGS = 3,
+    CONF_ARGS = 7,     /* as conf_of of remind.lua takes them */
+    HOLD_MS = 600000,  /* quiet hours are looked at again, they may have been changed */
+    SEVERITY_LOUD = 4, /* not held back by quiet hours */
 };
 
 /* What remind_due answers for one step; the numbers are positions in a row. */
@@ -29,7 +33,9 @@ enum {
     ROW_CONV,
     ROW_CUSTOMER,
     ROW_SINCE,
-    ROW_REF
+    ROW_REF,
+    ROW_N, /* of cases: their severity */
+    ROW_SHOP
 };
 
 struct shard {
@@ -42,12 +48,14 @@ struct shard {
 struct reminder {
     struct reminder_options o;
     char *node_id;
-    char unanswered[STEPS_TEXT], stale_case[STEPS_TEXT], before[NUMBER_LEN];
+    char unanswered[STEPS_TEXT], stale_case[STEPS_TEXT], before[NUMBER_LEN], commitment[STEPS_TEXT];
+    char cold_case[STEPS_TEXT], review[STEPS_TEXT], follow_up[STEPS_TEXT];
     char lease[NUMBER_LEN];
-    struct redis_script *due, *claim, *raise, *done;
+    struct redis_script *due, *claim, *raise, *done, *hold;
+    struct quiet *quiet;
     struct timer *timer;
     struct shard *shard;
-    uint64_t raised, delivered;
+    uint64_t raised, delivered, held;
     struct log_limit limit;
 };
 
@@ -80,6 +88,10 @@ static void run(struct reminder *r, const struct redis_script *s, const struct s
     args[n++] = span_str(r->unanswered);
     args[n++] = span_str(r->stale_case);
     args[n++] = span_str(r->before);
+    args[n++] = span_str(r->commitment);
+    args[n++] = span_str(r->cold_case);
+    args[n++] = span_str(r->review);
+    args[n++] = span_str(r->follow_up);
     redis_eval(r->o.redis, fn, ctx, s, SCHEMA_KEY_COUNT, keys.span, n, args);
 }
 
@@ -165,6 +177,33 @@ static void send_claim(struct job *j)
     run_job(j, r->claim, on_claim, r->node_id, r->lease);
 }
 
+static void on_hold(void *ctx, const struct redis_reply *reply)
+{
+    struct shard *sh = ctx;
+    if (redis_is_error(reply) && !redis_has_code(reply, "LINK"))
+        complain(sh->owner, "remind_hold", reply);
+}
+
+/* True: its shop wants quiet now; it is looked at again when that ends. */
+static bool is_held(struct shard *sh, const struct redis_reply *row, int64_t now_ms)
+{
+    struct reminder *r = sh->owner;
+    char until[NUMBER_LEN];
+    int64_t severity = 0;
+    bool is_case =
+        span_is(redis_item(row, ROW_KIND)->text, "stale_case") || span_is(redis_item(row, ROW_KIND)->text, "cold_case");
+    int64_t end = quiet_until_ms(r->quiet, redis_item(row, ROW_SHOP)->text, now_ms);
+    if (!end || (is_case && redis_get_int(redis_item(row, ROW_N), &severity) && severity >= SEVERITY_LOUD))
+        return false;
+    snprintf(until, sizeof(until), "%" PRId64, MIN_OF(end, now_ms + HOLD_MS));
+    struct schema_keys keys;
+    schema_apply_keys(sh->number, &keys);
+    struct span args[] = {redis_item(row, ROW_ITEM)->text, span_str(until)};
+    redis_eval(r->o.redis, on_hold, sh, r->hold, SCHEMA_KEY_COUNT, keys.span, ARRAY_LEN(args), args);
+    r->held++;
+    return true;
+}
+
 /* The node that holds the agent's session goes first; without one anybody records the step after a while. */
 static void consider(struct shard *sh, const struct redis_reply *row, int64_t now_ms)
 {
@@ -174,6 +213,8 @@ static void consider(struct shard *sh, const struct redis_reply *row, int64_t no
     bool is_chat = is_for_agent && agent.n && r->o.has_agent(r->o.ctx, agent);
     int64_t due_ms;
     if (!redis_get_int(redis_item(row, ROW_DUE), &due_ms) || (is_for_agent && !is_chat && now_ms - due_ms < GRACE_MS))
+        return;
+    if (is_held(sh, row, now_ms))
         return;
     struct job *j = xcalloc(1, sizeof(*j));
     j->shard = sh;
@@ -220,14 +261,20 @@ static void write_steps(char out[STEPS_TEXT], const struct conf_reminder_step *s
     size_t at = 0;
     out[0] = 0;
     for (size_t i = 0; i < n && at + 40 < STEPS_TEXT; i++)
-        at += (size_t)snprintf(out + at, STEPS_TEXT - at, "%s%" PRId64 ":%s", i ? "," : "", step[i].after_ms,
-                               step[i].to_supervisor ? "supervisor" : "agent");
+        at += (size_t)snprintf(out + at, STEPS_TEXT - at, "%s%" PRId64 ":%s%s", i ? "," : "", step[i].after_ms,
+                               step[i].to_supervisor ? "supervisor" : "agent", step[i].is_call ? ":call" : "");
 }
 
 void reminder_reconfigure(struct reminder *r, const struct conf *conf)
 {
     write_steps(r->unanswered, conf->reminders.unanswered, conf->reminders.n_unanswered);
     write_steps(r->stale_case, conf->reminders.stale_case, conf->reminders.n_stale_case);
+    write_steps(r->commitment, conf->reminders.commitment, conf->reminders.n_commitment);
+    write_steps(r->cold_case, conf->reminders.cold_case, conf->reminders.n_cold_case);
+    write_steps(r->review, conf->reminders.review, conf->reminders.n_review);
+    write_steps(r->follow_up, conf->reminders.follow_up, conf->reminders.n_follow_up);
+    quiet_free(&r->quiet);
+    r->quiet = quiet_new(conf, clock_wall_ms());
     snprintf(r->before, sizeof(r->before), "%" PRId64, conf->reminders.commitment_before_ms);
     snprintf(r->lease, sizeof(r->lease), "%" PRId64, conf->reminders.lease_ms);
 }
@@ -243,6 +290,7 @@ struct reminder *reminder_start(const struct reminder_options *o)
     r->claim = redis_script_add(o->redis, script_text("remind_claim"));
     r->raise = redis_script_add(o->redis, script_text("remind_raise"));
     r->done = redis_script_add(o->redis, script_text("remind_done"));
+    r->hold = redis_script_add(o->redis, script_text("remind_hold"));
     r->shard = xcalloc(o->n_shards, sizeof(*r->shard));
     for (unsigned i = 0; i < o->n_shards; i++)
         r->shard[i] = (struct shard){.owner = r, .number = i};
@@ -251,10 +299,11 @@ struct reminder *reminder_start(const struct reminder_options *o)
     return r;
 }
 
-void reminder_get_counts(const struct reminder *r, uint64_t *raised, uint64_t *delivered)
+void reminder_get_counts(const struct reminder *r, uint64_t *raised, uint64_t *delivered, uint64_t *held)
 {
     *raised = r->raised;
     *delivered = r->delivered;
+    *held = r->held;
 }
 
 void reminder_stop(struct reminder **rp)
@@ -263,6 +312,7 @@ void reminder_stop(struct reminder **rp)
     if (!r)
         return;
     timer_free(&r->timer);
+    quiet_free(&r->quiet);
     free(r->shard);
     free(r->node_id);
     free(r);

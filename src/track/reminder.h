@@ -21,8 +21,8 @@ struct reminder_options {
 /* Call before the first loop turn (it registers its scripts with the link). */
 struct reminder *reminder_start(const struct reminder_options *o);
 void reminder_reconfigure(struct reminder *r, const struct conf *conf);
-/* Steps that this node recorded, and those that it handed to an agent's client. */
-void reminder_get_counts(const struct reminder *r, uint64_t *raised, uint64_t *delivered);
+/* Steps that this node recorded, those that it handed to an agent's client, and how often quiet hours held one. */
+void reminder_get_counts(const struct reminder *r, uint64_t *raised, uint64_t *delivered, uint64_t *held);
 /* Stops and frees. NULL is fine. */
 void reminder_stop(struct reminder **r);
 
@@ -31,7 +31,7 @@ enum { REMINDER_TEXT_MAX = 400, REMINDER_DURATION_MAX = 64, REMINDER_NAME_MAX = 
 void reminder_duration(int64_t ms, char out[REMINDER_DURATION_MAX]);
 /* " id", or nothing when the id is no text that can be shown. */
 void reminder_name(struct span id, char out[REMINDER_NAME_MAX]);
-/* What an agent is told. `kind`: unanswered, stale_case, commitment; `ref`: case id, or due time in decimal. Customers
- * whose id is no valid UTF-8 are not named. */
+/* What an agent is told. `kind`: unanswered, stale_case, cold_case, review_chat, review_call, follow_up, commitment;
+ * `ref`: case id, or due time in decimal. Customers whose id is no valid UTF-8 are not named. */
 void reminder_text(struct span kind, struct span customer, struct span ref, int64_t since_ms, int64_t now_ms,
                    char out[REMINDER_TEXT_MAX]);

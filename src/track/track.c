@@ -245,7 +245,7 @@ void track_get_state(const struct track *t, struct track_state *out)
         .redis_clock_offset_ms = p.clock_offset_ms,
     };
     held_get_state(t->held, &out->held);
-    reminder_get_counts(t->reminder, &out->reminders_raised, &out->reminders_delivered);
+    reminder_get_counts(t->reminder, &out->reminders_raised, &out->reminders_delivered, &out->reminders_held);
     const char *why = !out->is_connected ? redis_last_error(t->redis) : !p.is_ready || p.paused ? p.trouble : "";
     snprintf(out->last_error, sizeof(out->last_error), "%s", why);
 }

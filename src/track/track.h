@@ -49,7 +49,7 @@ struct track_state {
     uint64_t events_pumped, events_dup, events_lost, gaps, reconnects, scripts;
     uint64_t unsent_bytes, ring_bytes, oldest_unsent_ms;
     int64_t redis_clock_offset_ms;
-    uint64_t reminders_raised, reminders_delivered;
+    uint64_t reminders_raised, reminders_delivered, reminders_held;
     struct held_state held;
 };
 void track_get_state(const struct track *t, struct track_state *out);

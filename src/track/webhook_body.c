@@ -58,22 +58,21 @@ static void append_case(const struct webhook_event *ev, struct buf *out)
 
 static void append_reminder(const struct webhook_event *ev, int64_t now_ms, struct buf *out)
 {
-    char text[REMINDER_TEXT_MAX], name[REMINDER_NAME_MAX], time[REMINDER_DURATION_MAX], id[REMINDER_NAME_MAX];
+    static const char prefix[] = "提醒：";
+    char text[REMINDER_TEXT_MAX], name[REMINDER_NAME_MAX], time[REMINDER_DURATION_MAX];
     struct span kind = webhook_field(ev, "kind");
-    if (span_is(webhook_field(ev, "to"), "agent")) {
-        reminder_text(kind, webhook_field(ev, "cust"), webhook_field(ev, "ref"), number(ev, "since"), now_ms, text);
-        buf_append_str(out, text);
-        return;
-    }
+    bool is_for_agent = span_is(webhook_field(ev, "to"), "agent");
     reminder_name(webhook_field(ev, "cust"), name);
     reminder_duration(now_ms - number(ev, "since"), time);
-    reminder_name(webhook_field(ev, "ref"), id);
-    if (span_is(kind, "unanswered"))
+    reminder_text(kind, webhook_field(ev, "cust"), webhook_field(ev, "ref"), number(ev, "since"), now_ms, text);
+    if (is_for_agent)
+        buf_append_str(out, text);
+    else if (span_is(kind, "unanswered"))
         buf_printf(out, "客户%s 已等待 %s，仍未得到回复", name, time);
     else if (span_is(kind, "commitment"))
         buf_printf(out, "答应客户%s 的时间已到，尚未兑现", name);
     else
-        buf_printf(out, "客户%s 的投诉%s 已有 %s没有进展", name, id, time);
+        buf_append_str(out, text + sizeof(prefix) - 1);
 }
 
 void webhook_text(const struct webhook_event *ev, int64_t now_ms, struct buf *out)
@@ -93,22 +92,12 @@ static void write_generic(const struct webhook_event *ev, struct buf *out)
     static const struct {
         const char *field, *key;
         bool is_number;
-    } known[] = {{"kind", "kind", false},
-                 {"step", "step", true},
-                 {"to", "to", false},
-                 {"case", "case", false},
-                 {"from", "from", false},
-                 {"state", "state", false},
-                 {"kinds", "kinds", false},
-                 {"who", "who", false},
-                 {"why", "why", false},
-                 {"agent", "agent", false},
-                 {"team", "team", false},
-                 {"shop", "shop", false},
-                 {"conv", "conversation", false},
-                 {"cust", "customer", false},
-                 {"since", "since_ms", true},
-                 {"ref", "ref", false}};
+    } known[] = {{"kind", "kind", false},         {"step", "step", true},      {"to", "to", false},
+                 {"case", "case", false},         {"from", "from", false},     {"state", "state", false},
+                 {"kinds", "kinds", false},       {"who", "who", false},       {"why", "why", false},
+                 {"agent", "agent", false},       {"team", "team", false},     {"shop", "shop", false},
+                 {"conv", "conversation", false}, {"cust", "customer", false}, {"since", "since_ms", true},
+                 {"ref", "ref", false},           {"item", "reminder", false}};
     struct json_out j = {.buf = out};
     json_obj(&j);
     json_key(&j, "id"), json_span(&j, ev->id);

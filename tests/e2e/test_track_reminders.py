@@ -8,6 +8,10 @@ import redis
 from track_redis import Server, Shard
 
 STEPS = ("30000:agent,120000:supervisor", "3600000:agent", "600000")
+HOUR = 3600000
+# unanswered, stale_case, before and after a promised time, cold_case, review, follow_up
+PLANS = ("30000:agent", f"{100 * HOUR}:agent", "600000", f"0:agent,{HOUR}:supervisor", f"{12 * HOUR}:agent,{48 * HOUR}:supervisor",
+         f"1800000:agent,{24 * HOUR}:agent:call,{30 * HOUR}:supervisor:call", f"{72 * HOUR}:agent")
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +22,9 @@ def server(tmp_path_factory):
 
 
 class Desk:
-    def __init__(self, db):
+    def __init__(self, db, steps=STEPS):
         db.flushall()
+        self.steps = steps
         self.shard, self.seq = Shard(db), 0
         self.now = self.shard.now()
 
@@ -35,10 +40,10 @@ class Desk:
         self.event(k="out", at=self.now - ago, dlv=True, human=True, **e)
 
     def due(self):
-        return [Due(*r) for r in self.shard.run("remind_due", 16, *STEPS)[1:]]
+        return [Due(*r) for r in self.shard.run("remind_due", 16, *self.steps)[1:]]
 
     def run(self, script, d, *args):
-        return [v.decode() for v in self.shard.run(script, d.item, d.step, d.anchor, *args, *STEPS)]
+        return [v.decode() for v in self.shard.run(script, d.item, d.step, d.anchor, *args, *self.steps)]
 
     def claim(self, d, node="n1", lease=10000):
         return self.run("remind_claim", d, node, lease)
@@ -49,12 +54,26 @@ class Desk:
         assert self.run("remind_raise", d, fence, "chat") == ["SEND"]
         assert self.run("remind_done", d, fence, outcome) == ["OK"]
 
+    def look(self):
+        """What is due, whenever each item was to be looked at."""
+        db, key = self.shard.db, self.shard.key("remind_at")
+        for member in db.zrange(key, 0, -1):
+            db.zadd(key, {member: 1})
+        return self.due()
+
+    def act(self, *args):
+        answer = [v.decode() for v in self.shard.run("case_act", *args)]
+        assert answer[0] == "OK", answer
+
+    def move(self, case, to):
+        assert self.shard.run("case_move", "move", case, to, "sue", "why")[0] == b"OK"
+
     def recorded(self):
         return [(e["what"], e["kind"], e["step"]) for e in self.shard.stream(k="reminder")]
 
 
 class Due:
-    def __init__(self, item, kind, step, anchor, due, to, agent, conv, cust, since, ref, n):
+    def __init__(self, item, kind, step, anchor, due, to, agent, conv, cust, since, ref, n, shop):
         self.item, self.kind, self.step, self.anchor = item, kind.decode(), step, anchor
         self.due, self.to, self.agent, self.since, self.ref = int(due), to.decode(), agent.decode(), int(since), ref.decode()
 
@@ -214,3 +233,141 @@ def test_due_answers_are_bounded(desk):
     for i in range(50):
         desk.asks(60000 + i, conv=f"c{i}")
     assert len(desk.due()) == 16
+
+
+def review(server, ago, **e):
+    desk = Desk(server.db, PLANS)
+    desk.asks(ago, ckind="bad_review", sev=2, words="一星", **e)
+    return desk
+
+
+def test_a_review_is_followed_up_by_chat_first(server):
+    desk = review(server, 20 * 60000)
+    assert [d for d in desk.look() if d.kind != "unanswered"] == []
+    desk = review(server, 3 * HOUR)
+    (d,) = (d for d in desk.look() if d.kind != "unanswered")
+    assert (d.kind, d.step, d.to, d.since) == ("review_chat", 0, "agent", desk.now - 3 * HOUR)
+    desk.whole(d)
+    assert [d for d in desk.look() if d.kind != "unanswered"] == []
+
+
+def test_a_review_is_called_about_only_without_an_answer(server):
+    desk = review(server, 40 * HOUR)
+    desk.answers(25 * HOUR)
+    (d,) = desk.look()
+    assert (d.kind, d.step, d.to, d.since) == ("review_call", 0, "agent", desk.now - 25 * HOUR)
+    desk.asks(1000)
+    assert desk.claim(d) == ["GONE"], "the customer answered before anybody was told to call"
+    desk.answers(500)
+    assert desk.look() == [], "and was answered: from here on it is a case as others"
+
+
+def test_a_review_s_customer_reached_by_telephone_is_not_called_again(server):
+    desk = review(server, 40 * HOUR)
+    desk.answers(35 * HOUR)
+    (d,) = desk.look()
+    assert d.kind == "review_call"
+    desk.act("call", d.ref, "ann", "", "answered")
+    assert desk.look() == []
+
+
+def test_no_more_than_two_calls_a_day(server):
+    desk = review(server, 80 * HOUR)
+    desk.answers(32 * HOUR)
+    (d,) = desk.look()
+    assert (d.kind, d.step) == ("review_call", 0)
+    desk.whole(d)
+    (d,) = desk.look()
+    assert (d.step, d.to) == (1, "supervisor")
+    for _ in range(2):
+        desk.act("call", d.ref, "ann", "", "no_answer")
+    assert desk.look() == [] and desk.claim(d) == ["GONE"], "a third call may not be asked for today"
+    import msgpack
+    key = desk.shard.key("case")
+    case = msgpack.unpackb(desk.shard.db.hget(key, d.ref))
+    case["calls"] = [at - 25 * HOUR for at in case["calls"]]
+    desk.shard.db.hset(key, d.ref, msgpack.packb(case))
+    (d,) = desk.look()
+    assert (d.kind, d.step) == ("review_call", 1), "the day after"
+
+
+def test_a_case_goes_cold_while_things_happen_and_the_customer_hears_nothing(server):
+    desk = Desk(server.db, PLANS)
+    desk.asks(50 * HOUR, ckind="refund", sev=3, words="w")
+    desk.answers(30 * HOUR)
+    assert desk.look() == [], "nothing happened since"
+    case = desk.shard.read("cases", "open", 9)[0][0]
+    desk.move(case, "waiting")
+    (d,) = desk.look()
+    assert (d.kind, d.step, d.to, d.since, d.ref) == ("cold_case", 0, "agent", desk.now - 30 * HOUR, case)
+    desk.whole(d)
+    assert desk.look() == [], "48 hours are not over"
+    desk.act("news", case, "sue", "told by mail", "")
+    assert desk.look() == []
+
+
+def test_a_solved_case_is_visited(server):
+    desk = Desk(server.db, PLANS)
+    desk.asks(100 * HOUR, ckind="refund", sev=3, words="w")
+    desk.answers(90 * HOUR)
+    desk.asks(80 * HOUR, conf=True)
+    desk.answers(79 * HOUR)  # "you are welcome" is no visit
+    (d,) = desk.look()
+    assert (d.kind, d.step, d.to, d.since) == ("follow_up", 0, "agent", desk.now - 80 * HOUR)
+    desk.whole(d)
+    assert desk.look() == []
+    desk.asks(1000, ckind="refund", sev=3, words="again")
+    assert desk.claim(d) == ["GONE"] and all(d.kind != "follow_up" for d in desk.look())
+
+
+def test_a_visit_that_was_made_is_not_asked_for(server):
+    desk = Desk(server.db, PLANS)
+    desk.asks(100 * HOUR, ckind="refund", sev=3, words="w")
+    desk.asks(80 * HOUR, conf=True)
+    desk.answers(20 * HOUR)
+    assert desk.look() == []
+
+
+def test_a_broken_promise_goes_from_the_agent_to_the_supervisor(server):
+    desk = Desk(server.db, PLANS)
+    desk.answers(5 * HOUR, due=desk.now - 2 * HOUR)
+    for step, to in enumerate(("agent", "agent", "supervisor")):
+        (d,) = desk.look()
+        assert (d.kind, d.step, d.to) == ("commitment", step, to)
+        desk.whole(d)
+    assert desk.look() == []
+
+
+def snooze(desk, name, till, **_):
+    return [v.decode() for v in desk.shard.run("remind_snooze", name, till, "sue", "in a meeting")]
+
+
+def test_snoozed(server):
+    desk = Desk(server.db, PLANS)
+    desk.asks(60000)
+    (d,) = desk.look()
+    name = "0-" + __import__("hashlib").sha1(d.item).hexdigest()[:10]
+    assert snooze(desk, "0-0000000000", "+1000") == ["NONE"]
+    assert snooze(desk, name, "yesterday")[0] == snooze(desk, name, "5")[0] == snooze(desk, name, f"+{31 * 24 * HOUR}")[0] == "BAD"
+    assert snooze(desk, name, "+600000")[:2] == ["OK", name]
+    assert desk.look() == [] and desk.claim(d) == ["GONE"]
+    (e,) = desk.shard.stream(k="reminder")
+    assert (e["what"], e["item"], e["who"], e["why"]) == ("snoozed", name, "sue", "in a meeting")
+    assert snooze(desk, name, "0")[0] == "OK"
+    (d,) = desk.look()
+    desk.whole(d)
+    assert desk.shard.stream(k="reminder", what="raised")[0]["item"] == name, "its name is found where it is shown"
+    snooze(desk, name, "+600000")
+    desk.answers(30000)
+    desk.asks(20000)
+    assert desk.look() == [], "a snooze is of the conversation's waiting, not of one message"
+
+
+def test_held_items_do_not_come_again_before_their_time(server):
+    desk = Desk(server.db, PLANS)
+    desk.asks(60000)
+    (d,) = desk.due()
+    assert desk.shard.run("remind_hold", d.item, desk.now + 300000) == [b"OK"]
+    assert desk.due() == []
+    assert desk.shard.db.zscore(desk.shard.key("remind_at"), d.item) == desk.now + 300000
+    assert desk.shard.run("remind_hold", "w\nnobody", desk.now) == [b"GONE"]

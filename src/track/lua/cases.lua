@@ -227,9 +227,11 @@ local function cust_write(customer, rec, result, now)
             call('ZADD', K.case_open, int(c.opened), c.id)
             call('ZREM', K.case_done, c.id)
             call('ZADD', K.remind_at, 'LT', int(c.upd), 'c\n' .. c.id)
+            call('ZADD', K.remind_at, 'LT', int(c.upd), 'n\n' .. c.id)
         else
             call('ZREM', K.case_open, c.id)
             call('ZADD', K.case_done, int(c.done), c.id)
+            call('ZADD', K.remind_at, 'LT', int(c.done), 'v\n' .. c.id)
         end
     end
     for _, id in ipairs(result.gone) do
