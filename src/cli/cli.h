@@ -16,7 +16,10 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
       "open complaints; show open ack wait solve close reopen assign call news note order severity snooze")            \
     X(held, "[list [--all] | show ID | approve ID | refuse ID --reason TEXT] [--by NAME] [--config FILE] [--json]",    \
       "messages that wait for approval, and the decision")                                                             \
-    X(reminders, "[--most N] [--config FILE] [--json]", "reminders that went out, newest first")                       \
+    X(commitments, "[list [--most N] | keep ID | cancel ID | extend ID --for TIME] [--reason TEXT] [--by NAME]",       \
+      "times that agents promised, soonest first, and what is decided about them")                                     \
+    X(reminders, "[--most N | snooze ID --for TIME | wake ID] [--reason TEXT] [--by NAME] [--config FILE] [--json]",   \
+      "reminders that went out, newest first; snooze puts one off")                                                    \
     X(redis, "check | reshard --to N [--config FILE] [--format json|text]",                                            \
       "is Redis fit and whole; move a stopped deployment to another number of shards")                                 \
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \

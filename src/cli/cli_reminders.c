@@ -2,7 +2,9 @@
 #include <inttypes.h>
 
 #include "cli/cli.h"
-#include "cli/cli_tracked.h"
+#include "cli/cli_hand.h"
+
+static const struct hand_verb verbs[] = {{"snooze", "--for", false}, {"wake", NULL, false}, {NULL, NULL, false}};
 
 static struct span field(const struct redis_reply *row, const char *name)
 {
@@ -68,7 +70,7 @@ static bool has_newer(const struct tracked_rows *l, size_t at)
 
 static void print_table(const struct tracked_rows *l, size_t most)
 {
-    static const char *const head[] = {"time", "what", "kind", "step", "to", "agent", "conversation", "after"};
+    static const char *const head[] = {"id", "time", "what", "kind", "step", "to", "agent", "conversation", "after"};
     struct table *t = table_new(ARRAY_LEN(head));
     for (size_t i = 0; i < ARRAY_LEN(head); i++)
         table_add(t, span_str(head[i]));
@@ -78,16 +80,46 @@ static void print_table(const struct tracked_rows *l, size_t most)
         if (has_newer(l, i))
             continue;
         n++;
+        bool is_step = !span_is(field(row, "what"), "snoozed");
+        table_add(t, field(row, "item"));
         table_add(t, span_str(tracked_time(number(row, "at"), text)));
         table_add(t, field(row, "what"));
         table_add(t, field(row, "kind"));
-        table_addf(t, "%" PRId64, number(row, "step") + 1);
+        table_addf(t, is_step ? "%" PRId64 : "-", number(row, "step") + 1);
         table_add(t, sent_to(l, i));
         table_add(t, field(row, "agent"));
         table_add(t, field(row, "conv"));
-        table_add(t, span_str(tracked_duration(number(row, "at") - number(row, "since"), text)));
+        int64_t since = number(row, is_step ? "since" : "at");
+        table_add(t, span_str(tracked_duration(number(row, "at") - since, text)));
     }
     table_print(&t);
+}
+
+static int snooze(int argc, char **argv)
+{
+    struct hand_args a;
+    char until[TRACKED_TIME_MAX];
+    if (hand_read_args(argc, argv, verbs, &a) < 0)
+        return cli_usage("reminders");
+    struct tracked *t = tracked_open(&a.common);
+    if (!t)
+        return CLI_FAILED;
+    int shard = hand_shard(t, &a), rc = CLI_PROBLEMS;
+    const struct redis_reply *r = shard < 0 ? NULL
+                                            : tracked_run(t, (unsigned)shard, "remind_snooze", a.name,
+                                                          a.until[0] ? a.until : "0", a.by, a.reason, NULL);
+    if (r && span_is(tracked_text(r, 0), "OK")) {
+        int64_t ms = tracked_int(r, 2);
+        if (a.common.want_json)
+            printf("{\"id\":\"%s\",\"until_ms\":%" PRId64 "}\n", a.name, ms);
+        else
+            printf("reminder %s waits%s%s\n", a.name, ms ? " until " : " no longer", ms ? tracked_time(ms, until) : "");
+        rc = CLI_OK;
+    } else if (shard >= 0) {
+        rc = r ? hand_refused(&a, r) : CLI_FAILED;
+    }
+    tracked_close(&t);
+    return rc;
 }
 
 int cli_reminders(int argc, char **argv)
@@ -95,6 +127,8 @@ int cli_reminders(int argc, char **argv)
     struct tracked_args args;
     struct tracked_rows l = {0};
     char most[24];
+    if (argc > 1 && hand_is_verb(verbs, argv[1]))
+        return snooze(argc, argv);
     if (tracked_read_args(argc, argv, "--most", &args) != 0)
         return cli_usage("reminders");
     struct tracked *t = tracked_open(&args);

@@ -157,3 +157,39 @@ def test_a_complaint_through_the_daemon_opens_a_case(folder):
                 g.stop()
             redis.stop()
     run(go())
+
+
+def test_quiet_hours_hold_and_release(folder):
+    """The shop is quiet around the clock, then no more: what is still wanted comes then."""
+    async def go():
+        async with Backend() as b:
+            redis = Redis(folder / "redis")
+            g = gateway(folder, b.port, redis, "one", AGENT_ONLY)
+            text = g.config.read_text()
+            quiet = """  quiet:
+    hours: ["00:00-24:00"]
+    time_zone: Asia/Shanghai
+"""
+            g.config.write_text(text.replace("  lease: 10s\n", "  lease: 10s\n" + quiet))
+            g.cli("reload", "--config", g.config)
+            async with Agent(g.url, "amy") as amy:
+                await b.say("amy", "c1", "在吗", "in-1")
+                await b.say("amy", "c2", "在吗", "in-2")
+                await until("both held", lambda: g.metrics()["chatgate_reminders_held_total"] >= 2)
+                assert reminders(redis) == []
+                await amy.send("c2", "您好", "out-1")     # answered in the quiet hours
+                await amy.until("ack")
+                g.config.write_text(text)
+                g.cli("reload", "--config", g.config)
+                await asyncio.sleep(1)                    # two looks of the clock: it waits for its time
+                assert reminders(redis) == []
+                r = redis.client()
+                for i in range(SHARDS):                   # which now comes
+                    for member in r.zrange(f"cg:{{{i}}}:remind_at", 0, -1):
+                        r.zadd(f"cg:{{{i}}}:remind_at", {member: 1})
+                assert (await amy.until("notice"))["conversationId"] == "c1"
+                await until("recorded", lambda: reminders(redis, what="delivered"))
+            assert {e["conv"] for e in reminders(redis)} == {"c1"}, "the other one is not wanted any more"
+            g.stop()
+            redis.stop()
+    run(go())

@@ -1,4 +1,4 @@
--- needs: lib hook rounds cases stats held
+-- needs: lib hook rounds cases stats promise held
 -- Applies records of one ring to one shard, each exactly once (docs/redis.md).
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, n, then n times: sequence
 -- number, packed event. Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
@@ -80,7 +80,10 @@ local function book(e, id, o, by)
         stat_who(o[3], o[4], o[5], o[6], kind, add_round, o[3] - o[2], by)
         moved_rounds[#moved_rounds + 1] = {by, o[3], pack({id, e.c.cu, o[2], o[3], o[4], o[5], o[6], o[7], o[8]})}
     else
-        stat_who(o[4], o[5], o[6], o[7], 'v', add_count, 'promise_' .. o[1], by)
+        local outcome = promise_outcome(id, o)
+        if outcome then
+            stat_who(o[4], o[5], o[6], o[7], 'v', add_count, 'promise_' .. outcome, by)
+        end
     end
 end
 
@@ -282,7 +285,7 @@ local function write_conv(id, e)
     end
     for key in pairs(e.due) do
         if not due[key] then
-            call('ZREM', K.due, id .. '\n' .. key)
+            promise_forget(id, key)
         end
     end
     call('ZADD', K.conv_at, int(expires), id)
@@ -304,7 +307,7 @@ local function forget_conv(id)
     local c = load_packed(K.conv, id)
     if c then
         for key in pairs(open_keys(c)) do
-            call('ZREM', K.due, id .. '\n' .. key)
+            promise_forget(id, key)
         end
         if c.t.since > 0 then
             count('forgotten', 1)

@@ -118,14 +118,16 @@ function read.case(id)
     end
 end
 
--- 'commitments', most: {conversation, customer, agent, team, shop, made, due, rule}, soonest first
+-- 'commitments', most: {conversation, customer, agent, team, shop, made, due, rule, name}, soonest first
 function read.commitments(most)
-    for _, member in ipairs(call('ZRANGE', K.due, 0, tonumber(most) - 1)) do
-        local id, key = string.match(member, '^(.-)\n(.*)$')
+    local all = call('ZRANGE', K.due, 0, tonumber(most) - 1, 'WITHSCORES')
+    for i = 1, #all, 2 do
+        local id, key = string.match(all[i], '^(.-)\n(.*)$')
         local c = load_packed(K.conv, id)
         for _, p in ipairs(c and c.t.p or {}) do
             if p[3] == key then
-                add(id, c.cu, p[4], p[5], p[6], p[1], p[2], p[7])
+                add(id, c.cu, p[4], p[5], p[6], p[1], tonumber(all[i + 1]), p[7],
+                    SHARD .. '-' .. string.sub(redis.sha1hex('p\n' .. all[i]), 1, 10))
             end
         end
     end
