@@ -140,7 +140,8 @@ def test_what_a_user_may_not(folder):
 def whole_state(topology, shards):
     """What must be the same for every number of shards: everything but which shard it lies in, and the numbers of cases."""
     import msgpack
-    state = {"figures": {}, "info": {}, "waiting": {}, "conv": {}, "cases": [], "rounds": [], "cust": {}, "remind": {}}
+    state = {"figures": {}, "info": {}, "waiting": {}, "conv": {}, "cases": [], "rounds": [], "cust": {}, "remind": {},
+             "hooks": []}
 
     def read(db, s):
         def key(name):
@@ -162,7 +163,7 @@ def whole_state(topology, shards):
                 if field != b"#":
                     merge(state["figures"].setdefault((slot, field), {}), unpack(v))
         for name, v in db.hgetall(key("info")).items():
-            if name not in (b"case_seq", b"schema", b"fence", b"held_seq"):
+            if name not in (b"case_seq", b"schema", b"fence", b"held_seq", b"hooks_until"):
                 state["info"][name] = state["info"].get(name, 0) + int(v)
         state["waiting"].update(db.zrange(key("waiting"), 0, -1, withscores=True))
         state["conv"].update(db.hgetall(key("conv")))
@@ -172,9 +173,12 @@ def whole_state(topology, shards):
             del c["id"]
             state["cases"].append(msgpack.packb(sorted(c.items())))
         state["cust"].update({k: len(unpack(v)["l"]) for k, v in db.hgetall(key("cust")).items()})
-        state["remind"].update({k: v for k, v in db.zrange(key("remind_at"), 0, -1, withscores=True) if k[:1] != b"c"})
+        state["remind"].update({k: v for k, v in db.zrange(key("remind_at"), 0, -1, withscores=True) if k[:1] not in b"cnv"})
+        state["hooks"] += sorted(db.zrange(key("hook_at"), 0, -1, withscores=True) +
+                                 db.zrange(key("hook_urgent"), 0, -1, withscores=True))
     topology.read(read, shards)
     state["rounds"].sort()
+    state["hooks"].sort()
     state["cases"].sort()
     return state
 
@@ -195,7 +199,11 @@ def test_reshard(folder, topology):
     """16 to 5 to 12 shards: the same state, and the gateway goes on with it. Killed in the middle it can be run again."""
     async def go():
         async with Backend() as b:
-            g = Gateway(folder / "g", b.port, redis=topology, redis_extra="  shards: 16\n  keep: 200ms")
+            g = Gateway(folder / "g", b.port, redis=topology, redis_extra="  shards: 16\n  keep: 200ms", extra="""
+webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{name: nobody, url: "http://localhost:9/"}]}
+""")
+            topology.read(lambda db, s: wait_for("webhooks are known", lambda: db.hexists(topology.key(s, "info"), "hooks_until")),
+                          16)
             await some_work(b, g)
             refused = g.cli("redis", "reshard", "--to", 5, "--config", g.config, check=False)
             assert refused.returncode == 2 and "test-node" in refused.stderr, refused.stderr
@@ -203,6 +211,7 @@ def test_reshard(folder, topology):
             forget_beats(topology)
             before = whole_state(topology, 16)
             assert len(before["waiting"]) == 30 and len(before["cases"]) == 6 and len(before["conv"]) == 60
+            assert len(before["hooks"]) == 6, "nobody took what webhooks were to tell"
             for wait in (0.1, 0.3):      # killed while it copies
                 import subprocess
                 p = subprocess.Popen([str(g.cli_program), "redis", "reshard", "--to", "5", "--config", str(g.config)],

@@ -303,7 +303,8 @@ static void restart_keys_are_named(void **state)
     conf_free(&other);
 }
 
-/* Takes "#key: value" lines in (comments are "# text"), so that keys without a default are looked at too. */
+/* Takes "#key: value" lines in (comments are "# text", deeper lines "#  key: value"), so that keys without a default
+ * are looked at too. */
 static char *uncommented(const char *path)
 {
     FILE *f = fopen(path, "re");
@@ -312,7 +313,7 @@ static char *uncommented(const char *path)
     char line[500];
     while (fgets(line, sizeof(line), f)) {
         size_t indent = strspn(line, " ");
-        if (line[indent] == '#' && line[indent + 1] != ' ' && line[indent + 1] != '\n')
+        if (line[indent] == '#' && line[indent + 1] != '\n' && (line[indent + 1] != ' ' || line[indent + 2] == ' '))
             memmove(line + indent, line + indent + 1, strlen(line + indent + 1) + 1);
         buf_append_str(&out, line);
     }

@@ -80,7 +80,8 @@ function ask.conv()
             tell('never_forgotten', 'is not in conv_at', id)
         end
         for _, p in ipairs(c.t.p or {}) do
-            if not call('ZSCORE', K.due, id .. '\n' .. p[3]) then
+            local hand = load_packed(K.remind, 'P\n' .. id .. '\n' .. p[3])
+            if not call('ZSCORE', K.due, id .. '\n' .. p[3]) and not (hand and hand.x) then
                 tell('due', 'an open commitment is not in due', id)
             end
         end
@@ -181,7 +182,8 @@ end
 
 function ask.remind()
     slice('HSCAN', K.remind, function(item, value)
-        if unpacked(K.remind, item, value) and not call('ZSCORE', K.remind_at, item) then
+        local by_hand = string.sub(item, 1, 2) == 'P\n' -- what a person decided about a commitment
+        if unpacked(K.remind, item, value) and not by_hand and not call('ZSCORE', K.remind_at, item) then
             tell('remind', 'has steps, but is not in remind_at', item)
         end
     end)

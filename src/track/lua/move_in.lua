@@ -30,7 +30,7 @@ end
 local function remind(list, rename)
     for _, r in ipairs(list) do
         local item = rename and rename(r[1]) or r[1]
-        call('ZADD', K.remind_at, r[2], item)
+        place(K.remind_at, item, r[2])
         if r[3] ~= '' then
             call('HSET', K.remind, item, r[3])
         end
@@ -82,8 +82,8 @@ function take.case(p)
     call('HSET', K.case, id, pack(c))
     place(K.case_open, id, p.open)
     place(K.case_done, id, p.done)
-    remind(p.rem, function()
-        return 'c\n' .. id
+    remind(p.rem, function(item)
+        return string.sub(item, 1, 2) .. id
     end)
 end
 
@@ -93,6 +93,13 @@ function take.held(p)
     call('HSET', K.held, id, pack(h))
     place(K.held_done, id, p.done)
     place(K.held_tell, id, p.tell)
+end
+
+function take.hook(p)
+    call('HSET', K.hook, p.id, p.v)
+    for target, at in pairs(p.at) do
+        call('ZADD', p.u == 1 and K.hook_urgent or K.hook_at, at, target .. '\n' .. p.id)
+    end
 end
 
 -- The same agent may stand in several shards: the latest times count.
@@ -110,7 +117,7 @@ function take.rounds(p)
     call('ZADD', K.rounds, p.at, p.v)
 end
 
-local HIGHEST, OWN = {schema = true, fence = true}, {case_seq = true, held_seq = true}
+local HIGHEST, OWN = {schema = true, fence = true, hooks_until = true}, {case_seq = true, held_seq = true}
 function take.info(p)
     if HIGHEST[p.id] then
         highest(p.id, tonumber(p.v))

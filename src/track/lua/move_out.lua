@@ -8,7 +8,7 @@ local rows = {'0'}
 local STAY = {applied = true, rings = true, stream = true}
 local MOVED = {info = true, conv = true, conv_at = true, waiting = true, due = true, cust = true, cust_at = true,
     case = true, case_open = true, case_done = true, remind = true, remind_at = true, agents = true, rounds = true,
-    held = true, held_at = true, held_done = true, held_tell = true}
+    held = true, held_at = true, held_done = true, held_tell = true, hook = true, hook_at = true, hook_urgent = true}
 
 local function give(customer, piece)
     rows[#rows + 1] = {customer, pack(piece)}
@@ -23,9 +23,9 @@ local function slice(command, key, fn)
 end
 
 local function reminder(list, item)
-    local at = call('ZSCORE', K.remind_at, item)
-    if at then
-        list[#list + 1] = {item, at, call('HGET', K.remind, item) or ''}
+    local at, state = call('ZSCORE', K.remind_at, item), call('HGET', K.remind, item)
+    if at or state then
+        list[#list + 1] = {item, at or '', state or ''}
     end
 end
 
@@ -55,6 +55,7 @@ function ask.conv()
                 due[#due + 1] = {id .. '\n' .. p[3], at}
             end
             reminder(rem, 'p\n' .. id .. '\n' .. p[3])
+            reminder(rem, 'P\n' .. id .. '\n' .. p[3])
         end
         reminder(rem, 'w\n' .. id)
         give(c.cu, {k = 'conv', id = id, v = value, at = call('ZSCORE', K.conv_at, id) or '',
@@ -71,7 +72,9 @@ end
 function ask.case()
     slice('HSCAN', K.case, function(id, value)
         local rem = {}
-        reminder(rem, 'c\n' .. id)
+        for _, kind in ipairs({'c\n', 'n\n', 'v\n'}) do
+            reminder(rem, kind .. id)
+        end
         give(unpack_mp(value).cu, {k = 'case', id = id, v = value, open = call('ZSCORE', K.case_open, id) or '',
             done = call('ZSCORE', K.case_done, id) or '', rem = rem})
     end)
@@ -83,6 +86,20 @@ function ask.held()
             give(unpack_mp(value).cu, {k = 'held', id = id, v = value, done = call('ZSCORE', K.held_done, id) or '',
                 tell = call('ZSCORE', K.held_tell, id) or ''})
         end
+    end)
+end
+
+function ask.hook()
+    slice('HSCAN', K.hook, function(id, value)
+        local e, at, customer = unpack_mp(value), {}, ''
+        local queue = e.u == 1 and K.hook_urgent or K.hook_at
+        for target in pairs(e.d or {[''] = true}) do
+            at[target] = call('ZSCORE', queue, target .. '\n' .. id) or nil
+        end
+        for i = 1, #e.f, 2 do
+            customer = e.f[i] == 'cust' and e.f[i + 1] or customer
+        end
+        give(customer, {k = 'hook', id = id, v = value, u = e.u, at = at})
     end)
 end
 
