@@ -29,7 +29,7 @@ struct conv {
     unsigned head, n; /* ring of texts */
     struct {
         int64_t at_ms;
-        uint16_t len;
+        uint16_t len, cap;
         uint8_t *text;
     } item[WINDOW_MAX];
     struct {
@@ -247,7 +247,10 @@ void node_window_add(struct node *n, struct span agent, struct span conv, int64_
     c->n = MIN_OF(c->n + 1, (unsigned)WINDOW_MAX);
     c->item[i].at_ms = now_ms;
     c->item[i].len = (uint16_t)t.n;
-    c->item[i].text = xrealloc(c->item[i].text, MAX_OF(t.n, 1u));
+    if (!c->item[i].text || t.n > c->item[i].cap) { /* in the steady state nothing is allocated */
+        c->item[i].cap = (uint16_t)MIN_OF((t.n + 64) & ~(size_t)63, (size_t)WINDOW_TEXT_MAX);
+        c->item[i].text = xrealloc(c->item[i].text, c->item[i].cap);
+    }
     if (t.n)
         memcpy(c->item[i].text, t.p, t.n);
     pthread_mutex_unlock(&s->lock);

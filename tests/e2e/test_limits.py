@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import resource
 import socket
 import struct
 import subprocess
 
-from gateway import BUILD, Agent, Backend, Gateway, wait_for
+from gateway import BUILD, Agent, Backend, Gateway, Process, free_port, wait_for
 from raw import RawBackend, answer, connect, descriptors, frame, rest, rss_kib, run, switch, text, upgraded
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -60,6 +61,27 @@ def test_descriptors_run_out_and_nobody_is_dropped(folder):
             assert "backend_failed" not in g.text()
             g.stop()
     run(go())
+
+
+def test_a_flood_on_one_connection_leaves_the_quiet_ones_alone(folder):
+    """One worker; one agent always has 1,000 messages under way, twenty others write now and then: what is looked for is
+    that nobody starves, not how fast it is."""
+    bench, port = BUILD / "bench" / "chatgate-bench", free_port()
+    echo = Process([bench, "echo", "--listen", f"127.0.0.1:{port}"], folder / "echo.log")
+    g = Gateway(folder, port, workers=1, limits="  messages_per_s: 0\n  bytes_per_s: 0")
+    flood = Process([bench, "load", "--target", f"g={g.url}", "--conns", 1, "--closed", 1000, "--secs", 60, "--rounds", 1],
+                    folder / "flood.log")
+    wait_for("the flood is there", lambda: g.metrics()["chatgate_messages_passed_total"] > 2000)
+    quiet = [bench, "load", "--target", f"g={g.url}", "--conns", "20", "--rate", "100", "--secs", "3", "--rounds", "1",
+             "--first-agent", "100", "--json", folder / "quiet.json"]
+    subprocess.run(quiet, check=True, capture_output=True)
+    before = g.metrics()["chatgate_messages_passed_total"]
+    wait_for("it is still there", lambda: g.metrics()["chatgate_messages_passed_total"] > before + 200)
+    told = json.loads((folder / "quiet.json").read_text())["targets"][0]["rounds"][0]
+    assert told["answered"] == 300 and told["lost"] == 0
+    assert told["p99_us"] < 2e6, told
+    for process in (flood, g, echo):
+        process.stop()
 
 
 def test_the_limit_of_connections_is_counted(folder):
