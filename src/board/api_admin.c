@@ -8,31 +8,11 @@
 
 static void put_nodes(struct json_out *j, const struct model *m)
 {
-    struct map nodes = {0};
-    struct span key;
-    void *value;
-    for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
-        const struct agent *a = value;
-        if (!agent_is_online(a) || !*a->node)
-            continue;
-        size_t *n = map_get(&nodes, span_str(a->node));
-        if (!n)
-            map_put(&nodes, span_str(a->node), n = xcalloc(1, sizeof(*n)));
-        ++*n;
-    }
     json_key(j, "nodes");
     json_arr(j);
-    for (size_t pos = 0; map_next(&nodes, &pos, &key, &value);) {
-        json_obj(j);
-        json_key(j, "node");
-        json_span(j, key);
-        json_key(j, "agents_online");
-        json_int(j, (int64_t) * (size_t *)value);
-        json_obj_end(j);
-        free(value);
-    }
+    for (size_t i = 0; i < m->nodes.n; i++)
+        node_put(j, &m->nodes, &m->nodes.list[i], true);
     json_arr_end(j);
-    map_fini(&nodes);
 }
 
 static void put_totals(struct json_out *j, const struct gather *g)

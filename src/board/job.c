@@ -19,6 +19,7 @@ struct job *job_new(const struct request *r)
 
 void job_free(struct job *j)
 {
+    redis_reply_free(j->extra);
     free(j->from);
     free(j);
 }

@@ -16,6 +16,7 @@ struct job {
     int64_t severity;
     char what[STATE_MAX], value[VALUE_MAX + 1]; /* another act on something, and its value */
     bool is_forced;
+    struct redis_reply *extra; /* an earlier answer, owned */
     unsigned shard;
 };
 

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "board/put.h"
 #include "board/view.h"
 #include "board/web.h"
 
@@ -60,6 +61,18 @@ static void put_state(struct json_out *j, const struct board *b)
         json_null(j);
     json_key(j, "cut");
     json_bool(j, m->is_cut);
+    json_key(j, "modes");
+    json_arr(j);
+    for (size_t i = 0; i < m->nodes.n; i++) {
+        const struct node_seen *s = &m->nodes.list[i];
+        if (node_is_lost(&m->nodes, s) || span_is(node_text(s, "mode"), "enforce") || !node_text(s, "mode").n)
+            continue;
+        json_obj(j);
+        put_str(j, "node", s->id);
+        put_span(j, "mode", node_text(s, "mode"));
+        json_obj_end(j);
+    }
+    json_arr_end(j);
 }
 
 /* The object of a tick; today's figures when they are not those of *today_hash. */

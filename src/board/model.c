@@ -50,14 +50,20 @@ struct span row_text(const struct redis_reply *row, size_t at)
 
 /* --- the day --- */
 
-static int64_t midnight_ms(int64_t now_ms)
+static int64_t midnight_ms(int64_t now_ms, int days_ago)
 {
     time_t t = now_ms / 1000;
     struct tm tm;
     localtime_r(&t, &tm);
+    tm.tm_mday -= days_ago;
     tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
     tm.tm_isdst = -1;
     return (int64_t)mktime(&tm) * 1000;
+}
+
+int64_t model_day_start(const struct model *m, unsigned days_ago)
+{
+    return midnight_ms(m->redis_now_ms, (int)days_ago);
 }
 
 int model_hour(const struct model *m, int64_t at_ms)
@@ -285,7 +291,7 @@ static void tick(struct model *m)
     }
     if (!m->redis_now_ms || !m->is_fresh)
         m->redis_now_ms = MAX_OF(m->redis_now_ms, clock_wall_ms()); /* until Redis says */
-    int64_t start = midnight_ms(m->redis_now_ms);
+    int64_t start = midnight_ms(m->redis_now_ms, 0);
     if (start != m->day_start_ms)
         start_day(m, start);
     run_tick(m);
@@ -341,6 +347,7 @@ struct model *model_new(struct loop *l, struct redis *r, const struct settings *
     m->move = redis_script_add(r, script_text("case_move"));
     m->act = redis_script_add(r, script_text("case_act"));
     m->held_read = redis_script_add(r, script_text("held_read"));
+    m->feedback = redis_script_add(r, script_text("feedback"));
     m->held_decide = redis_script_add(r, script_text("held_decide"));
     nodes_init(&m->nodes, r);
     m->timer = timer_new(l, on_timer, m);

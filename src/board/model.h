@@ -7,6 +7,11 @@
 #include "board/settings.h"
 #include "track/redis.h"
 
+/* What people think of verdicts: violation's id to "verdict\tat\twho\trole\trules\twhy", and "RULE|verdict" to a
+ * number. */
+#define FEEDBACK_GIVEN_KEY "cg:{feedback}:given"
+#define FEEDBACK_RULES_KEY "cg:{feedback}:rules"
+
 enum { DAY_HOURS_MAX = 25, AGENTS_MAX = 5000, WAITING_MOST = 500, LIMITS = 5 };
 
 /* X(id, name): what a message became, or a promise; the names are those of the schema. */
@@ -74,7 +79,7 @@ struct model {
     struct loop *loop;
     struct redis *redis;
     const struct settings *set;
-    struct redis_script *read, *extra, *move, *act, *held_read, *held_decide;
+    struct redis_script *read, *extra, *move, *act, *held_read, *held_decide, *feedback;
     struct timer *timer;
     loop_fn publish; /* after every tick whose answers are all here */
     void *ctx;
@@ -111,6 +116,8 @@ void model_keep(struct model *m);
 void model_poke(struct model *m);
 /* The number of today's hour at that time, or -1. */
 int model_hour(const struct model *m, int64_t at_ms);
+/* Midnight so many days ago. */
+int64_t model_day_start(const struct model *m, unsigned days_ago);
 unsigned model_hours_today(const struct model *m);
 
 /* One question at every shard, for requests. The same question within a second gets the same answers, so that many
@@ -129,6 +136,8 @@ bool model_ask(struct model *m, gather_fn fn, void *ctx, enum model_script scrip
 void model_ask_forget(struct model *m);
 /* After redis_free: forgets all answers. */
 void model_ask_end(struct model *m);
+/* Adds "name:count,…" by the names of COUNTS. */
+void model_read_counts(struct span text, int64_t out[COUNT_KINDS]);
 /* Item `at` of a row as a number; 0 when it is none. */
 int64_t row_int(const struct redis_reply *row, size_t at);
 struct span row_text(const struct redis_reply *row, size_t at);

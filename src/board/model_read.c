@@ -221,7 +221,7 @@ static void add_buckets(struct agent *a, struct span text, int sign)
     }
 }
 
-static void read_counts(struct span text, int sign, int64_t out[COUNT_KINDS])
+static void add_counts(struct span text, int sign, int64_t out[COUNT_KINDS])
 {
     struct span name;
     int64_t n;
@@ -229,6 +229,11 @@ static void read_counts(struct span text, int sign, int64_t out[COUNT_KINDS])
         for (unsigned i = 0; i < COUNT_KINDS; i++)
             if (span_is(name, count_name((enum count)i)))
                 out[i] += sign * n;
+}
+
+void model_read_counts(struct span text, int64_t out[COUNT_KINDS])
+{
+    add_counts(text, 1, out);
 }
 
 /* Rows: {agent, 7 numbers of first replies, 7 of next replies, buckets, counts} */
@@ -242,7 +247,7 @@ static void add_hour(struct model *m, unsigned hour, const struct redis_reply *r
         struct figures f = {0};
         read_replies(row, 1, sign, &f.first);
         read_replies(row, 8, sign, &f.next);
-        read_counts(row_text(row, 16), sign, f.count);
+        add_counts(row_text(row, 16), sign, f.count);
         add_buckets(a, row_text(row, 15), sign);
         figures_add(&a->hour[hour], &f);
         figures_add(&a->day, &f);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "board/put.h"
 #include "track/beat.h"
 #include "track/script.h"
 
@@ -58,13 +59,17 @@ uint32_t node_member(const struct node_seen *s, const char *path)
     }
 }
 
+static struct span text_of(const struct json_doc *doc, uint32_t at)
+{
+    if (!at || doc->node[at].kind != JSON_STRING)
+        return span_str("");
+    struct span quoted = json_raw_span(doc, at);
+    return span_of(quoted.p + 1, quoted.n - 2);
+}
+
 struct span node_text(const struct node_seen *s, const char *path)
 {
-    uint32_t at = node_member(s, path);
-    if (!at || s->doc.node[at].kind != JSON_STRING)
-        return span_str("");
-    struct span quoted = json_raw_span(&s->doc, at);
-    return span_of(quoted.p + 1, quoted.n - 2);
+    return text_of(&s->doc, node_member(s, path));
 }
 
 int64_t node_int(const struct node_seen *s, const char *path)
@@ -86,7 +91,53 @@ bool node_bool(const struct node_seen *s, const char *path)
     return at && s->doc.node[at].kind == JSON_TRUE;
 }
 
+static void put_member(struct json_out *j, const struct node_seen *s, const char *key)
+{
+    uint32_t at = node_member(s, key);
+    json_key(j, key);
+    if (at)
+        json_raw(j, json_raw_span(&s->doc, at));
+    else
+        json_null(j);
+}
+
+void node_put(struct json_out *j, const struct nodes *n, const struct node_seen *s, bool is_long)
+{
+    static const char *const members[] = {"version",  "started_ms", "mode", "mode_until_ms",
+                                          "draining", "rules",      "packs"};
+    static const char *const more[] = {"ready", "why", "sessions", "agents", "journal"};
+    json_obj(j);
+    put_str(j, "node", s->id);
+    put_int(j, "seen_ms", s->at_ms);
+    put_bool(j, "lost", node_is_lost(n, s));
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        put_member(j, s, members[i]);
+    for (size_t i = 0; is_long && i < ARRAY_LEN(more); i++)
+        put_member(j, s, more[i]);
+    json_obj_end(j);
+}
+
 /* --- lists of rules --- */
+
+struct span rule_list_member(const struct rule_list *l, uint32_t at, const char *key)
+{
+    return l->doc.node[at].kind == JSON_OBJECT ? text_of(&l->doc, json_member(&l->doc, at, span_str(key)))
+                                               : span_str("");
+}
+
+uint32_t rule_list_find(const struct rule_list *l, struct span id)
+{
+    for (uint32_t k = 0, at = 1; k < l->doc.node[0].n; k++, at = l->doc.node[at].next)
+        if (span_eq(rule_list_member(l, at, "id"), id))
+            return at;
+    return 0;
+}
+
+struct span rule_list_text(const struct rule_list *l, struct span id, const char *key)
+{
+    uint32_t at = rule_list_find(l, id);
+    return at ? rule_list_member(l, at, key) : span_str("");
+}
 
 const struct rule_list *nodes_rules(const struct nodes *n, struct span version)
 {

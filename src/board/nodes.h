@@ -44,5 +44,13 @@ uint32_t node_member(const struct node_seen *s, const char *path);
 struct span node_text(const struct node_seen *s, const char *path);
 int64_t node_int(const struct node_seen *s, const char *path);
 bool node_bool(const struct node_seen *s, const char *path);
+/* The node's members as an object: what it runs; with is_long what a Health page shows as well. */
+void node_put(struct json_out *j, const struct nodes *n, const struct node_seen *s, bool is_long);
+/* A rule's object in a list by its id, or 0. */
+uint32_t rule_list_find(const struct rule_list *l, struct span id);
+/* A text member of such an object, not unescaped; empty when it is missing. */
+struct span rule_list_member(const struct rule_list *l, uint32_t at, const char *key);
+/* The same by the rule's id. */
+struct span rule_list_text(const struct rule_list *l, struct span id, const char *key);
 /* The rules of that version, or NULL: not read yet. */
 const struct rule_list *nodes_rules(const struct nodes *n, struct span version);

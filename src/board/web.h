@@ -54,6 +54,9 @@ void web_stop(struct board *b);
     X(EVHTTP_REQ_GET, "/api/v1/held", SCOPE_HELD, api_held)                                                            \
     X(EVHTTP_REQ_POST, "/api/v1/held/{id}/decide", SCOPE_HELD_DECIDE, api_held_decide)                                 \
     X(EVHTTP_REQ_GET, "/api/v1/violations", SCOPE_VIOLATIONS, api_violations)                                          \
+    X(EVHTTP_REQ_POST, "/api/v1/violations/{id}/text", SCOPE_UNMASK, api_violation_text)                               \
+    X(EVHTTP_REQ_POST, "/api/v1/violations/{id}/feedback", SCOPE_FEEDBACK, api_violation_feedback)                     \
+    X(EVHTTP_REQ_GET, "/api/v1/rules", SCOPE_RULES, api_rules)                                                         \
     X(EVHTTP_REQ_GET, "/api/v1/reminders", SCOPE_REMINDERS, api_reminders)                                             \
     X(EVHTTP_REQ_GET, "/api/v1/health", SCOPE_HEALTH, api_health)                                                      \
     X(EVHTTP_REQ_GET, "/api/v1/audit", SCOPE_AUDIT, api_audit)

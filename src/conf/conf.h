@@ -144,6 +144,10 @@ struct conf {
     } ring;
 
     struct {
+        bool is_kept, is_full; /* texts around hits, for the dashboard: at all; as they were sent, too */
+    } violations;
+
+    struct {
         bool is_on;
         char *dir;
         bool is_full; /* texts as they were sent; else masked */

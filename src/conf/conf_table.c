@@ -167,6 +167,11 @@ static const struct conf_key keys[] = {
     {"ring.size", CONF_SIZE, AT(ring.size_bytes), .min = MIB, .max = 64 * GIB, .def = "64M",
      .help = "journal of one worker; how long Redis may be away depends on it"},
 
+    {"violations.keep_text", CONF_BOOL, AT(violations.is_kept), .def = "true", RELOAD,
+     .help = "keep in Redis what stood around a rule's hit, at most 400 bytes, for the dashboard's Violations page"},
+    {"violations.text", CONF_MASKING, AT(violations.is_full), .def = "masked", RELOAD,
+     .help = "masked: numbers, account names and ids are unreadable; full: as it was sent as well, shown by role and audited"},
+
     {"capture.enabled", CONF_BOOL, AT(capture.is_on), .def = "false", RELOAD,
      .help = "keep messages with their verdicts in files, for `chatgate replay`"},
     {"capture.dir", CONF_PATH, AT(capture.dir), .def = "/var/lib/chatgate/capture", RELOAD,

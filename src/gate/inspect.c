@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "gate/capture.h"
+#include "gate/excerpt.h"
 #include "gate/gate.h"
 #include "gate/policy.h"
 
@@ -181,9 +182,11 @@ static void apply_verdict(struct session *s, const struct unit *u, struct judged
         out->event.commit_rule = span_str(rule_id(v->commit[0].rule));
     }
     out->event.is_ack_only = v->is_ack_only;
+    if (!observe)
+        out->event.rules = rule_ids(w, v, false, false);
+    excerpt_fill(w, u, v, &out->event);
     if (observe)
         return;
-    out->event.rules = rule_ids(w, v, false, false);
     if (v->has_cause && inspect_fail(s, out, v->cause))
         return;
     /* who approved it has read it as it is */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "gate/capture_mask.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
 #include "gate/inspect.h"
@@ -71,6 +72,7 @@ struct worker *worker_new(struct gate *g, unsigned index, struct snapshot *snap,
     w->rbuf = xmalloc(READ_BYTES);
     w->pscratch = profile_scratch_new();
     w->rscratch = rule_scratch_new();
+    w->mask = capture_mask_new();
     w->judged = xcalloc(UNITS_MAX, sizeof(*w->judged));
     w->reaper = timer_new(w->loop, on_reap, w);
     w->sweep = timer_new(w->loop, on_sweep, w);
@@ -138,6 +140,7 @@ void worker_free(struct worker **wp)
     snapshot_unref(&w->snap);
     profile_scratch_free(&w->pscratch);
     rule_scratch_free(&w->rscratch);
+    capture_mask_free(&w->mask);
     buf_fini(&w->plain), buf_fini(&w->wire), buf_fini(&w->words), buf_fini(&w->emitted), buf_fini(&w->notes);
     xmpp_pool_fini(&w->xmpp_pool);
     arena_fini(&w->arena);

@@ -53,6 +53,7 @@ struct worker {
     struct profile_scratch *pscratch;
     struct xmpp_pool xmpp_pool;
     struct rule_scratch *rscratch;
+    struct capture_mask *mask; /* for excerpts */
     struct verdict verdict;
     struct window window;
     struct arena lasting;  /* what lives as long as the worker */

@@ -118,6 +118,11 @@ static size_t cut_at(struct span s, size_t max)
     return n;
 }
 
+static void pair_text(struct writer *w, const char *key, struct span s, size_t max)
+{
+    pair_str(w, key, s.n > max ? span_of(s.p, cut_at(s, max)) : s);
+}
+
 static void pair_id(struct writer *w, const char *key, struct span s)
 {
     if (s.n <= EVENT_FIELD_MAX) {
@@ -189,8 +194,9 @@ size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]
     pair_id(&w, "ckind", ev->case_kind);
     pair_int(&w, "sev", ev->severity);
     pair_id(&w, "crule", ev->case_rule);
-    pair_str(&w, "words",
-             ev->words.n > EVENT_WORDS_MAX ? span_of(ev->words.p, cut_at(ev->words, EVENT_WORDS_MAX)) : ev->words);
+    pair_text(&w, "txm", ev->text_masked, EVENT_TEXT_MAX);
+    pair_text(&w, "txf", ev->text_full, EVENT_TEXT_MAX);
+    pair_text(&w, "words", ev->words, EVENT_WORDS_MAX);
     pair_flag(&w, "conf", ev->confirms);
     pair_int(&w, "due", ev->commit_due_ms);
     pair_id(&w, "prule", ev->commit_rule);

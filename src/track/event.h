@@ -24,6 +24,7 @@ enum event_kind {
 enum {
     EVENT_FIELD_MAX = 200,
     EVENT_WORDS_MAX = 600,
+    EVENT_TEXT_MAX = 400,
     EVENT_HELD_TEXT_MAX = 3000, /* a message with more cannot be held: these two are never cut */
     EVENT_HELD_RAW_MAX = 4800,
     EVENT_ENCODED_MAX = 12288
@@ -46,8 +47,10 @@ struct track_event {
     struct span rules;  /* ids of the rules that hit, comma between */
     struct span shadow; /* ids of shadow rules that would have hit */
     struct span rules_version;
-    uint64_t text_hash;    /* keyed by nothing, of the folded text: tells repeats without storing text */
-    struct span case_kind; /* incoming: opens a case */
+    struct span text_masked; /* outgoing that a rule hit: around the hit, at most EVENT_TEXT_MAX; empty: not kept */
+    struct span text_full;   /* the same as it was sent */
+    uint64_t text_hash;      /* keyed by nothing, of the folded text: tells repeats without storing text */
+    struct span case_kind;   /* incoming: opens a case */
     uint8_t severity;
     struct span case_rule;
     struct span words;     /* incoming that opens a case: the customer's words, at most EVENT_WORDS_MAX bytes */
@@ -74,6 +77,7 @@ const char *event_kind_name(enum event_kind kind);
  *   k kind's name   at at_ms       agent  team  shop  conv    cust customer   mid  sender   act action
  *   edit is_edit    dlv is_delivered      ackonly is_ack_only live is_live    human is_human
  *   rules           shadow         rv rules_version           th text_hash as 16 hexadecimal digits
+ *   txm text_masked txf text_full
  *   ckind case_kind sev severity   crule case_rule            words           conf confirms
  *   due commit_due_ms              prule commit_rule          count
  *   hraw htext hroute hvia httl hsend hid    held_…

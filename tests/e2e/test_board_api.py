@@ -551,7 +551,7 @@ def test_openapi_fits_what_the_server_answers(rig):
     board, _, client, _ = rig
     adam = client["adam"]
     case = cases_of(adam)["u3"]["id"]
-    for path in ("/api/v1/session", "/api/v1/now", "/api/v1/agents", "/api/v1/cases", "/api/v1/held", "/api/v1/violations", "/api/v1/reminders", "/api/v1/health", "/api/v1/audit"):
+    for path in ("/api/v1/session", "/api/v1/now", "/api/v1/agents", "/api/v1/cases", "/api/v1/held", "/api/v1/violations", "/api/v1/rules", "/api/v1/reminders", "/api/v1/health", "/api/v1/audit"):
         check("get", path, 200, adam.get(path))
         check("get", path, 401, Client(board).call("GET", path)[1])
     check("get", "/api/v1/now", 200, json.loads(stream(board, adam)[1]))  # a tick is the same object

@@ -79,7 +79,7 @@ def test_every_page_at_every_width_in_both_themes(rig, page):
     """Nothing sticks out, nothing is logged; screenshots go to CHATGATE_SHOTS when it is set."""
     shots = os.environ.get("CHATGATE_SHOTS")
     ready(page)
-    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("violations", "tbody tr"), ("reminders", ".empty"), ("health", "tbody tr")]:
+    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("violations", "[data-violation]"), ("rules", "tbody tr, .empty"), ("held", ".empty"), ("reminders", ".empty"), ("health", "tbody tr")]:
         page.go(name)
         page.wait(sign)
         if name == "cases":

@@ -5,11 +5,13 @@ import { h, setClass, setText } from "./dom.js";
 import { heldPage } from "./held.js";
 import { language, setLanguage, stored, t } from "./lang.js";
 import { Feed, nowPage } from "./now.js";
-import { agentsPage, healthPage, remindersPage, violationsPage } from "./tables.js";
+import { rulesPage } from "./rules.js";
+import { agentsPage, healthPage, remindersPage } from "./tables.js";
+import { violationsPage } from "./violations.js";
 
 // name: [scope, page]
 const PAGES = { now: ["now", () => nowPage(feed)], cases: ["cases", () => casesPage()], held: ["held", () => heldPage()], agents: ["agents", agentsPage],
-  violations: ["violations", violationsPage], reminders: ["reminders", remindersPage], health: ["health", healthPage] };
+  violations: ["violations", violationsPage], reminders: ["reminders", remindersPage], rules: ["rules", rulesPage], health: ["health", healthPage] };
 const app = document.getElementById("app");
 const banner = h("p", { class: "banner", role: "status", hidden: true });
 const main = h("main", { id: "main", tabindex: "-1" });

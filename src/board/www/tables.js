@@ -1,42 +1,8 @@
 // Agents, Reminders, Health and the audit trail: tables that are read again every few seconds.
 import { call } from "./api.js";
-import { errorText } from "./cases.js";
-import { number, percent, seconds, t, dayOf, timeOf, when, word } from "./lang.js";
-import { drawSpark, h, setText, spark } from "./dom.js";
-
-const REFRESH_MS = 5000;
-
-// head: [text, is number]; rows: lists of cells (text or element)
-function table(head, rows) {
-  return h("div", { class: "scroll" }, h("table", {},
-    h("thead", {}, h("tr", {}, head.map(([text, num]) => h("th", { scope: "col", class: num ? "num" : null }, text)))),
-    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((c, i) => h("td", { class: head[i][1] ? "num" : null }, c)))))));
-}
-const panel = (title, extra, ...body) => h("section", { class: "panel apart" }, h("div", { class: "head" }, h("h2", {}, title), extra), ...body);
-const stamp = (ms) => h("span", {}, timeOf(ms), h("small", {}, dayOf(ms)));
-const empty = (text) => h("p", { class: "empty" }, text);
-
-function polled(read, draw) {
-  let timer = 0, ended = false, last = "";
-  const message = h("p", { class: "error", role: "alert", hidden: true }), body = h("div");
-  async function load() {
-    try {
-      const d = await read();
-      if (ended) return;
-      const text = JSON.stringify(d);
-      if (text !== last) body.replaceChildren(...draw(d));
-      last = text;
-      message.hidden = true;
-    } catch (e) {
-      if (ended) return;
-      message.hidden = false;
-      setText(message, errorText(e));
-    }
-    timer = setTimeout(load, REFRESH_MS);
-  }
-  load();
-  return { page: h("div", {}, message, body), end() { ended = true; clearTimeout(timer); } };
-}
+import { duration, number, percent, seconds, t, when, word } from "./lang.js";
+import { drawSpark, h, spark } from "./dom.js";
+import { empty, panel, polled, stamp, table } from "./parts.js";
 
 const agentsTable = () => polled(() => call("GET", "/api/v1/agents"), (d) => [
   panel(`${t("agents")} · ${t("today")}`, h("a", { href: "/api/v1/agents.csv", download: "" }, t("csv")),
@@ -72,26 +38,6 @@ const agentPage = (id) => polled(() => call("GET", `/api/v1/agents/${encodeURICo
 
 export const agentsPage = (id) => (id ? agentPage(id) : agentsTable());
 
-const ACTION_CHIP = { block: "chip s3", rewrite: "chip s2", warn: "chip s2", hold: "chip s2", pass: "chip" };
-
-export const violationsPage = () => polled(() => call("GET", "/api/v1/violations"), ({ violations }) => {
-  if (!violations.length) return [panel(t("violations"), null, empty(t("no_violations")))];
-  const rules = new Map();
-  const count = (rule, action) => rules.set(rule, { ...rules.get(rule), [action]: (rules.get(rule)?.[action] ?? 0) + 1 });
-  for (const v of violations) {
-    for (const r of v.rules) count(r, v.action);
-    for (const r of v.shadow) count(r, "trial");
-  }
-  const hits = (c) => Object.values(c).reduce((a, b) => a + b, 0);
-  return [h("div", { class: "columns" },
-    panel(t("violations"), null, table([[t("at")], [t("result")], [t("rules")], [t("agent")], [t("customer")]], violations.map((v) => [
-      stamp(v.at_ms), h("span", { class: ACTION_CHIP[v.action] }, t("act_" + v.action)),
-      h("span", { class: "ids" }, v.rules.map((r) => h("div", {}, r)), v.rules.length || v.shadow.length ? null : "–", v.shadow.length ? h("small", {}, t("shadow", v.shadow.join(", "))) : null),
-      h("span", {}, v.agent || "–", h("small", {}, [v.team, v.shop].filter(Boolean).join(" · "))), v.customer || "–"]))),
-    panel(t("by_rule"), null, table([[t("rule")], [t("hits"), 1]], [...rules].sort((a, b) => hits(b[1]) - hits(a[1])).map(([rule, c]) => [
-      h("span", { class: "ids" }, rule, h("small", {}, Object.entries(c).map(([what, n]) => `${what === "trial" ? t("trials") : t("act_" + what)} ${number(n)}`).join(" · "))), number(hits(c))]))))];
-});
-
 export const remindersPage = () => polled(() => call("GET", "/api/v1/reminders"), (d) => [
   panel(t("reminders"), null, d.reminders.length ? table([[t("at")], [t("what")], [t("result")], [t("to")], [t("agent")], [t("customer")], [t("since")]],
     d.reminders.map((r) => [stamp(r.at_ms), word("rem_", r.kind), word("rem_", r.what), r.to ? word("to_", r.to) : "–", r.agent || "–", r.customer || "–", when(r.since_ms)]))
@@ -101,6 +47,10 @@ export const healthPage = () => polled(async () => ({ health: await call("GET", 
   ({ health: d, audit }) => [h("div", { class: "columns" },
     panel(t("health"), null, table([[t("what")], ["", 1]], [...Object.entries(d.totals).map(([k, v]) => [t("h_" + k), number(v)]),
       [t("shards"), number(d.shards)], [t("h_connects"), number(d.redis_connects)], [t("h_error"), d.redis_last_error || "–"], [t("h_pages"), number(d.pages)], [t("h_logins"), number(d.logins)]])),
-    panel(t("gateways"), null, d.nodes.length ? table([[t("node")], [t("agents_online"), 1]], d.nodes.map((n) => [n.node, number(n.agents_online)])) : empty(t("no_nodes")))),
+    panel(t("gateways"), null, d.nodes.length ? table([[t("node")], [t("agents_online"), 1], [t("sessions"), 1], [t("journal_lag"), 1]], d.nodes.map((n) => [
+      h("span", {}, h("span", { class: n.lost ? "dot off" : "dot", role: "img", "aria-label": n.lost ? t("lost") : t("there") }), n.node,
+        h("small", {}, n.lost ? t("seen_ago", duration(d.now_ms - n.seen_ms)) : n.draining ? t("draining") : n.ready ? `${n.version} · ${t("since")} ${when(n.started_ms)}` : n.why)),
+      number(n.agents), number(n.sessions), h("span", { class: n.journal?.oldest_unsent_ms > 10000 ? "red" : "" }, seconds(n.journal?.oldest_unsent_ms), h("small", {}, n.journal?.error || t("ring_used", percent(n.journal ? n.journal.unsent_bytes / n.journal.ring_bytes : null))))]))
+      : empty(t("no_nodes")))),
   panel(t("audit"), null, table([[t("at")], [t("who")], [t("action")], [t("target")], [t("why")], [t("result")], [t("from")]],
     audit.entries.map((e) => [stamp(e.at_ms), e.who, e.action, e.target || "–", e.why || "–", e.result, e.from])))]);

@@ -7,7 +7,8 @@ local RING_KEEP_MS, RINGS_MAX, AGENT_KEEP_MS = 30 * DAY_MS, 512, 30 * DAY_MS
 local CONV_IDLE_MS, CONV_OPEN_MS, CONV_MAX = 2 * DAY_MS, 7 * DAY_MS, 50000
 local ACTIONS = {[0] = 'pass', 'warn', 'rewrite', 'hold', 'block'}
 local STREAM_FIELDS = {'conv', 'cust', 'mid', 'sender', 'agent', 'team', 'shop', 'act', 'edit', 'dlv', 'ackonly', 'live',
-    'human', 'rules', 'shadow', 'rv', 'ckind', 'sev', 'crule', 'conf', 'due', 'prule', 'count', 'hid'}
+    'human', 'rules', 'shadow', 'rv', 'ckind', 'sev', 'crule', 'conf', 'due', 'prule', 'count', 'hid',
+    'txm', 'txf'}
 
 local ring, offset, node, n = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local last = tonumber(call('HGET', K.applied, ring) or '0')

@@ -3,6 +3,9 @@
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the
 --       same, 'bucket:count,…' of both, 'what:count,…'}, one row per agent with figures in that hour
 --   'open', since: {agent, conversations with a message since then}
+--   'violation', stream id: that entry, as below
+--   'rules', day borders (hours, with commas), rule ids (with commas): {id, 'r' | 'x' on trial, number of the day between two
+--       borders from 0, 'what:count,…'}
 --   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval}
 --   'violations', most: stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
 --       {stream id, field, value…}, newest first; of the newest LOOKED entries
@@ -101,12 +104,83 @@ local function read_violations(most)
     end
 end
 
+local function numbers(text)
+    local list = {}
+    for v in string.gmatch(text, '%d+') do
+        list[#list + 1] = tonumber(v)
+    end
+    return list
+end
+
+-- Which rules were hit on a day of UTC stands in the figures by day; only of those the hours are read.
+local function days_of_rules(first, last, ids)
+    local found = {}
+    for day = first, last do
+        local span = floor(day / 28)
+        local key = KEYS[FIRST_DAYS + span % DAYS]
+        if call('HGET', key, '#') == tostring(span) then
+            for from = 1, #ids, CHUNK do
+                local to, fields = math.min(from + CHUNK - 1, #ids), {}
+                for i = from, to do
+                    fields[#fields + 1], fields[#fields + 2] = day .. '|r|' .. ids[i] .. '|v', day .. '|x|' .. ids[i] .. '|v'
+                end
+                for n, v in ipairs(call('HMGET', key, unpack(fields))) do
+                    if v then
+                        found[#found + 1] = {day, n % 2 == 1 and 'r' or 'x', ids[from + floor((n - 1) / 2)]}
+                    end
+                end
+            end
+        end
+    end
+    return found
+end
+
+local function read_rules(borders, list)
+    local ids, sums = {}, {}
+    for id in string.gmatch(list, '[^,]+') do
+        ids[#ids + 1] = id
+    end
+    local last = borders[#borders] - 1
+    for _, f in ipairs(days_of_rules(floor(borders[1] / 24), floor(last / 24), ids)) do
+        local key, fields = KEYS[FIRST_HOURS + f[1] % HOURS], {}
+        for hour = 24 * f[1], 24 * f[1] + 23 do
+            fields[#fields + 1] = hour .. '|' .. f[2] .. '|' .. f[3] .. '|v'
+        end
+        local held = call('HGET', key, '#') == tostring(f[1]) and call('HMGET', key, unpack(fields)) or {}
+        for i, v in ipairs(held) do
+            local hour, day = 24 * f[1] + i - 1, 0
+            while borders[day + 1] and hour >= borders[day + 1] do
+                day = day + 1
+            end
+            if v and day > 0 and day < #borders then
+                local name = f[2] .. day .. ' ' .. f[3]
+                local sum = sums[name] or {f[3], f[2], day - 1, {}}
+                sums[name] = sum
+                for what, n in pairs(unpack_mp(v)) do
+                    sum[4][what] = (sum[4][what] or 0) + n
+                end
+            end
+        end
+    end
+    for _, s in pairs(sums) do
+        rows[#rows + 1] = {s[1], s[2], int(s[3]), pairs_text(s[4])}
+    end
+end
+
 local function read_sizes()
     local oldest = call('ZRANGE', K.case_open, 0, 0, 'WITHSCORES')
     rows[2] = {int(call('ZCARD', K.case_open)), oldest[2] or '0', K.held_at and int(call('ZCARD', K.held_at)) or '0'}
 end
 
-if ARGV[1] == 'sizes' then
+if ARGV[1] == 'violation' then
+    for _, e in ipairs(call('XRANGE', K.stream, ARGV[2], ARGV[2])) do
+        if is_violation(e[2]) then
+            rows[2] = {e[1], unpack(e[2])}
+        end
+    end
+elseif ARGV[1] == 'rules' then
+    read_rules(numbers(ARGV[2]), ARGV[3])
+elseif ARGV[1] == 'sizes' then
     read_sizes()
 elseif ARGV[1] == 'violations' then
     read_violations(tonumber(ARGV[2]))
