@@ -218,6 +218,7 @@ def test_the_violations_page(rig):
     _, _, board = rig
 
     def look(gate):
+        Client(board, "sue").now_until("data", lambda d: d["agents"])
         page = Page(board.url)
         try:
             page.log_in("sue")
