@@ -6,12 +6,23 @@
 
 static const char *const within[] = {"之内", "以内", "内", "之后", "以后", "后", "左右", NULL};
 
+/* Whether what was read since `start` is 3到5 or 三至五. */
+static bool has_range(const struct reader *r, uint32_t start)
+{
+    for (uint32_t i = start; i < r->at; i++)
+        if (r->cp[i] == 0x5230 || r->cp[i] == 0x81f3)
+            return true;
+    return false;
+}
+
 /* N小时, 半小时, 一个半小时, N分钟, 一刻钟, N天, N个工作日, N周 + 内 / 后 */
 static bool read_span(struct reader *r, int64_t *due)
 {
-    static const char *const hour[] = {"小时", "个钟头", "个钟", "钟头", "h", NULL};
+    static const char *const hour[] = {"小时", "个钟头", "个钟", "钟头", "钟", "h", NULL};
     bool half = duetime_take(r, "半个") || duetime_take(r, "半");
+    uint32_t start = r->at;
     int n = half ? 0 : duetime_take_range(r);
+    bool is_range = has_range(r, start);
     if (!half && n < 0)
         return false;
     if (!half && duetime_take(r, "刻钟")) {
@@ -46,8 +57,8 @@ static bool read_span(struct reader *r, int64_t *due)
         return false;
     int64_t days = duetime_take(r, "天") || duetime_take(r, "日") ? n : duetime_take(r, "周") ? n * (int64_t)7 : -1;
     static const char *const strict[] = {"之内", "以内", "内", "之后", "以后", "后", NULL};
-    if (days < 0 || duetime_take_any(r, strict) < 0)
-        return false; /* 三天 alone is a duration, 15日 a date */
+    if (days < 0 || (duetime_take_any(r, strict) < 0 && !is_range))
+        return false; /* 三天 alone is a duration, 15日 a date; 1到2天 is a time */
     *due = calendar_at(calendar_day_of(r->now) + days, CLOSE_HOUR, 0);
     return true;
 }
@@ -58,9 +69,9 @@ struct part_of_day {
 };
 
 static const struct part_of_day parts[] = {
-    {"凌晨", 6, 0},   {"一早", 10, 0},  {"早上", 10, 0},  {"早晨", 10, 0},  {"早", 10, 0},
-    {"上午", 12, 0},  {"中午", 12, 0},  {"下午", 18, 12}, {"傍晚", 19, 12}, {"晚上", 22, 12},
-    {"晚间", 22, 12}, {"夜里", 22, 12}, {"晚", 22, 12},
+    {"上昼", 12, 0},  {"下昼", 18, 12}, {"晏昼", 18, 12}, {"朝早", 10, 0},  {"夜晚", 22, 12}, {"凌晨", 6, 0},
+    {"一早", 10, 0},  {"早上", 10, 0},  {"早晨", 10, 0},  {"早", 10, 0},    {"上午", 12, 0},  {"中午", 12, 0},
+    {"下午", 18, 12}, {"傍晚", 19, 12}, {"晚上", 22, 12}, {"晚间", 22, 12}, {"夜里", 22, 12}, {"晚", 22, 12},
 };
 
 /* X点, X点半, X点N分, X时 behind a day or alone; true when read, *minutes since midnight. */
@@ -114,8 +125,8 @@ static bool read_day(struct reader *r, int64_t *due)
     static const struct {
         const char *word;
         int days;
-    } days[] = {{"今天", 0}, {"今日", 0}, {"当天", 0},   {"当日", 0},   {"今儿", 0}, {"明天", 1},
-                {"明日", 1}, {"次日", 1}, {"第二天", 1}, {"大后天", 3}, {"后天", 2}};
+    } days[] = {{"今天", 0}, {"今日", 0},   {"当天", 0},   {"当日", 0}, {"今儿", 0}, {"明天", 1}, {"明日", 1},
+                {"次日", 1}, {"第二天", 1}, {"大后天", 3}, {"后天", 2}, {"听日", 1}, {"后日", 2}};
     int64_t today = calendar_day_of(r->now);
     for (size_t i = 0; i < ARRAY_LEN(days); i++)
         if (duetime_take(r, days[i].word)) {
@@ -127,6 +138,11 @@ static bool read_day(struct reader *r, int64_t *due)
     if (duetime_take(r, "明早") || duetime_take(r, "明晚")) {
         r->at--;
         read_rest_of_day(r, today + 1, due, CLOSE_HOUR);
+        return true;
+    }
+    if (duetime_take(r, "听朝") || duetime_take(r, "听晚")) {
+        bool is_night = r->cp[r->at - 1] == 0x665a;
+        read_rest_of_day(r, today + 1, due, is_night ? 22 : 10);
         return true;
     }
     if (duetime_take(r, "今晚") || duetime_take(r, "今早")) {
@@ -150,7 +166,8 @@ static bool read_week(struct reader *r, int64_t *due)
     uint32_t start = r->at;
     int64_t today = calendar_day_of(r->now), monday = today - calendar_weekday(today);
     bool is_next = duetime_take(r, "下个") || duetime_take(r, "下"),
-         is_this = !is_next && (duetime_take(r, "这个") || duetime_take(r, "本") || duetime_take(r, "这"));
+         is_this = !is_next && (duetime_take(r, "这个") || duetime_take(r, "今个") || duetime_take(r, "本") ||
+                                duetime_take(r, "这"));
     if (duetime_take_any(r, week) < 0) {
         r->at = start;
         return false;
@@ -173,16 +190,44 @@ static bool read_week(struct reader *r, int64_t *due)
     return true;
 }
 
+/* 月底, 下个月底, 年底, 下个月5号 */
+static bool read_month_end(struct reader *r, struct civil c, int64_t *due)
+{
+    static const struct {
+        const char *word;
+        unsigned months; /* the day before this many months later */
+    } ends[] = {{"下个月底", 2}, {"下月底", 2}, {"这个月底", 1}, {"本月底", 1},  {"月底", 1},
+                {"月末", 1},     {"月尾", 1},   {"本月内", 1},   {"这个月内", 1}};
+    uint32_t start = r->at;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (duetime_take(r, ends[i].word)) {
+            *due = calendar_at(calendar_month_start(c, ends[i].months) - 1, CLOSE_HOUR, 0);
+            (void)duetime_take_any(r, before_words);
+            return true;
+        }
+    if (duetime_take(r, "年底")) {
+        *due = calendar_at(calendar_month_start(c, 13 - c.month) - 1, CLOSE_HOUR, 0);
+        (void)duetime_take_any(r, before_words);
+        return true;
+    }
+    if (duetime_take(r, "下个月") || duetime_take(r, "下月")) {
+        int d = duetime_take_number(r);
+        if (d >= 1 && d <= 31 && (duetime_take(r, "号") || duetime_take(r, "日"))) {
+            read_rest_of_day(r, calendar_month_start(c, 1) + d - 1, due, CLOSE_HOUR);
+            return true;
+        }
+    }
+    r->at = start;
+    return false;
+}
+
 static bool read_date(struct reader *r, int64_t *due)
 {
     uint32_t start = r->at;
     int64_t today = calendar_day_of(r->now);
     struct civil c = calendar_civil(today);
-    if (duetime_take(r, "月底") || duetime_take(r, "月末")) {
-        *due = calendar_at(calendar_month_start(c, 1) - 1, CLOSE_HOUR, 0);
-        (void)duetime_take_any(r, before_words);
+    if (read_month_end(r, c, due))
         return true;
-    }
     if (duetime_take(r, "下个月初") || duetime_take(r, "下月初") || duetime_take(r, "月初")) {
         *due = calendar_at(calendar_month_start(c, 1) + 2, CLOSE_HOUR, 0);
         return true;
@@ -252,10 +297,11 @@ static const struct {
     const char *word;
     int minutes; /* 0: someday */
 } vague[] = {
-    {"马上", 5},    {"立刻", 5},  {"立即", 5},  {"立马", 5},   {"这就", 5},      {"请稍候", 3},
-    {"请稍等", 3},  {"稍等", 3},  {"稍候", 3},  {"稍后", 30},  {"待会儿", 30},   {"待会", 30},
-    {"一会儿", 30}, {"一会", 30}, {"等下", 30}, {"等会", 30},  {"过两天", 2880}, {"尽快", 1440},
-    {"尽早", 1440}, {"回头", 0},  {"有空", 0},  {"到时候", 0}, {"到时", 0},      {"改天", 0},
+    {"马上", 5},   {"立刻", 5},    {"立即", 5},      {"立马", 5},    {"这就", 5},      {"请稍候", 3},  {"请稍等", 3},
+    {"稍等", 3},   {"稍候", 3},    {"稍后", 30},     {"待会儿", 30}, {"待会", 30},     {"一会儿", 30}, {"一会", 30},
+    {"等下", 30},  {"等会", 30},   {"过两天", 2880}, {"尽快", 1440}, {"尽早", 1440},   {"回头", 0},    {"有空", 0},
+    {"到时候", 0}, {"到时", 0},    {"改天", 0},      {"晚点", 120},  {"晚一点", 120},  {"晚些", 120},  {"稍晚", 120},
+    {"等阵", 30},  {"等一阵", 30}, {"迟啲", 120},    {"即刻", 5},    {"这两天", 2880},
 };
 
 struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms)

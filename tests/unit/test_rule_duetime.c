@@ -67,7 +67,13 @@ static void definite_times(void **state)
         {"1月5日", "2025-01-05T21:00"},       {"18点前", "2024-01-10T18:00"},
         {"下午5点前", "2024-01-10T17:00"},    {"9点前", "2024-01-10T21:00"},
         {"18点左右", "2024-01-10T18:30"},     {"上班后", "2024-01-11T10:00"},
-        {"一百二十分钟", "2024-01-10T12:00"},
+        {"一百二十分钟", "2024-01-10T12:00"}, {"半个钟内", "2024-01-10T10:30"},
+        {"1到2天", "2024-01-12T21:00"},       {"听日", "2024-01-11T21:00"},
+        {"听日上昼", "2024-01-11T12:00"},     {"听朝", "2024-01-11T10:00"},
+        {"听晚", "2024-01-11T22:00"},         {"后日", "2024-01-12T21:00"},
+        {"礼拜一前", "2024-01-15T21:00"},     {"本月底", "2024-01-31T21:00"},
+        {"下个月底前", "2024-02-29T21:00"},   {"年底前", "2024-12-31T21:00"},
+        {"下个月5号", "2024-02-05T21:00"},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         expect_at(table[i].text, now, table[i].due);
@@ -86,14 +92,12 @@ static void vague_times_and_none(void **state)
         enum duetime_kind kind;
         int minutes;
     } table[] = {
-        {"马上", DUETIME_SOON, 5},    {"立刻", DUETIME_SOON, 5},
-        {"稍等", DUETIME_SOON, 3},    {"稍后", DUETIME_SOON, 30},
-        {"一会儿", DUETIME_SOON, 30}, {"过两天", DUETIME_SOON, 2880},
-        {"尽快", DUETIME_SOON, 1440}, {"回头", DUETIME_SOMEDAY, 0},
-        {"到时", DUETIME_SOMEDAY, 0}, {"3点", DUETIME_NONE, 0},
-        {"三天", DUETIME_NONE, 0},    {"5个", DUETIME_NONE, 0},
-        {"第二件", DUETIME_NONE, 0},  {"周到", DUETIME_NONE, 0},
-        {"", DUETIME_NONE, 0},        {"99999999999天内", DUETIME_NONE, 0},
+        {"马上", DUETIME_SOON, 5},    {"立刻", DUETIME_SOON, 5},    {"稍等", DUETIME_SOON, 3},
+        {"稍后", DUETIME_SOON, 30},   {"一会儿", DUETIME_SOON, 30}, {"过两天", DUETIME_SOON, 2880},
+        {"尽快", DUETIME_SOON, 1440}, {"回头", DUETIME_SOMEDAY, 0}, {"到时", DUETIME_SOMEDAY, 0},
+        {"3点", DUETIME_NONE, 0},     {"三天", DUETIME_NONE, 0},    {"5个", DUETIME_NONE, 0},
+        {"第二件", DUETIME_NONE, 0},  {"周到", DUETIME_NONE, 0},    {"晚点", DUETIME_SOON, 120},
+        {"等阵", DUETIME_SOON, 30},   {"", DUETIME_NONE, 0},        {"99999999999天内", DUETIME_NONE, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct duetime d = read_text(table[i].text, now);
