@@ -36,7 +36,7 @@ def test_a_fit_redis(folder):
     async def go():
         async with Backend() as b:
             redis = Redis(folder / "redis")
-            g = Gateway(folder / "g", b.port, redis=redis)
+            g = Gateway(folder / "g", b.port, redis=redis, rules=RULES)
             await some_work(b, g)
             report = check(g)
             assert report["fit"] and report["problems"] == [] and report["shards"] == 16
@@ -51,7 +51,7 @@ def test_what_check_finds(folder):
     async def go():
         async with Backend() as b:
             redis = Redis(folder / "redis")
-            g = Gateway(folder / "g", b.port, redis=redis)
+            g = Gateway(folder / "g", b.port, redis=redis, rules=RULES)
             await some_work(b, g)
             db = redis.client()
 
@@ -124,7 +124,7 @@ def test_what_a_user_may_not(folder):
     rules = ["~cg:*", "+@read", "+@write", "+@scripting", "+@connection", "+time", "+wait", "+info", "+config|get"]
     redis = Redis(folder / "redis", extra=["--user", "gate", "on", ">pw", *rules])
     (folder / "pw").write_text("pw")
-    g = Gateway(folder / "g", 1, redis=redis, redis_extra=f"  username: gate\n  password_file: {folder / 'pw'}")
+    g = Gateway(folder / "g", 1, redis=redis, rules=RULES, redis_extra=f"  username: gate\n  password_file: {folder / 'pw'}")
     wait_for("connected", lambda: g.ask("status")["status"]["tracking"]["redis_connected"])
     wait_for("cg:meta is written", lambda: redis.client().exists("cg:meta"))
     assert check(g)["fit"]
@@ -199,7 +199,7 @@ def test_reshard(folder, topology):
     """16 to 5 to 12 shards: the same state, and the gateway goes on with it. Killed in the middle it can be run again."""
     async def go():
         async with Backend() as b:
-            g = Gateway(folder / "g", b.port, redis=topology, redis_extra="  shards: 16\n  keep: 200ms", extra="""
+            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra="  shards: 16\n  keep: 200ms", extra="""
 webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{name: nobody, url: "http://localhost:9/"}]}
 """)
             topology.read(lambda db, s: wait_for("webhooks are known", lambda: db.hexists(topology.key(s, "info"), "hooks_until")),
@@ -258,7 +258,7 @@ def test_a_broken_off_switch_is_finished(folder):
     async def go():
         async with Backend() as b:
             redis = Redis(folder / "redis")
-            g = Gateway(folder / "g", b.port, redis=redis, redis_extra="  shards: 4")
+            g = Gateway(folder / "g", b.port, redis=redis, rules=RULES, redis_extra="  shards: 4")
             await some_work(b, g)
             g.stop()
             db = redis.client()

@@ -4,15 +4,19 @@ CHATGATE_EVENTS=100000 makes the load a long one (minutes)."""
 
 import asyncio
 import collections
+import json
 import os
 import random
 import signal
 import time
 
 import msgpack
+import pytest
 import websockets
 
+from board_rig import Board, Client
 from gateway import Agent, Backend, Gateway, wait_for
+from redis_topology import ADMIN
 from test_exactly_once import RULES, is_drained, run, settle, talk
 
 EVENTS = int(os.environ.get("CHATGATE_EVENTS", 5000))
@@ -42,6 +46,88 @@ def test_every_verdict_is_recorded_once(folder, topology):
             entries = topology.entries()
             assert counted(entries, "out") == {f"{n}-{k}": 1 for n in ("amy", "bob") for k in range(200)}
             assert counted(entries, "in") == {f"in-{k}": 1 for k in range(20)}
+            g.stop()
+    run(go())
+
+
+COMPLAINT = "收到的衣服破了个洞，我要投诉你们！"
+
+
+def test_everybody_follows_a_fail_over(folder, topology):
+    """Reminders, the command line and the dashboard find the masters as the gateway does, before and after one changes."""
+    async def go():
+        async with Backend() as b:
+            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra=redis_extra(topology),
+                        extra="reminders: {unanswered: [{after: 1s, to: agent}]}")
+            board = Board(folder / "board", topology)
+            sue = Client(board, "sue")
+
+            def cli(*args):
+                return json.loads(g.cli(*args, "--config", g.config, "--json").stdout)
+
+            async def off(fn, *args):
+                return await asyncio.to_thread(fn, *args)
+
+            async def complain(a, *customers):
+                for customer in customers:
+                    await b.say("amy", customer, COMPLAINT, "in-" + customer)
+                for customer in customers:
+                    await a.until("notice")     # the reminder of a customer who waits
+
+            async with Agent(g.url, "amy") as a:
+                await complain(a, "c1", "c2")
+                await settle(g)
+                report = await off(lambda: json.loads(g.cli("redis", "check", "--config", g.config, "--json").stdout))
+                assert report["fit"] and len(report["masters"]) == (3 if topology.name == "cluster" else 1), report
+                cases = await off(cli, "cases")
+                assert {c["customer"] for c in cases} == {"c1", "c2"}
+                await off(sue.now_until, "both wait", lambda d: sum(r["waiting"] for r in d["agents"]) == 2)
+                await off(g.cli, "cases", "ack", cases[0]["id"], "--reason", "seen", "--config", g.config)
+
+                await off(getattr(topology, "fail_over", topology.heal))
+                await complain(a, "c3", "c4", "c5")
+                await settle(g)
+                assert len(await off(cli, "cases")) == 5
+                await off(g.cli, "cases", "ack", cases[1]["id"], "--reason", "seen", "--config", g.config)
+                await off(sue.now_until, "all wait", lambda d: sum(r["waiting"] for r in d["agents"]) == 5)
+                for c in cases:
+                    assert (await off(sue.call, "POST", f"/api/v1/cases/{c['id']}/move",
+                                      {"to": "solved", "why": "done"}))[0] == 200
+                assert {r["what"] for r in await off(cli, "reminders")} >= {"raised", "delivered"}
+            board.stop()
+            g.stop()
+    run(go())
+
+
+@pytest.mark.parametrize("topology", ["sentinel"], indirect=True)
+def test_a_replica_that_fell_behind_is_promoted(folder, topology):
+    """Both replicas lose the master (a wrong password) while it goes on: what it confirmed and they never saw is in the
+    ring, since WAIT did not confirm it, and is sent again to the one that takes over."""
+    async def go():
+        async with Backend() as b:
+            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra=redis_extra(topology))
+            old = topology.master()
+            others = [n for n in topology.nodes if n is not old]
+            async with Agent(g.url, "amy") as a:
+                await talk(a, "c1", 100)
+                await settle(g)
+                for n in others:
+                    n.run("CONFIG", "SET", "masterauth", "wrong")
+                    n.run("CLIENT", "KILL", "TYPE", "MASTER")
+                await asyncio.to_thread(wait_for, "the master is alone", lambda: old.info()["connected_slaves"] == 0)
+                await talk(a, "c1", 300, 100)
+                await settle(g)
+                assert len(counted(topology.entries(), "out")) == 400
+                old.kill()
+                await asyncio.to_thread(wait_for, "a fail-over", lambda: topology.master() in others, 60)
+                lacking = topology.entries()
+                await talk(a, "c1", 100, 400)
+                await settle(g)
+                for n in others:
+                    n.run("CONFIG", "SET", "masterauth", ADMIN)
+                await asyncio.to_thread(wait_for, "all is sent again", lambda: len(topology.entries()) > 500, 60)
+            assert counted(topology.entries(), "out") == {f"amy-{k}": 1 for k in range(500)}
+            assert len(counted(lacking, "out")) < 400, "the replica was not behind: the test shows nothing"
             g.stop()
     run(go())
 
