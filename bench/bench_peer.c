@@ -62,10 +62,26 @@ static void put_frame(struct peer *p, uint8_t opcode, struct span payload)
     buf_commit(&p->out, n + payload.n);
 }
 
+static void put_request(struct peer *p, struct span text)
+{
+    const struct peer_target *t = p->target;
+    buf_printf(&p->out, "%s %s HTTP/1.1\r\nHost: %s\r\n", t->post ? "POST" : "GET", t->url.path, t->url.host);
+    if (t->origin)
+        buf_printf(&p->out, "Origin: %s\r\n", t->origin);
+    if (t->post)
+        buf_printf(&p->out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", text.n);
+    buf_append_str(&p->out, "\r\n");
+    if (t->post)
+        buf_append_span(&p->out, text);
+}
+
 void peer_send(struct peer *p, struct span text)
 {
     bool was_empty = !p->out.len;
-    put_frame(p, WS_TEXT, text);
+    if (p->target->url.is_http)
+        put_request(p, text);
+    else
+        put_frame(p, WS_TEXT, text);
     if (was_empty)
         flush(p);
 }
@@ -77,15 +93,25 @@ void peer_close(struct peer *p)
             end_with(p, "closed while connecting");
         return;
     }
+    if (p->target->url.is_http) { /* there is no word for it */
+        end_with(p, "closed");
+        return;
+    }
     put_frame(p, WS_CLOSE, span_of("\x03\xe8", 2));
     p->state = PEER_CLOSING;
     flush(p);
 }
 
-static void send_upgrade(struct peer *p)
+static void start_talk(struct peer *p)
 {
     const struct peer_target *t = p->target;
     uint8_t nonce[16];
+    if (t->url.is_http) {
+        loop_set(p->loop, &p->src, EPOLLIN);
+        p->state = PEER_OPEN;
+        p->calls->on_open(p);
+        return;
+    }
     rand_bytes(nonce, sizeof(nonce));
     EVP_EncodeBlock((unsigned char *)p->key, nonce, sizeof(nonce));
     buf_printf(&p->out, "GET %s HTTP/1.1\r\nHost: %s\r\n", t->url.path, t->url.host);
@@ -110,7 +136,7 @@ static void on_connected(struct peer *p)
         return;
     }
     if (!p->target->url.is_tls) {
-        send_upgrade(p);
+        start_talk(p);
         return;
     }
     if (wire_start_tls(&p->wire, p->target->tls, p->target->url.name, p->target->verify, &e) < 0) {
@@ -130,7 +156,7 @@ static void on_handshake(struct peer *p)
     else if (rc == 0)
         loop_set(p->loop, &p->src, want_out ? EPOLLOUT : EPOLLIN);
     else
-        send_upgrade(p);
+        start_talk(p);
 }
 
 static void on_upgraded(struct peer *p)
@@ -216,10 +242,48 @@ static const char *on_frame(struct peer *p, const struct ws_head *h, struct span
     }
 }
 
+/* Answers, one behind the other. */
+static size_t feed_http(struct peer *p, struct span in, const char **why)
+{
+    size_t at = 0;
+    while (at < in.n && p->state == PEER_OPEN) {
+        size_t used = 0;
+        if (!p->is_in_body) {
+            struct http_head h;
+            struct err e;
+            enum parse r = http_parse_response(span_from(in, at), HEAD_MAX_BYTES,
+                                               span_str(p->target->post ? "POST" : "GET"), &h, &e);
+            if (r == PARSE_MORE)
+                return at;
+            if (r == PARSE_BAD || h.framing == HTTP_BODY_TO_CLOSE) {
+                *why = "an answer is malformed, or ends with the connection";
+                return at;
+            }
+            at += h.head_bytes;
+            p->status = h.status;
+            p->is_in_body = h.status >= 200;
+            http_body_init(&p->body, &h);
+        }
+        enum parse r = p->is_in_body ? http_body_feed(&p->body, span_from(in, at), &used) : PARSE_MORE;
+        at += used;
+        if (r == PARSE_BAD)
+            *why = "the body of an answer is malformed";
+        if (r == PARSE_BAD || (p->is_in_body && r == PARSE_MORE))
+            return at;
+        if (!p->is_in_body) /* 1xx */
+            continue;
+        p->is_in_body = false;
+        p->calls->on_message(p, span_of("", 0));
+    }
+    return at;
+}
+
 /* Takes what it can; *why is set when the peer is to end. */
 static size_t feed(struct peer *p, struct span in, const char **why)
 {
     size_t at = 0;
+    if (p->target->url.is_http)
+        return feed_http(p, in, why);
     if (p->state == PEER_UPGRADING) {
         ssize_t n = feed_head(p, in, why);
         if (n <= 0)

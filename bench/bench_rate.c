@@ -49,7 +49,7 @@ static void on_message(struct peer *p, struct span payload)
 {
     struct rate *s = p->owner;
     uint64_t seq;
-    if (!text_find_id(payload, &seq))
+    if (!p->target->url.is_http && !text_find_id(payload, &seq))
         return;
     s->n_done++;
     hist_add(&s->took_ns, (uint64_t)MAX_OF(now_ns() - s->since[place_of(s, p)], 0));

@@ -14,6 +14,12 @@ struct sent {
     int64_t due_ns;
     uint32_t conn;
     uint8_t fate, is_measured;
+    uint32_t next; /* HTTP: the agent's next request, + 1 */
+};
+
+/* HTTP answers come in the order of the requests. */
+struct queue {
+    uint32_t first, last; /* + 1; 0: none */
 };
 
 struct slot {
@@ -24,6 +30,7 @@ struct slot {
     struct slot_result *r;
     struct peer *peer;
     uint64_t *last_seq;         /* per agent: the last answer's number + 1 */
+    struct queue *queue;        /* per agent, of an http target */
     unsigned n_started, n_open; /* agents; those that ended are in neither */
     struct sent *sent;
     uint64_t n_sent, cap_sent, waiting;
@@ -74,6 +81,29 @@ static void build_message(struct slot *s, unsigned conn)
     text_build(&s->message, plan->message, &fill);
 }
 
+static void put_in_queue(struct slot *s, unsigned conn)
+{
+    struct queue *q = &s->queue[conn];
+    uint32_t number = (uint32_t)s->n_sent + 1;
+    if (q->last)
+        s->sent[q->last - 1].next = number;
+    else
+        q->first = number;
+    q->last = number;
+}
+
+static bool take_from_queue(struct slot *s, unsigned conn, uint64_t *seq)
+{
+    struct queue *q = &s->queue[conn];
+    if (!q->first)
+        return false;
+    *seq = q->first - 1;
+    q->first = s->sent[*seq].next;
+    if (!q->first)
+        q->last = 0;
+    return true;
+}
+
 /* Sends the next message over one agent; in a closed loop it is due now. False: there is no room for more. */
 static bool send_one(struct slot *s, unsigned conn, int64_t due_ns, int64_t now)
 {
@@ -88,6 +118,7 @@ static bool send_one(struct slot *s, unsigned conn, int64_t due_ns, int64_t now)
         build_message(s, conn);
         m->fate = FATE_WAITING;
         s->waiting++;
+        put_in_queue(s, conn);
         s->r->sent += m->is_measured;
         s->r->late += m->is_measured && now - due_ns > LATE_NS;
         peer_send(p, buf_span(&s->message));
@@ -106,8 +137,10 @@ static void on_open(struct peer *p)
 
 /* The backend refuses nothing, so an answer with the word is the gateway's. Chat text cannot hold it: there its
  * quotation marks are escaped. */
-static bool is_refusal(struct span payload)
+static bool is_refusal(const struct slot *s, const struct peer *p, struct span payload)
 {
+    if (s->target->peer.url.is_http)
+        return p->status >= 400;
     return memmem(payload.p, payload.n, "\"error\"", 7) != NULL;
 }
 
@@ -120,12 +153,12 @@ static void keep_refusal(struct slot_result *r, struct span payload)
     r->refusal[n] = 0;
 }
 
-static void count_answer(struct slot *s, struct sent *m, uint64_t seq, struct span payload)
+static void count_answer(struct slot *s, const struct peer *p, struct sent *m, uint64_t seq, struct span payload)
 {
     struct slot_result *r = s->r;
     s->waiting--;
     m->fate = FATE_ANSWERED;
-    bool refused = is_refusal(payload);
+    bool refused = is_refusal(s, p, payload);
     if (refused && !r->refusal[0])
         keep_refusal(r, payload);
     if (m->is_measured) {
@@ -143,7 +176,8 @@ static void on_message(struct peer *p, struct span payload)
 {
     struct slot *s = p->owner;
     uint64_t seq;
-    if (!text_find_id(payload, &seq) || seq >= s->n_sent || s->sent[seq].conn != p->index) {
+    bool is_known = s->target->peer.url.is_http ? take_from_queue(s, p->index, &seq) : text_find_id(payload, &seq);
+    if (!is_known || seq >= s->n_sent || s->sent[seq].conn != p->index) {
         s->r->stray++;
         return;
     }
@@ -153,7 +187,7 @@ static void on_message(struct peer *p, struct span payload)
         return;
     }
     s->answers++;
-    count_answer(s, m, seq, payload);
+    count_answer(s, p, m, seq, payload);
     if (s->plan->closed && s->may_send) {
         int64_t now = now_ns();
         if (now < s->measure_to)
@@ -305,6 +339,7 @@ int slot_run(struct common *c, const struct target *t, const struct load_plan *p
     struct slot s = {.common = c, .target = t, .plan = plan, .label = label, .r = r, .draw = 0x9e3779b97f4a7c15u};
     s.peer = xcalloc((size_t)plan->conns, sizeof(*s.peer));
     s.last_seq = xcalloc((size_t)plan->conns, sizeof(*s.last_seq));
+    s.queue = xcalloc((size_t)plan->conns, sizeof(*s.queue));
     int rc = open_all(&s);
     if (rc == 0) {
         run(&s);
@@ -315,6 +350,7 @@ int slot_run(struct common *c, const struct target *t, const struct load_plan *p
     buf_fini(&s.message);
     free(s.sent);
     free(s.last_seq);
+    free(s.queue);
     free(s.peer);
     return rc;
 }

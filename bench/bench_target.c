@@ -31,6 +31,7 @@ static int add_target(struct common *c, const char *item)
     t->peer.origin = c->origin;
     t->peer.login = c->no_login ? NULL : c->login;
     t->peer.login_ok = c->login_ok;
+    t->peer.post = c->post;
     t->peer.first_agent = c->first_agent;
     return 0;
 }

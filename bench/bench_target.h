@@ -16,7 +16,7 @@ struct target {
 struct common {
     struct opt_list target_opts, pid_opts;
     const char *login, *login_ok, *origin, *ca, *echo, *json, *csv;
-    bool no_login, insecure;
+    bool no_login, insecure, post;
     long core, first_agent;
     /* made of them */
     struct target target[TARGETS_MAX];
@@ -34,12 +34,13 @@ struct common {
      0,                                                                                                                \
      0,                                                                                                                \
      "NAME=URL",                                                                                                       \
-     "ws://HOST:PORT/PATH, wss://… or ws+unix:/SOCKET:/PATH; several are compared"},                                   \
+     "ws://HOST:PORT/PATH, wss://…, ws+unix:/SOCKET:/PATH, http://… or https://…; several are compared"},              \
         {"pid", OPT_LIST, &(c).pid_opts, 0, 0, "NAME=PID[,PID]", "processes of a target, for CPU time and memory"},    \
         {"login", OPT_TEXT, &(c).login, 0, 0, "TEXT", "first message of each agent; {n} is its number"},               \
         {"login-ok", OPT_TEXT, &(c).login_ok, 0, 0, "TEXT", "part of the answer that ends the login"},                 \
         {"no-login", OPT_FLAG, &(c).no_login, 0, 0, NULL, "agents send messages at once"},                             \
         {"first-agent", OPT_INT, &(c).first_agent, 0, 1e9, "N", "number of the first agent (0)"},                      \
+        {"post", OPT_FLAG, &(c).post, 0, 0, NULL, "http: POST the message; else GET without a body"},                  \
         {"origin", OPT_TEXT, &(c).origin, 0, 0, "URL", "Origin header of the handshake"},                              \
         {"ca", OPT_TEXT, &(c).ca, 0, 0, "FILE", "certificates to trust for wss (the system's)"},                       \
         {"insecure", OPT_FLAG, &(c).insecure, 0, 0, NULL, "accept any certificate"},                                   \

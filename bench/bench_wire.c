@@ -74,13 +74,23 @@ static int url_of_unix(struct url *u, const char *rest, struct err *e)
 
 int url_parse(struct url *u, const char *text, struct err *e)
 {
-    *u = (struct url){.is_tls = strncmp(text, "wss://", 6) == 0};
+    static const struct {
+        const char *scheme;
+        bool is_tls, is_http;
+    } schemes[] = {
+        {"ws://", false, false}, {"wss://", true, false}, {"http://", false, true}, {"https://", true, true}};
+    size_t k = 0, n = 0;
+    *u = (struct url){.is_tls = false};
     if (strncmp(text, "ws+unix:", 8) == 0)
         return url_of_unix(u, text + 8, e);
-    if (!u->is_tls && strncmp(text, "ws://", 5) != 0)
-        return err_set(e, "target '%.100s': expected ws://, wss:// or ws+unix:", text);
-    const char *host = text + (u->is_tls ? 6 : 5);
-    size_t n = strcspn(host, "/?");
+    while (k < ARRAY_LEN(schemes) && strncmp(text, schemes[k].scheme, n = strlen(schemes[k].scheme)) != 0)
+        k++;
+    if (k == ARRAY_LEN(schemes))
+        return err_set(e, "target '%.100s': expected ws://, wss://, http://, https:// or ws+unix:", text);
+    u->is_tls = schemes[k].is_tls;
+    u->is_http = schemes[k].is_http;
+    const char *host = text + n;
+    n = strcspn(host, "/?");
     if (!n || n >= sizeof(u->host) || strlen(host + n) >= sizeof(u->path) - 1)
         return err_set(e, "target '%.100s': host or path is empty or too long", text);
     snprintf(u->host, sizeof(u->host), "%.*s", (int)n, host);
@@ -92,7 +102,7 @@ int url_parse(struct url *u, const char *text, struct err *e)
     snprintf(copy, sizeof(copy), "%s", with_port);
     const char *name, *port;
     if (split_port(copy, &name, &port) < 0)
-        return err_set(e, "target '%.100s': expected ws://HOST:PORT/PATH", text);
+        return err_set(e, "target '%.100s': expected %sHOST:PORT/PATH", text, schemes[k].scheme);
     snprintf(u->name, sizeof(u->name), "%.255s", name);
     return endpoint_parse(&u->to, with_port, e);
 }

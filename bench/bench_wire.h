@@ -16,12 +16,12 @@ struct endpoint {
 /* "127.0.0.1:80", "[::1]:80", "name:80" or "unix:/path". */
 int endpoint_parse(struct endpoint *ep, const char *text, struct err *e) MUST_CHECK;
 
-/* "ws://host:port/path", "wss://…" or "ws+unix:/socket:/path". */
+/* "ws://host:port/path", "wss://…", "ws+unix:/socket:/path", or "http://…", "https://…" for plain requests. */
 struct url {
     char host[256]; /* as in the Host header, with the port */
     char name[256]; /* without the port, for TLS */
     char path[1024];
-    bool is_tls;
+    bool is_tls, is_http;
     struct endpoint to;
 };
 int url_parse(struct url *u, const char *text, struct err *e) MUST_CHECK;

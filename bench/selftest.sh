@@ -66,9 +66,22 @@ rm -f "$sock"
 expect "$work/knee.csv" knee_msgs_per_s 400
 grep -q "holds --to 500" "$work/knee.txt" || fail "knee does not say that it stopped at --to"
 
+# HTTP: every request has its answer, a refused one is told apart.
+port=$((20000 + $$ % 20000))
+"$bench" load --echo "127.0.0.1:$port" --target "echo=http://127.0.0.1:$port/" --conns 10 --rate 1000 --secs 0.5 --warm 0.1 \
+    --rounds 1 --csv "$work/http.csv" >"$work/http.txt" 2>&1 || fail http
+expect "$work/http.csv" answered 500
+expect "$work/http.csv" refused 0
+"$bench" load --echo "127.0.0.1:$port" --target "echo=http://127.0.0.1:$port/" --conns 10 --rate 1000 --secs 0.5 --warm 0.1 \
+    --rounds 1 --post --csv "$work/post.csv" >"$work/post.txt" 2>&1 || fail post
+expect "$work/post.csv" refused 500
+"$bench" rate --echo "127.0.0.1:$port" --target "echo=http://127.0.0.1:$port/" --conc 8 --secs 0.3 --warm 0 --rounds 1 \
+    --csv "$work/rate-http.csv" >"$work/rate-http.txt" 2>&1 || fail "rate of http"
+expect "$work/rate-http.csv" failed 0
+
 # Nobody there: told, and not taken for a result.
 "$bench" load --target "none=ws+unix:$work/none.sock:/ws" --conns 2 --secs 0.1 --rounds 1 >"$work/none.txt" 2>&1 &&
     fail "a missing target passed"
 grep -q "agent 0" "$work/none.txt" || fail "a missing target is not named"
-"$bench" load --target x=http://127.0.0.1/ >"$work/url.txt" 2>&1 && fail "a wrong URL passed"
+"$bench" load --target x=ftp://127.0.0.1/ >"$work/url.txt" 2>&1 && fail "a wrong URL passed"
 echo "chatgate-bench: all as expected"
