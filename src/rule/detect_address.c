@@ -155,13 +155,20 @@ static void find_emails(struct lines *x)
     }
 }
 
-/* Letters, digits, _ and -, beginning with a letter; with a digit, _ or - in it, so that plain words are none. */
+/* @name: a handle, unless it is the host of a mail address. */
+static bool is_handle(struct span l, size_t i)
+{
+    return i > 0 && l.p[i - 1] == '@' && (i < 2 || !is_alnum(l.p[i - 2]));
+}
+
+/* Letters, digits, _ and -, beginning with a letter; with a digit, _ or - in it (or @ before it), so that plain words
+ * are none. */
 static void find_ids(struct lines *x)
 {
     struct span l = x->line;
     for (size_t i = 0; i < l.n; i++) {
         size_t k = i;
-        bool has_mark = false;
+        bool is_at = is_handle(l, i), has_mark = is_at;
         while (k < l.n && (is_alnum(l.p[k]) || l.p[k] == '_' || l.p[k] == '-')) {
             has_mark |= !is_letter(l.p[k]);
             k++;
@@ -172,7 +179,7 @@ static void find_ids(struct lines *x)
         while (n && l.p[i + n - 1] == '-')
             n--;
         bool is_other =
-            (i > 0 && strchr("@/.", l.p[i - 1]) && l.p[i - 1]) ||
+            (i > 0 && !is_at && strchr("@/.", l.p[i - 1]) && l.p[i - 1]) ||
             (k < l.n && (l.p[k] == '@' || (l.p[k] == '.' && k + 1 < l.n && is_alnum(l.p[k + 1])) || l.p[k] == '/'));
         if (n >= ID_MIN && n <= ID_MAX && is_letter(l.p[i]) && has_mark && !is_other)
             add(x, DETECT_WECHAT_ID, i, i + n);
