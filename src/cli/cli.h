@@ -13,7 +13,8 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(status, "[--config FILE] [--json]", "the daemon's state")                                                        \
     X(agents, "[AGENT] [--hours N] [--config FILE] [--json]", "how fast agents answer; with AGENT: the last rounds")   \
     X(cases, "[--all | VERB [ID] [--reason TEXT] …] [--config FILE] [--json]",                                         \
-      "open complaints; show open ack wait solve close reopen assign call news note order severity snooze")            \
+      "open complaints; show open ack wait solve close reopen assign call news note order severity snooze export "     \
+      "verify")                                                                                                        \
     X(held, "[list [--all] | show ID | approve ID | refuse ID --reason TEXT] [--by NAME] [--config FILE] [--json]",    \
       "messages that wait for approval, and the decision")                                                             \
     X(commitments, "[list [--most N] | keep ID | cancel ID | extend ID --for TIME] [--reason TEXT] [--by NAME]",       \
@@ -22,6 +23,7 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
       "reminders that went out, newest first; snooze puts one off")                                                    \
     X(redis, "check | reshard --to N [--config FILE] [--format json|text]",                                            \
       "is Redis fit and whole; move a stopped deployment to another number of shards")                                 \
+    X(keygen, "FILE", "make a key that signs evidence: FILE and FILE.pub")                                             \
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
     X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \
     X(control, "COMMAND [ARGUMENT…] [--config FILE]", "any command of the daemon; help lists them")                    \

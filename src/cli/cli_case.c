@@ -151,8 +151,7 @@ static int read_args(int argc, char **argv, struct case_args *a)
     return check(a);
 }
 
-/* A case id is SHARD-NUMBER. -1: this is none of this deployment (reported). */
-static int shard_of(struct tracked *t, const char *id)
+int case_shard(struct tracked *t, const char *id)
 {
     const char *dash = strchr(id, '-');
     uint64_t shard, number;
@@ -216,7 +215,7 @@ static int move(struct tracked *t, struct case_args *a)
     const char *reason = a->reason ? a->reason : "";
     const struct redis_reply *r;
     if (a->id) {
-        int shard = shard_of(t, a->id);
+        int shard = case_shard(t, a->id);
         if (shard < 0)
             return CLI_PROBLEMS;
         r = a->verb->value
@@ -238,7 +237,7 @@ static int move(struct tracked *t, struct case_args *a)
 
 static int show(struct tracked *t, struct case_args *a)
 {
-    int shard = shard_of(t, a->id);
+    int shard = case_shard(t, a->id);
     if (shard < 0)
         return CLI_PROBLEMS;
     const struct redis_reply *r = tracked_run(t, (unsigned)shard, "read", "case", a->id, NULL);

@@ -17,5 +17,8 @@ void case_show_json(const struct redis_reply *r);
 
 /* Is this word a verb of `cases` (show, open, ack, wait, solve, close, reopen, assign, call, …)? */
 bool case_is_verb(const char *word);
+struct tracked;
+/* The shard of a case id (SHARD-NUMBER). -1: this is none of this deployment (reported). */
+int case_shard(struct tracked *t, const char *id);
 /* Runs `cases VERB …`; argv[1] is the verb. Returns the exit code. */
 int case_run(int argc, char **argv);

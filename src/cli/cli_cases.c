@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/cli_case.h"
+#include "cli/cli_evidence.h"
 #include "cli/cli_tracked.h"
 
 enum {
@@ -89,6 +90,10 @@ int cli_cases(int argc, char **argv)
     static const char *const head[] = {"case",     "state",        "severity", "kinds", "agent",
                                        "assigned", "conversation", "age",      "words"};
     struct tracked_args args;
+    if (argc > 1 && strcmp(argv[1], "export") == 0)
+        return evidence_export(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "verify") == 0)
+        return evidence_verify(argc, argv);
     if (argc > 1 && case_is_verb(argv[1]))
         return case_run(argc, argv);
     if (argc > 1 && strcmp(argv[1], "list") == 0)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "cli/cli.h"
@@ -157,6 +158,20 @@ void tracked_close(struct tracked **tp)
     conf_free(&t->conf);
     free(t);
     *tp = NULL;
+}
+
+const struct conf *tracked_conf(const struct tracked *t)
+{
+    return t->conf;
+}
+
+void tracked_audit(struct tracked *t, const char *who, const char *action, const char *target, const char *why)
+{
+    char at[24];
+    struct err e;
+    snprintf(at, sizeof(at), "%" PRId64, clock_wall_ms());
+    redis_sync_command_str(t->redis, &e, "XADD", "cg:audit", "MAXLEN", "~", "100000", "*", "at", at, "who", who, "role",
+                           "cli", "from", "cli", "action", action, "target", target, "why", why, "result", "ok", NULL);
 }
 
 unsigned tracked_shards(const struct tracked *t)

@@ -155,6 +155,16 @@ struct conf {
     } capture;
 
     struct {
+        bool is_on, is_full; /* full: as they were sent; else masked */
+        int64_t keep_ms;
+    } transcripts;
+
+    struct {
+        char *key; /* private Ed25519 key, PEM; NULL: nothing is sealed */
+        int64_t seal_every_ms;
+    } evidence;
+
+    struct {
         int64_t ttl_ms, send_within_ms, keep_ms;
         bool is_sent_on_expiry; /* else refused */
     } hold;

@@ -185,6 +185,17 @@ static const struct conf_key keys[] = {
     {"capture.sample", CONF_INT, AT(capture.sample), .min = 1, .max = 1000000, .def = "1", RELOAD,
      .help = "one of so many conversations is captured, whole; 1: all"},
 
+    {"transcripts.enabled", CONF_BOOL, AT(transcripts.is_on), .def = "false", RELOAD,
+     .help = "keep what was said in Redis, for the evidence around a case"},
+    {"transcripts.text", CONF_MASKING, AT(transcripts.is_full), .def = "masked", RELOAD,
+     .help = "masked: numbers, account names and ids are made unreadable; full: as they were sent"},
+    {"transcripts.keep", CONF_DURATION, AT(transcripts.keep_ms), .min = HOUR, .max = 3650 * DAY, .def = "30d", RELOAD,
+     .help = "how long after the last message of a piece of conversation it is kept"},
+    {"evidence.key", CONF_PATH, AT(evidence.key),
+     .help = "private key of `chatgate keygen`; the heads of transcripts are signed with it; default: they are not"},
+    {"evidence.seal_every", CONF_DURATION, AT(evidence.seal_every_ms), .min = SEC, .max = HOUR, .def = "1m",
+     .help = "how often what is new in the transcripts is signed"},
+
     {"hold.ttl", CONF_DURATION, AT(hold.ttl_ms), .min = 10 * SEC, .max = 7 * DAY, .def = "30m", RELOAD,
      .help = "how long a message that a rule holds waits for a decision"},
     {"hold.on_expiry", CONF_EXPIRY, AT(hold.is_sent_on_expiry), .def = "refuse", RELOAD,

@@ -7,6 +7,7 @@
 #include "gate/excerpt.h"
 #include "gate/gate.h"
 #include "gate/policy.h"
+#include "gate/transcript.h"
 
 static struct span keep(struct worker *w, struct span t)
 {
@@ -259,6 +260,7 @@ void inspect_outgoing(struct session *s, const struct unit *u, struct judged *ou
     out->reason = out->rule = span_str("");
     out->n_edits = 0;
     fill_event(s, u, EV_OUTGOING, &out->event);
+    transcript_fill(s, u, NULL, &out->event);
     if (!is_for_rules(s, u, out)) {
         capture_unjudged(s, u, DIR_OUTGOING, out);
         return;
@@ -271,6 +273,8 @@ void inspect_outgoing(struct session *s, const struct unit *u, struct judged *ou
     ruleset_judge(w->snap->rules, w->rscratch, &in, &w->verdict);
     hist_add(&w->count.inspect_us, (uint64_t)(clock_mono_us() - began_us));
     apply_verdict(s, u, out);
+    if (out->n_edits)
+        transcript_fill(s, u, out, &out->event);
     if (capture_wants(w->gate->capture, u->conv))
         capture(s, u, &in, &w->verdict, out);
     if (!out->refused && in.n_texts) {
@@ -364,6 +368,7 @@ void inspect_incoming(struct session *s, const struct unit *u)
     }
     counter_add(&w->count.in_messages, 1);
     s->messages_in++;
+    transcript_fill(s, u, NULL, &ev);
     append(w, &ev); /* an incoming message is delivered whatever happens */
 }
 
@@ -375,6 +380,7 @@ void inspect_elsewhere(struct session *s, const struct unit *u)
     ev.is_delivered = true;
     if (u->ts_ms)
         ev.at_ms = MIN_OF(u->ts_ms, ev.at_ms);
+    transcript_fill(s, u, NULL, &ev);
     append(s->w, &ev);
 }
 
@@ -383,6 +389,7 @@ void inspect_refused_later(struct session *s, struct span conv, struct span cust
     struct unit u = {.conv = conv, .customer = customer, .mid = mid};
     struct track_event ev;
     fill_event(s, &u, EV_REFUSED, &ev);
+    transcript_fill(s, &u, NULL, &ev);
     append(s->w, &ev);
 }
 

@@ -259,6 +259,9 @@ static void metrics_tracking(struct gate *g, struct buf *out)
     gauge(out, "redis_clock_offset_seconds", "Redis TIME minus the clock of this node",
           (double)t.redis_clock_offset_ms / 1000.0);
     gauge(out, "held_open", "Held messages without an end, in all of Redis", (double)t.held.open);
+    counter(out, "seals_total", "Signed heads of transcripts that this node wrote", (double)t.sealer.seals);
+    counter(out, "seals_failed_total", "Heads that could not be written, and are signed again",
+            (double)t.sealer.failed);
     counter(out, "held_sent_total", "Held messages sent by this node after approval", (double)t.held.count[HELD_SENT]);
     counter(out, "held_blocked_total", "Approved messages that could not be sent by this node",
             (double)t.held.count[HELD_BLOCKED]);

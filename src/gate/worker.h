@@ -17,6 +17,7 @@ struct gate;
 struct session;
 struct judged;
 struct hold_task;
+struct capture_mask;
 
 enum { READ_BYTES = 64 * 1024 };
 
@@ -56,10 +57,11 @@ struct worker {
     struct capture_mask *mask; /* for excerpts */
     struct verdict verdict;
     struct window window;
-    struct arena lasting;  /* what lives as long as the worker */
-    struct arena arena;    /* texts of the message being judged */
-    struct judged *judged; /* UNITS_MAX */
-    struct span approved;  /* id of the held message that is being sent; empty: none */
+    struct arena lasting;      /* what lives as long as the worker */
+    struct arena arena;        /* texts of the message being judged */
+    struct judged *judged;     /* UNITS_MAX */
+    struct capture_mask *mask; /* for transcripts; NULL: not needed yet */
+    struct span approved;      /* id of the held message that is being sent; empty: none */
     struct counters count;
 };
 

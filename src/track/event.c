@@ -165,8 +165,16 @@ static void put_held(struct writer *w, const struct track_event *ev)
     pair_flag(w, "hsend", ev->held_is_sent_at_end);
 }
 
+static void put_said(struct writer *w, struct span said)
+{
+    bool is_cut = said.n > EVENT_SAID_MAX;
+    pair_str(w, "text", is_cut ? span_of(said.p, cut_at(said, EVENT_SAID_MAX)) : said);
+    pair_flag(w, "tcut", is_cut);
+}
+
 size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX])
 {
+    _Static_assert(EVENT_SAID_MAX <= EVENT_HELD_TEXT_MAX, "one or the other");
     _Static_assert(16 * (EVENT_FIELD_MAX + 10) + EVENT_WORDS_MAX + EVENT_HELD_TEXT_MAX + EVENT_HELD_RAW_MAX + 3 * 9 +
                            18 * 18 <
                        EVENT_ENCODED_MAX,
@@ -203,6 +211,9 @@ size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]
     pair_int(&w, "count", ev->count > INT64_MAX ? INT64_MAX : (int64_t)ev->count);
     if (ev->held_raw.n && ev->held_raw.n <= EVENT_HELD_RAW_MAX && ev->held_text.n <= EVENT_HELD_TEXT_MAX)
         put_held(&w, ev);
+    else if (ev->said_keep_ms)
+        put_said(&w, ev->said);
+    pair_int(&w, "tkeep", ev->said_keep_ms);
     pair_id(&w, "hid", ev->held_id);
     out[0] = 0xde; /* map 16 */
     out[1] = 0;

@@ -27,6 +27,7 @@ enum {
     EVENT_TEXT_MAX = 400,
     EVENT_HELD_TEXT_MAX = 3000, /* a message with more cannot be held: these two are never cut */
     EVENT_HELD_RAW_MAX = 4800,
+    EVENT_SAID_MAX = 3000, /* of a message in the transcript; longer ones are cut and say so */
     EVENT_ENCODED_MAX = 12288
 };
 
@@ -66,6 +67,8 @@ struct track_event {
     int64_t held_ttl_ms;
     bool held_is_sent_at_end; /* when nobody decides in time */
     struct span held_id;      /* outgoing, delivered: it was held under this id and approved */
+    struct span said;         /* for the transcript, masked or not */
+    int64_t said_keep_ms;     /* how long it is kept; 0: there is no transcript */
 };
 
 /* "out", "in", … as in EVENT_KINDS. */
@@ -80,7 +83,7 @@ const char *event_kind_name(enum event_kind kind);
  *   txm text_masked txf text_full
  *   ckind case_kind sev severity   crule case_rule            words           conf confirms
  *   due commit_due_ms              prule commit_rule          count
- *   hraw htext hroute hvia httl hsend hid    held_…
+ *   hraw htext hroute hvia httl hsend hid    held_…          text said    tcut it is cut    tkeep said_keep_ms
  *
  * Besides the gate's events there are those of the journal itself, kind "gap", without customer: `count` records were
  * lost. A full ring writes one for all that it refused; records that were damaged or overwritten are replaced, each, by

@@ -26,7 +26,8 @@ struct track {
     struct beat *beat;
     struct webhook *webhook;
     struct held *held;
-    struct ring **ring; /* one per worker */
+    struct sealer *sealer; /* NULL: no key */
+    struct ring **ring;    /* one per worker */
     unsigned n_workers;
     int64_t keep_ms;
     struct timer *orphans;
@@ -168,6 +169,17 @@ static void start_held(struct track *t, const struct track_options *o)
                                                 .ctx = o->ctx});
 }
 
+static int start_sealer(struct track *t, const struct track_options *o, struct err *e)
+{
+    t->sealer = sealer_start(&(struct sealer_options){.loop = t->loop,
+                                                      .redis = t->redis,
+                                                      .conf = o->conf,
+                                                      .node_id = t->node_id,
+                                                      .n_shards = (unsigned)o->conf->redis.shards},
+                             e);
+    return t->sealer || !e->text[0] ? 0 : err_prefix(e, "evidence.key");
+}
+
 void track_expect_held(struct track *t)
 {
     held_expect(t->held);
@@ -200,6 +212,10 @@ struct track *track_start(const struct track_options *o, unsigned n_workers, str
                                                 .rules = o->rules,
                                                 .ctx = o->ctx});
     start_held(t, o);
+    if (start_sealer(t, o, e) < 0) {
+        track_stop(&t);
+        return NULL;
+    }
     return t;
 }
 
@@ -246,6 +262,7 @@ void track_get_state(const struct track *t, struct track_state *out)
     };
     held_get_state(t->held, &out->held);
     reminder_get_counts(t->reminder, &out->reminders_raised, &out->reminders_delivered, &out->reminders_held);
+    sealer_get_state(t->sealer, &out->sealer);
     const char *why = !out->is_connected ? redis_last_error(t->redis) : !p.is_ready || p.paused ? p.trouble : "";
     snprintf(out->last_error, sizeof(out->last_error), "%s", why);
 }
@@ -266,6 +283,7 @@ void track_stop(struct track **tp)
     beat_stop(&t->beat);
     webhook_stop(&t->webhook);
     held_stop(&t->held);
+    sealer_stop(&t->sealer);
     timer_free(&t->orphans);
     for (unsigned i = 0; i < t->n_workers; i++)
         ring_close(&t->ring[i], false); /* what is kept although confirmed is kept for the next run, too */

@@ -7,6 +7,7 @@
 #include "net/loop.h"
 #include "track/held.h"
 #include "track/ring.h"
+#include "track/seal.h"
 #include "track/webhook.h"
 
 struct track;
@@ -51,6 +52,7 @@ struct track_state {
     int64_t redis_clock_offset_ms;
     uint64_t reminders_raised, reminders_delivered, reminders_held;
     struct held_state held;
+    struct sealer_state sealer;
 };
 void track_get_state(const struct track *t, struct track_state *out);
 const struct webhook *track_webhooks(const struct track *t);

@@ -1,4 +1,4 @@
--- needs: lib hook rounds cases stats promise held
+-- needs: lib hook rounds cases stats promise held said
 -- Applies records of one ring to one shard, each exactly once (docs/redis.md).
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, n, then n times: sequence
 -- number, packed event. Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
@@ -18,7 +18,7 @@ if ARGV[1] ~= tostring(SCHEMA) or held > SCHEMA + 1 then
 end
 
 local now = redis_now()
-local info, convs, custs, agents, entries, moved_rounds, helds = {}, {}, {}, {}, {}, {}, {}
+local info, convs, custs, agents, entries, moved_rounds, helds, saids = {}, {}, {}, {}, {}, {}, {}, {}
 local case_seq
 
 local function count(what, by)
@@ -251,7 +251,11 @@ for i = 1, n do
         local fine, ev = pcall(unpack_mp, ARGV[5 + 2 * i])
         if fine and type(ev) == 'table' and HANDLERS[ev.k] then
             local at = time_of(ev)
-            stream_entry(ev, at, int(seq), HANDLERS[ev.k](ev, at))
+            local how = HANDLERS[ev.k](ev, at)
+            stream_entry(ev, at, int(seq), how)
+            if num(ev.tkeep) > 0 and how ~= 'dup' and how ~= 'moved' then
+                saids[#saids + 1] = {ev, at}
+            end
         else
             count('bad', 1)
         end
@@ -367,6 +371,9 @@ end
 stats_write()
 for _, h in ipairs(helds) do
     held_add(h, now)
+end
+if #saids > 0 then
+    said_write(saids, now)
 end
 for _, e in ipairs(entries) do
     call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', unpack(e))
