@@ -160,11 +160,6 @@ void tracked_close(struct tracked **tp)
     *tp = NULL;
 }
 
-const struct conf *tracked_conf(const struct tracked *t)
-{
-    return t->conf;
-}
-
 void tracked_audit(struct tracked *t, const char *who, const char *action, const char *target, const char *why)
 {
     char at[24];

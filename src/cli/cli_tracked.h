@@ -32,7 +32,6 @@ typedef void (*tracked_fn)(void *ctx, const struct redis_reply *row);
 /* Puts a question of lua/read.lua (name and arguments, ended by NULL) to every shard; fn gets each row of the answers,
  * valid during the call. -1: the error was printed. */
 int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...) MUST_CHECK __attribute__((sentinel));
-const struct conf *tracked_conf(const struct tracked *t);
 /* An entry of the audit stream (cg:audit), as the dashboard writes them. Redis being away by now is no error. */
 void tracked_audit(struct tracked *t, const char *who, const char *action, const char *target, const char *why);
 /* 0: no gateway has written there yet. */
