@@ -35,11 +35,8 @@ void transcript_fill(struct session *s, const struct unit *u, const struct judge
     struct span text = buf_span(&b);
     if (text.n > EVENT_SAID_MAX + 4) /* still longer than fits: the event says that it is cut */
         text.n = utf8_valid_prefix(span_of(text.p, EVENT_SAID_MAX + 4));
-    if (!c->transcripts.is_full && text.n) {
-        if (!w->mask)
-            w->mask = capture_mask_new();
+    if (!c->transcripts.is_full && text.n)
         text = capture_mask_text(w->mask, text);
-    }
     ev->said = text.n ? span_of(arena_strdup(&w->arena, text), text.n) : text;
     buf_fini(&b);
 }

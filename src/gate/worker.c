@@ -142,7 +142,6 @@ void worker_free(struct worker **wp)
     rule_scratch_free(&w->rscratch);
     capture_mask_free(&w->mask);
     buf_fini(&w->plain), buf_fini(&w->wire), buf_fini(&w->words), buf_fini(&w->emitted), buf_fini(&w->notes);
-    capture_mask_free(&w->mask);
     xmpp_pool_fini(&w->xmpp_pool);
     arena_fini(&w->arena);
     arena_fini(&w->lasting);

@@ -54,14 +54,13 @@ struct worker {
     struct profile_scratch *pscratch;
     struct xmpp_pool xmpp_pool;
     struct rule_scratch *rscratch;
-    struct capture_mask *mask; /* for excerpts */
+    struct capture_mask *mask; /* for excerpts and transcripts */
     struct verdict verdict;
     struct window window;
-    struct arena lasting;      /* what lives as long as the worker */
-    struct arena arena;        /* texts of the message being judged */
-    struct judged *judged;     /* UNITS_MAX */
-    struct capture_mask *mask; /* for transcripts; NULL: not needed yet */
-    struct span approved;      /* id of the held message that is being sent; empty: none */
+    struct arena lasting;  /* what lives as long as the worker */
+    struct arena arena;    /* texts of the message being judged */
+    struct judged *judged; /* UNITS_MAX */
+    struct span approved;  /* id of the held message that is being sent; empty: none */
     struct counters count;
 };
 
