@@ -107,8 +107,8 @@ void hold_unit(struct session *s, struct span payload, const struct unit *units,
 
 void hold_stanza(struct session *s, const struct xmpp_item *item, const struct unit *u)
 {
-    /* with stream management a stanza of our own would break both sides' counts */
-    bool is_possible = can_hold(s) && !xmpp_sm_is_counting(&s->xmpp->sm);
+    /* with stream management the server counts what is sent later: that must be possible */
+    bool is_possible = can_hold(s) && xmpp_sm_can_add_out(s);
     fill(s, u, is_possible ? item->raw : span_of("", 0), &s->w->judged[0]);
 }
 
@@ -245,8 +245,8 @@ static void run_send(struct session *s, struct hold_task *t)
         finish(t, HELD_BACK, "no session that can take it");
         return;
     }
-    if (s->xmpp && xmpp_sm_is_counting(&s->xmpp->sm)) {
-        finish(t, HELD_BLOCKED, "the agent's session uses stream management");
+    if (s->xmpp && !xmpp_sm_can_add_out(s)) {
+        finish(t, HELD_BLOCKED, "the agent's session counts stanzas, and cannot take another one");
         return;
     }
     s->w->judged[0].action = ACTION_COUNT; /* changed when the message is looked at */

@@ -120,7 +120,7 @@ enum xmpp_fate xmpp_take_in(struct session *s, const struct xmpp_item *item)
     const struct xmpp_dom *d = item->dom;
     struct span ns = xmpp_ns(d, 0);
     if (item->is_stanza)
-        xmpp_sm_count(&s->xmpp->sm);
+        xmpp_sm_count_in(&s->xmpp->sm);
     if (xmpp_is(d, 0, XMPP_NS_CLIENT, "message")) {
         inspect_reset(s->w);
         xmpp_observe(s, d);

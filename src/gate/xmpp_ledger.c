@@ -20,7 +20,7 @@
 enum { BUCKET = 16, HEAD_BYTES = 4096, ENTRIES_MIN = 1024, ENTRIES_MAX = 1 << 20 };
 #define LEFT_BEHIND_MS (24ll * 3600 * 1000) /* how long entries of a killed process are kept */
 
-static const char magic[8] = "cgxmsm1";
+static const char magic[8] = "cgxmsm2";
 
 struct head {
     char magic[8];
@@ -33,13 +33,13 @@ struct half {
     uint64_t id[2];
     uint64_t owner;
     int64_t until_ms; /* wall time; 0: its connection is there */
-    struct xmpp_counts counts;
+    struct xmpp_tally tally;
     uint32_t crc; /* of all before; 0 in a half that was never written */
 };
 
 struct entry {
     struct half half[2];
-    uint8_t spare[256 - 2 * sizeof(struct half)];
+    uint8_t spare[512 - 2 * sizeof(struct half)];
 };
 
 struct xmpp_ledger {
@@ -118,17 +118,17 @@ static void leave(struct xmpp_ledger *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-void xmpp_ledger_read(struct xmpp_ledger *l, struct span sm_id, struct xmpp_counts *out)
+void xmpp_ledger_read(struct xmpp_ledger *l, struct span sm_id, struct xmpp_tally *out)
 {
     uint64_t id[2];
     struct half now;
     enter(l, sm_id, id);
     find(l, id, &now);
-    *out = now.counts;
+    *out = now.tally;
     leave(l);
 }
 
-void xmpp_ledger_claim(struct xmpp_ledger *l, struct span sm_id, uint64_t owner, struct xmpp_counts *out)
+void xmpp_ledger_claim(struct xmpp_ledger *l, struct span sm_id, uint64_t owner, struct xmpp_tally *out)
 {
     uint64_t id[2];
     struct half now;
@@ -138,11 +138,11 @@ void xmpp_ledger_claim(struct xmpp_ledger *l, struct span sm_id, uint64_t owner,
     now.until_ms = 0;
     if (e)
         put(e, &now);
-    *out = now.counts;
+    *out = now.tally;
     leave(l);
 }
 
-bool xmpp_ledger_write(struct xmpp_ledger *l, struct span sm_id, uint64_t owner, const struct xmpp_counts *c)
+bool xmpp_ledger_write(struct xmpp_ledger *l, struct span sm_id, uint64_t owner, const struct xmpp_tally *t)
 {
     uint64_t id[2];
     struct half now;
@@ -152,7 +152,7 @@ bool xmpp_ledger_write(struct xmpp_ledger *l, struct span sm_id, uint64_t owner,
     if (ok) {
         now.owner = owner;
         now.until_ms = 0;
-        now.counts = *c;
+        now.tally = *t;
         put(e, &now);
     }
     leave(l);

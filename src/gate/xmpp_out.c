@@ -92,6 +92,15 @@ static enum xmpp_fate leave_live_text_out(struct session *s, const struct xmpp_i
     return xmpp_carry_out(s, item, &cuts, ok);
 }
 
+/* A message that was held comes to nothing after all. The client knows it as refused, and nothing may take its place in
+ * the server's count. */
+static enum xmpp_fate leave_approved(struct session *s, const struct unit *u, bool is_refused)
+{
+    if (!is_refused) /* it was recorded as delivered */
+        inspect_refused_later(s, u->conv, u->customer, u->mid);
+    return XMPP_NOTHING;
+}
+
 static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *item, uint64_t end)
 {
     struct worker *w = s->w;
@@ -115,7 +124,10 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
         inspect_fail(s, j, CAUSE_REWRITE_FAILED);
         is_edited = false;
     }
-    if (!inspect_record(s, j) || j->refused) {
+    bool is_refused = !inspect_record(s, j) || j->refused;
+    if (s->w->approved.n && (is_refused ? xmpp_sm_is_counting(&s->xmpp->sm) : !xmpp_sm_add_out(s)))
+        return leave_approved(s, &u, is_refused);
+    if (is_refused) {
         struct xmpp_bounce b = {.id = m.id,
                                 .to = m.to,
                                 .self = buf_span(&s->xmpp->jid),
@@ -181,6 +193,8 @@ enum xmpp_fate xmpp_take_out(struct session *s, const struct xmpp_item *item, ui
 {
     const struct xmpp_dom *d = item->dom;
     struct span ns = xmpp_ns(d, 0);
+    if (item->is_stanza && !s->w->approved.n) /* refused ones give way to others */
+        xmpp_sm_count_out(&s->xmpp->sm);
     if (xmpp_is(d, 0, XMPP_NS_CLIENT, "message"))
         return take_message(s, item, end);
     if (xmpp_is(d, 0, XMPP_NS_CLIENT, "presence"))

@@ -98,7 +98,7 @@ bool xmpp_notice(struct session *s, struct span conv, struct span text)
     if (!x->jid.len || (s->state != SS_XMPP && s->state != SS_WS))
         return false;
     bool has_room = conn_queued(&s->client) <= 2 * (size_t)s->w->snap->conf->limits.buffer_bytes;
-    if (!has_room || (xmpp_sm_is_counting(&x->sm) && !is_between(s)) || !xmpp_sm_add(s)) {
+    if (!has_room || (xmpp_sm_is_counting(&x->sm) && !is_between(s)) || !xmpp_sm_add_in(s)) {
         counter_add(&s->w->count.notices_uncounted, 1);
         return false;
     }

@@ -110,7 +110,7 @@ static bool take_from_backend(struct session *s, struct walk *k)
     case XMPP_PART:
         x->is_long_in = !item.is_last;
         if (item.is_stanza)
-            xmpp_sm_count(&x->sm);
+            xmpp_sm_count_in(&x->sm);
         k->at += item.raw.n;
         break;
     case XMPP_HEADER:

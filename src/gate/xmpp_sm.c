@@ -5,7 +5,6 @@
 #include "base/rand.h"
 #include "gate/gate.h"
 #include "gate/xmpp.h"
-#include "gate/xmpp_ledger.h"
 #include "proto/xmpp_message.h"
 
 #define NS_SM "urn:xmpp:sm:"
@@ -30,7 +29,7 @@ bool xmpp_sm_is_counting(const struct xmpp_sm *sm)
     return sm->is_on || sm->asked;
 }
 
-static bool adds_notices(const struct session *s)
+static bool may_add(const struct session *s)
 {
     return profile_xmpp(s->entry->profile)->counts_notices;
 }
@@ -92,33 +91,34 @@ static bool take_resume(struct session *s, const struct xmpp_item *item, uint32_
     }
     if (!is_ours)
         return true;
-    struct xmpp_counts c;
-    xmpp_ledger_read(s->w->gate->xmpp_ledger, server_id, &c);
+    struct xmpp_tally t;
+    xmpp_ledger_read(s->w->gate->xmpp_ledger, server_id, &t);
     buf_append_span(&sm->asked_id, server_id);
     buf_reset(&sm->asked_as);
     buf_append_span(&sm->asked_as, id);
     sm->asked_h = h;
-    return cut_h(cuts, item, node, xmpp_counts_for_server(&c, h)) &&
+    return cut_h(cuts, item, node, xmpp_counts_lower(&t.in, h)) &&
            xmpp_cut_attr(cuts, item->dom, item->raw, node, "previd", server_id);
 }
 
 static void keep(struct xmpp_sm *sm)
 {
     if (sm->id.len) /* without room it was never added to, and nothing is lost */
-        (void)!xmpp_ledger_write(sm->ledger, buf_span(&sm->id), sm->owner, &sm->counts);
+        (void)!xmpp_ledger_write(sm->ledger, buf_span(&sm->id), sm->owner, &sm->tally);
 }
 
-static bool take_ack(struct session *s, const struct xmpp_item *item, uint32_t node, struct xmpp_cuts *cuts)
+/* `c` and `sent`: of the direction that is acknowledged. */
+static bool take_ack(struct session *s, const struct xmpp_item *item, uint32_t node, struct xmpp_cuts *cuts,
+                     struct xmpp_counts *c, uint32_t sent)
 {
-    struct xmpp_sm *sm = &s->xmpp->sm;
     uint32_t h;
-    if (!sm->is_on || !read_h(item->dom, node, &h))
+    if (!s->xmpp->sm.is_on || !read_h(item->dom, node, &h))
         return true;
-    uint32_t for_server = xmpp_counts_for_server(&sm->counts, h), n = sm->counts.n;
-    xmpp_counts_ack(&sm->counts, h, sm->sent);
-    if (sm->counts.n != n)
-        keep(sm);
-    return for_server == h || cut_h(cuts, item, node, for_server);
+    uint32_t lowered = xmpp_counts_lower(c, h), n = c->n;
+    xmpp_counts_ack(c, h, sent);
+    if (c->n != n)
+        keep(&s->xmpp->sm);
+    return lowered == h || cut_h(cuts, item, node, lowered);
 }
 
 bool xmpp_sm_out(struct session *s, const struct xmpp_item *item, struct xmpp_cuts *cuts)
@@ -137,7 +137,9 @@ bool xmpp_sm_out(struct session *s, const struct xmpp_item *item, struct xmpp_cu
         if (is_resume)
             ok = take_resume(s, item, i, cuts);
         else if (span_is(xmpp_name(d, i), "a"))
-            ok = take_ack(s, item, i, cuts);
+            ok = take_ack(s, item, i, cuts, &sm->tally.in, sm->sent_in);
+        else if (span_is(xmpp_name(d, i), "enable"))
+            sm->sent_out = 0; /* the server counts from here on */
     }
     return ok;
 }
@@ -161,14 +163,14 @@ static bool take_enabled(struct session *s, const struct xmpp_item *item, uint32
     uint64_t max_s;
     bool ok = true;
     begin(s);
-    sm->counts = (struct xmpp_counts){0};
-    sm->sent = 0;
+    sm->tally = (struct xmpp_tally){0};
+    sm->sent_in = 0;
     if (span_u64(xmpp_attr(d, node, "max"), &max_s) && max_s && max_s < 7 * 24 * 3600)
         sm->resume_ms = (int64_t)max_s * 1000;
     if (xmpp_attr(d, node, "location").n) /* it would lead the client round the gateway */
         ok = xmpp_cut_attr(cuts, d, item->raw, node, "location", span_of(NULL, 0));
     sm->is_resumable = id.n && (span_is(resume, "true") || span_is(resume, "1"));
-    if (!sm->is_resumable || id.n > ID_MAX || !adds_notices(s))
+    if (!sm->is_resumable || id.n > ID_MAX || !may_add(s))
         return ok;
     buf_reset(&sm->id);
     buf_append_span(&sm->id, id);
@@ -183,20 +185,40 @@ static bool take_enabled(struct session *s, const struct xmpp_item *item, uint32
 static bool take_resumed(struct session *s, const struct xmpp_item *item, uint32_t node, struct xmpp_cuts *cuts)
 {
     struct xmpp_sm *sm = &s->xmpp->sm;
+    uint32_t h = 0;
     begin(s);
     sm->is_resumable = true;
-    if (!sm->asked_id.len)
+    if (!sm->asked_id.len || !read_h(item->dom, node, &h))
         return true; /* an id that was not made here: nothing was added, nothing will be */
     buf_fini(&sm->id);
     sm->id = sm->asked_id;
     sm->asked_id = (struct buf){0};
     sm->owner = rand_u64() | 1;
-    xmpp_ledger_claim(sm->ledger, buf_span(&sm->id), sm->owner, &sm->counts);
-    xmpp_counts_resume(&sm->counts, sm->asked_h);
-    sm->sent = sm->asked_h;
+    xmpp_ledger_claim(sm->ledger, buf_span(&sm->id), sm->owner, &sm->tally);
+    uint32_t lowered = xmpp_counts_lower(&sm->tally.out, h);
+    xmpp_counts_resume(&sm->tally.in, sm->asked_h);
+    xmpp_counts_resume(&sm->tally.out, h);
+    sm->sent_in = sm->asked_h;
+    sm->sent_out = h;
     keep(sm);
-    return !xmpp_attr(item->dom, node, "previd").n ||
-           xmpp_cut_attr(cuts, item->dom, item->raw, node, "previd", buf_span(&sm->asked_as));
+    bool ok = lowered == h || cut_h(cuts, item, node, lowered);
+    return ok && (!xmpp_attr(item->dom, node, "previd").n ||
+                  xmpp_cut_attr(cuts, item->dom, item->raw, node, "previd", buf_span(&sm->asked_as)));
+}
+
+/* A server may say what it had before the session was lost. */
+static bool take_failed(struct session *s, const struct xmpp_item *item, uint32_t node, struct xmpp_cuts *cuts)
+{
+    struct xmpp_sm *sm = &s->xmpp->sm;
+    struct xmpp_tally t;
+    uint32_t h;
+    sm->asked -= sm->asked > 0;
+    if (!sm->asked_id.len || !read_h(item->dom, node, &h))
+        return true;
+    xmpp_ledger_read(s->w->gate->xmpp_ledger, buf_span(&sm->asked_id), &t);
+    buf_reset(&sm->asked_id);
+    uint32_t lowered = xmpp_counts_lower(&t.out, h);
+    return lowered == h || cut_h(cuts, item, node, lowered);
 }
 
 bool xmpp_sm_in(struct session *s, const struct xmpp_item *item, struct xmpp_cuts *cuts, bool *has_resumed)
@@ -215,37 +237,70 @@ bool xmpp_sm_in(struct session *s, const struct xmpp_item *item, struct xmpp_cut
             *has_resumed = true;
             ok = take_resumed(s, item, i, cuts);
         } else if (span_is(name, "failed")) {
-            sm->asked -= sm->asked > 0;
+            ok = take_failed(s, item, i, cuts);
+        } else if (span_is(name, "a")) {
+            ok = take_ack(s, item, i, cuts, &sm->tally.out, sm->sent_out);
         }
     }
     return ok;
 }
 
-void xmpp_sm_count(struct xmpp_sm *sm)
+void xmpp_sm_count_in(struct xmpp_sm *sm)
 {
-    sm->sent += sm->is_on;
+    sm->sent_in += sm->is_on;
 }
 
-bool xmpp_sm_add(struct session *s)
+void xmpp_sm_count_out(struct xmpp_sm *sm)
+{
+    sm->sent_out++; /* from <enable/> on, which sets it to 0; before that nobody looks at it */
+}
+
+/* Is it known which number an added stanza gets, and would a resumption not lose it? */
+static bool is_known(const struct session *s)
+{
+    const struct xmpp_sm *sm = &s->xmpp->sm;
+    return sm->is_on && !sm->asked && may_add(s) && (sm->id.len || !sm->is_resumable);
+}
+
+static bool keep_added(struct xmpp_sm *sm, const struct xmpp_tally *fresh)
+{
+    if (sm->id.len && !xmpp_ledger_write(sm->ledger, buf_span(&sm->id), sm->owner, fresh))
+        return false;
+    sm->tally = *fresh;
+    return true;
+}
+
+bool xmpp_sm_add_in(struct session *s)
 {
     struct xmpp_sm *sm = &s->xmpp->sm;
     if (!xmpp_sm_is_counting(sm))
         return true;
-    /* the number of what is added must be known, and a resumption must not lose it */
-    bool is_marked = sm->id.len || !sm->is_resumable;
-    if (!sm->is_on || sm->asked || !adds_notices(s) || !is_marked)
+    struct xmpp_tally fresh = sm->tally;
+    if (!is_known(s) || !xmpp_counts_add(&fresh.in, sm->sent_in + 1) || !keep_added(sm, &fresh))
         return false;
-    struct xmpp_counts fresh = sm->counts;
-    if (!xmpp_counts_add(&fresh, sm->sent + 1))
+    sm->sent_in++;
+    return true;
+}
+
+bool xmpp_sm_can_add_out(const struct session *s)
+{
+    const struct xmpp_sm *sm = &s->xmpp->sm;
+    return !xmpp_sm_is_counting(sm) || (is_known(s) && sm->tally.out.n < XMPP_NOTES_MAX);
+}
+
+bool xmpp_sm_add_out(struct session *s)
+{
+    struct xmpp_sm *sm = &s->xmpp->sm;
+    if (!xmpp_sm_is_counting(sm))
+        return true;
+    struct xmpp_tally fresh = sm->tally;
+    if (!is_known(s) || !xmpp_counts_add(&fresh.out, sm->sent_out + 1) || !keep_added(sm, &fresh))
         return false;
-    if (sm->id.len && !xmpp_ledger_write(sm->ledger, buf_span(&sm->id), sm->owner, &fresh))
-        return false;
-    sm->counts = fresh;
-    sm->sent++;
+    sm->sent_out++;
     return true;
 }
 
 bool xmpp_sm_wants_ack(const struct xmpp_sm *sm)
 {
-    return sm->is_on && sm->counts.n >= ASK_AFTER;
+    return sm->is_on && sm->tally.in.n >= ASK_AFTER;
 }

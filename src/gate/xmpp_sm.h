@@ -9,12 +9,11 @@
 #pragma once
 
 #include "base/buf.h"
-#include "proto/xmpp_counts.h"
+#include "gate/xmpp_ledger.h"
 
 struct session;
 struct xmpp_cuts;
 struct xmpp_item;
-struct xmpp_ledger;
 
 struct xmpp_sm {
     unsigned asked; /* <enable/> and <resume/> that the server has not answered */
@@ -22,8 +21,8 @@ struct xmpp_sm {
     bool is_resumable;
     bool is_over; /* the client has ended its stream: nothing to resume */
     char version; /* of urn:xmpp:sm:N */
-    struct xmpp_counts counts;
-    uint32_t sent; /* stanzas that the client was sent, ours among them */
+    struct xmpp_tally tally;
+    uint32_t sent_in, sent_out; /* stanzas that client and server were sent, ours among them */
     /* of a session that can be resumed, under an id made here */
     struct buf id;              /* the server's; empty: not in the ledger */
     uint64_t owner;             /* of its entry in the ledger */
@@ -42,9 +41,13 @@ bool xmpp_sm_is_counting(const struct xmpp_sm *sm);
 bool xmpp_sm_out(struct session *s, const struct xmpp_item *item, struct xmpp_cuts *cuts);
 /* The same for what the server sends. *has_resumed: the client's session goes on. */
 bool xmpp_sm_in(struct session *s, const struct xmpp_item *item, struct xmpp_cuts *cuts, bool *has_resumed);
-/* The server has sent a stanza. */
-void xmpp_sm_count(struct xmpp_sm *sm);
+/* The server, or the client, has sent a stanza that goes on. */
+void xmpp_sm_count_in(struct xmpp_sm *sm);
+void xmpp_sm_count_out(struct xmpp_sm *sm);
 /* A notice is to be added now. False: it cannot be counted. */
-bool xmpp_sm_add(struct session *s) MUST_CHECK;
+bool xmpp_sm_add_in(struct session *s) MUST_CHECK;
+/* Could a stanza of our own be sent to the server now? And: it is sent now; false: it cannot be counted. */
+bool xmpp_sm_can_add_out(const struct session *s);
+bool xmpp_sm_add_out(struct session *s) MUST_CHECK;
 /* Should the client be asked what it has? So that little is lost or to be remembered. */
 bool xmpp_sm_wants_ack(const struct xmpp_sm *sm);

@@ -41,6 +41,6 @@ void xmpp_ws_pass(struct session *s, struct span begin)
     for (size_t i = 0; i < ARRAY_LEN(stanzas); i++) {
         struct span rest = span_from(begin, strlen(stanzas[i]));
         if (span_starts(begin, span_str(stanzas[i])) && rest.n && memchr(" \t\r\n/>", rest.p[0], 6))
-            xmpp_sm_count(&s->xmpp->sm);
+            xmpp_sm_count_in(&s->xmpp->sm);
     }
 }

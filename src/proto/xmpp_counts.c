@@ -19,7 +19,7 @@ bool xmpp_counts_add(struct xmpp_counts *c, uint32_t at)
     return true;
 }
 
-uint32_t xmpp_counts_for_server(const struct xmpp_counts *c, uint32_t h)
+uint32_t xmpp_counts_lower(const struct xmpp_counts *c, uint32_t h)
 {
     return h - c->below - n_up_to(c, h);
 }

@@ -380,7 +380,8 @@ def test_xmpp_without_stream_management(folder):
     run(go())
 
 
-def test_xmpp_with_stream_management_cannot_be_held(folder):
+def test_xmpp_before_the_server_confirms_stream_management(folder):
+    """Nothing can be added then; test_xmpp_notices.py holds with it."""
     from test_xmpp_stub import Stub, login
 
     async def go():

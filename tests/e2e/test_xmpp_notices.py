@@ -226,6 +226,56 @@ reminders: {{unanswered: [{{after: 1s, to: agent}}]}}
     run(go())
 
 
+def test_held_messages(folder, server):
+    """A message that is approved later is one that the server counts and the client has not sent: over cuts, and behind a
+    killed gateway. One that is refused at last takes no place."""
+    from test_hold import OFFER, STRICT, Desk
+    offer = "<message to='cus@localhost/r1' type='chat' id='{}'><body>" + OFFER + "</body></message>"
+
+    async def go():
+        server.port = server.c2s
+        d = Desk(folder, server, profile="xmpp")
+        g = d.gateway
+        async with Client("cus", "secret-c", server.c2s, tls=False) as cus:
+            c = await with_sm(g.port)
+            sm_id = c.sm_id
+            for turn in range(3):
+                await c.send(offer.format(f"h{turn}") + GOOD.format(f"g{turn}"))        # 2 a turn
+                assert (await cus.next())["id"] == f"g{turn}"
+                assert "已提交审批" in await c.until(f"id='h{turn}'")
+                (m,) = await d.waits()
+                d.cli("held", "approve", m["id"])
+                got = await cus.next()
+                assert (got["id"], got["body"]) == (f"h{turn}", OFFER)
+                assert "已获批准" in await c.until("id='cgn-")
+                await d.ends(m["id"], "sent")
+                assert await acked(c) == 2 * (turn + 1), "the server has one more a turn"
+                if turn == 1:
+                    g.proc.kill()
+                    g.proc.wait()
+                    await c.rest()
+                    g.start()
+                else:
+                    c.cut()
+                c = await resume(g.port, sm_id, 2 * (turn + 1))  # a refusal and a notice a turn
+                assert re.search(rf"h=['\"]{2 * (turn + 1)}['\"]", c.answer)
+            await c.send(offer.format("h9"))
+            await c.until("id='h9'")
+            (m,) = await d.waits()
+            (d.rules / "hold.yaml").write_text(STRICT)
+            assert g.ask("reload")["ok"]
+            d.cli("held", "approve", m["id"])
+            await d.ends(m["id"], "blocked")
+            assert await acked(c) == 7
+            await c.send(GOOD.format("last"))
+            assert (await cus.next())["id"] == "last"
+            assert await acked(c) == 8
+            await c.close()
+        g.stop()
+        d.redis.stop()
+    run(go())
+
+
 def test_many_with_cuts_and_a_killed_gateway(folder, server):
     """Warnings, refusals, repairs and customers' messages at random, cuts among them, the gateway killed in the middle:
     every counter fits, nothing is lost or doubled but notices that a cut took."""

@@ -233,6 +233,75 @@ def test_no_server(folder):
     run(go())
 
 
+def starttls_profile(folder):
+    profiles = folder / "profiles"
+    profiles.mkdir()
+    text = (SOURCE / "conf" / "profiles" / "xmpp.yaml").read_text()
+    assert "upstream_tls: direct" in text
+    (profiles / "xmpp.yaml").write_text(text.replace("upstream_tls: direct", "upstream_tls: starttls"))
+    return profiles
+
+
+async def refused_login(g):
+    c = Raw()
+    c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+    c.text = ""
+    await c.send(Raw.header)
+    return c
+
+
+@pytest.mark.parametrize("answer, why", [
+    ("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><stream:features/>", "in the clear behind"),
+    ("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "refused STARTTLS"),
+    ("<proceed xmlns='urn:other'/>", "refused STARTTLS"), (None, "does not offer STARTTLS")])
+def test_starttls_towards_a_false_server(folder, certificates, answer, why):
+    """Nothing of what comes in the clear counts for the stream inside TLS, and nothing goes on without TLS."""
+    async def go():
+        async with Stub() as stub:
+            tls = f"    tls: {{enabled: true, ca: {certificates / 'ca.pem'}, server_name: localhost}}"
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES, profiles_dir=starttls_profile(folder), upstream_extra=tls)
+            c = await refused_login(g)
+            await stub.take()
+            stub.say(HEADER + (FEATURES if answer else "<stream:features/>"))
+            if answer:
+                await stub.until("<starttls")
+                stub.say(answer)
+            assert "<remote-connection-failed " in await c.rest()
+            await asyncio.to_thread(g.wait_line, why)
+            assert "<auth" not in stub.got
+            g.stop()
+    run(go())
+
+
+def test_alpn_towards_the_server(folder, certificates):
+    """Direct TLS (XEP-0368): xmpp-client is offered, SNI names the server; a server without ALPN will do."""
+    async def go():
+        for protocols in (["xmpp-client"], None):
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+            if protocols:
+                context.set_alpn_protocols(protocols)
+            seen = asyncio.Queue()
+            names = []
+            context.sni_callback = lambda sock, name, ctx: names.append(name)
+
+            async def serve(reader, writer):
+                if await reader.read(4096):
+                    seen.put_nowait(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+                writer.close()
+            server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+            tls = f"    tls: {{enabled: true, ca: {certificates / 'ca.pem'}, server_name: localhost}}"
+            g = Gateway(folder / str(bool(protocols)), server.sockets[0].getsockname()[1], profile="xmpp", rules=RULES,
+                        upstream_extra=tls)
+            c = await refused_login(g)
+            assert await asyncio.wait_for(seen.get(), 20) == (protocols[0] if protocols else None)
+            assert "localhost" in names
+            await c.rest()
+            g.stop()
+            server.close()
+    run(go())
+
+
 def test_drain(folder):
     """With stream management the connection is cut, so that the client resumes elsewhere; else the stream is ended."""
     async def go():

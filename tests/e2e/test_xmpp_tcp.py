@@ -1,6 +1,7 @@
 """XMPP over TCP through the gateway to Debian's Prosody and ejabberd, with slixmpp clients."""
 
 import asyncio
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -44,6 +45,44 @@ def test_login_and_roster(folder, server, certificates, way):
             await amy.get_roster()
             assert amy.client_roster["cus@localhost"]["name"] == "客户"
         g.wait_line(r"session_end .* agent=amy@localhost ")
+        g.stop()
+    run(go())
+
+
+def test_features_are_the_servers(folder, certificates):
+    """What is offered to log in reaches the client byte for byte: clients hash the list. Only STARTTLS is taken out, which the
+    client has behind it."""
+    async def go():
+        p = Prosody(folder / "server", ACCOUNTS, certificates)
+        g = gateway(folder, p.c2s)
+        direct, through = await Raw.open(p.c2s), await Raw.open(g.port)
+        starttls = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+        assert starttls in direct.features
+        features = [x.features[x.features.index("<stream:features"):] for x in (direct, through)]
+        assert "<mechanism>SCRAM-SHA-1</mechanism>" in features[1]
+        assert features[1] == features[0].replace(starttls, "")
+        direct.cut()
+        through.cut()
+        g.stop()
+        p.stop()
+    run(go())
+
+
+def test_keepalives_are_not_counted(folder, server):
+    async def go():
+        g = gateway(folder, server.c2s)
+        c = await Raw.login(g.port, "amy", "secret-a")
+        await c.send("<enable xmlns='urn:xmpp:sm:3'/>")
+        await c.until("<enabled")
+        before = g.metrics()["chatgate_bytes_to_backend_total"]
+        for _ in range(20):
+            await c.send(" \n")
+        last = "<message to='amy@localhost/raw' type='chat' id='x'><body>ok</body></message>\n<r xmlns='urn:xmpp:sm:3'/>"
+        await c.send(last)
+        acknowledged = await c.until("<a ")
+        assert re.search(r"<a [^>]*h=['\"]1['\"]", acknowledged), acknowledged
+        assert g.metrics()["chatgate_bytes_to_backend_total"] - before == 20 * 2 + len(last), "they go on to the server"
+        await c.close()
         g.stop()
     run(go())
 

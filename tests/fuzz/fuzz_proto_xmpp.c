@@ -26,6 +26,29 @@ static void check_edit(const struct xmpp_item *item, const struct xmpp_said *sai
     xmpp_pool_fini(&pool);
 }
 
+/* Every attribute can be changed and taken out, alone and with the element still one. */
+static void check_attributes(const struct xmpp_item *item)
+{
+    static const char *const names[] = {"h", "id", "previd", "location", "to", "type"};
+    const struct xmpp_dom *d = item->dom;
+    for (uint32_t i = 0; i < d->n && i < 8; i++)
+        for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+            struct xmpp_cuts cuts = {.n = 0};
+            struct buf out = {0};
+            bool is_there = false;
+            for (uint32_t a = d->node[i].attr; a < d->node[i].attr + d->node[i].n_attrs; a++)
+                is_there =
+                    is_there || (d->attr[a].ns.n == 0 && d->attr[a].name.n == strlen(names[k]) &&
+                                 memcmp(buf_span(&d->words).p + d->attr[a].name.at, names[k], strlen(names[k])) == 0);
+            assert(xmpp_cut_attr(&cuts, d, item->raw, i, names[k], k % 2 ? span_str("<'7") : span_of(NULL, 0)) ==
+                   is_there);
+            assert(xmpp_splice(&cuts, item->raw, &out));
+            assert(is_there || out.len == item->raw.n);
+            xmpp_cuts_fini(&cuts);
+            buf_fini(&out);
+        }
+}
+
 static void check_element(const struct xmpp_item *item)
 {
     const struct xmpp_dom *d = item->dom;
@@ -37,6 +60,7 @@ static void check_element(const struct xmpp_item *item)
         assert(n->raw_to <= item->raw.n && item->raw.p[n->raw_from] == '<' && item->raw.p[n->raw_to - 1] == '>');
         assert(n->parent <= i && n->end > i && n->end <= d->n && n->text_to >= n->text_from);
     }
+    check_attributes(item);
     xmpp_message_read(d, 0, &m);
     for (size_t i = 0; i < m.n_said; i++)
         check_edit(item, &m.said[i]);

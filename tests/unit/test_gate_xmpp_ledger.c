@@ -46,23 +46,24 @@ static struct xmpp_ledger *open_it(struct rig *r, size_t n)
     return l;
 }
 
-static struct xmpp_counts counts(uint32_t below, uint32_t at)
+static struct xmpp_tally counts(uint32_t below, uint32_t at)
 {
-    return (struct xmpp_counts){.below = below, .acked = at - 1, .n = 1, .at = {at}};
+    struct xmpp_counts c = {.below = below, .acked = at - 1, .n = 1, .at = {at}};
+    return (struct xmpp_tally){.in = c, .out = {.below = at}};
 }
 
 static void check(struct xmpp_ledger *l, const char *id, uint32_t below, uint32_t at)
 {
-    struct xmpp_counts got, want = counts(below, at);
+    struct xmpp_tally got, want = counts(below, at);
     xmpp_ledger_read(l, span_str(id), &got);
     if (!at)
-        want = (struct xmpp_counts){0};
+        want = (struct xmpp_tally){0};
     assert_memory_equal(&got, &want, sizeof(got));
 }
 
 static bool write_it(struct xmpp_ledger *l, const char *id, uint64_t owner, uint32_t below, uint32_t at)
 {
-    struct xmpp_counts c = counts(below, at);
+    struct xmpp_tally c = counts(below, at);
     return xmpp_ledger_write(l, span_str(id), owner, &c);
 }
 
@@ -91,10 +92,10 @@ static void test_reopening(void **state)
 static void test_owners(void **state)
 {
     struct xmpp_ledger *l = open_it(*state, 10);
-    struct xmpp_counts got;
+    struct xmpp_tally got;
     assert_true(write_it(l, "a", 1, 0, 5));
     xmpp_ledger_claim(l, span_str("a"), 2, &got);
-    assert_int_equal(got.at[0], 5);
+    assert_int_equal(got.in.at[0], 5);
     assert_false(write_it(l, "a", 1, 0, 6)); /* left behind by its client */
     xmpp_ledger_leave(l, span_str("a"), 1, 0);
     check(l, "a", 0, 5);
@@ -105,7 +106,7 @@ static void test_owners(void **state)
     xmpp_ledger_leave(l, span_str("a"), 3, 0);
     check(l, "a", 0, 0);
     xmpp_ledger_claim(l, span_str("never seen"), 4, &got);
-    assert_int_equal(got.n + got.below, 0);
+    assert_int_equal(got.in.n + got.in.below, 0);
     assert_false(write_it(l, "never seen", 5, 0, 1));
     xmpp_ledger_free(&l);
 }
@@ -125,10 +126,10 @@ static void test_full(void **state)
     assert_true(n > 900 && n <= 1024 && refused == 4000 - n);
     int found = 0;
     for (int i = 0; i < 4000; i++) { /* those that found room are whole */
-        struct xmpp_counts got;
+        struct xmpp_tally got;
         snprintf(id, sizeof(id), "s%d", i);
         xmpp_ledger_read(l, span_str(id), &got);
-        found += got.n == 1 && got.at[0] == (uint32_t)i + 1;
+        found += got.in.n == 1 && got.in.at[0] == (uint32_t)i + 1;
     }
     assert_int_equal(found, n);
     xmpp_ledger_free(&l);
@@ -159,9 +160,9 @@ static void test_killed(void **state)
             last = i;
         close(told[0]);
         struct xmpp_ledger *l = open_it(r, 10);
-        struct xmpp_counts got;
+        struct xmpp_tally got;
         xmpp_ledger_claim(l, span_str("a"), (uint64_t)round + 2, &got);
-        assert_true(got.below >= last && got.below <= last + 1 && got.at[0] == got.below + 1);
+        assert_true(got.in.below >= last && got.in.below <= last + 1 && got.in.at[0] == got.in.below + 1);
         xmpp_ledger_free(&l);
     }
 }
