@@ -300,7 +300,7 @@ def test_many_with_cuts_and_a_killed_gateway(folder, server):
                 if i % 5 == 0:
                     await asyncio.sleep(0.002)
                 if i % 50 == 30:
-                    if careful:
+                    if careful or i == 230:  # Prosody cannot resume what was killed inside a stanza (so without a gateway)
                         amy.write(f"<r xmlns='{SM}'/>")
                         await amy.until(lambda: not amy.unacked)
                     if i == 230:
