@@ -5,6 +5,25 @@
 #include "bench_echo.h"
 #include "bench_opt.h"
 #include "bench_proc.h"
+#include "bench_relay.h"
+
+/* What the servers have in common: a core, descriptors, a loop until a signal ends it. */
+static struct loop *start_server(long core)
+{
+    if (core >= 0 && pin_to_core(core) < 0) {
+        fprintf(stderr, "--core: this machine has no core %ld for us\n", core);
+        return NULL;
+    }
+    raise_descriptor_limit();
+    loop_catch_signals();
+    return loop_new();
+}
+
+static void serve(struct loop *loop)
+{
+    while (!loop_is_interrupted())
+        loop_turn(loop, now_ns() + INT64_C(1000000000));
+}
 
 int bench_echo(int argc, char **argv)
 {
@@ -25,23 +44,17 @@ int bench_echo(int argc, char **argv)
         return rc == 1 ? 0 : rc;
     struct endpoint at;
     struct err e = {"needs --listen ADDR:PORT"};
-    if (core >= 0 && pin_to_core(core) < 0) {
-        fprintf(stderr, "--core: this machine has no core %ld for us\n", core);
-        return 2;
-    }
-    raise_descriptor_limit();
-    loop_catch_signals();
-    struct loop *loop = loop_new();
-    struct echo *s = listen && endpoint_parse(&at, listen, &e) == 0 ? echo_start(loop, &at, &e) : NULL;
+    struct loop *loop = start_server(core);
+    struct echo *s = loop && listen && endpoint_parse(&at, listen, &e) == 0 ? echo_start(loop, &at, &e) : NULL;
     if (!s) {
         fprintf(stderr, "echo: %s\n", e.text);
-        loop_free(&loop);
+        if (loop)
+            loop_free(&loop);
         return 2;
     }
     if (!quiet)
         fprintf(stderr, "echo backend on %s\n", listen);
-    while (!loop_is_interrupted())
-        loop_turn(loop, now_ns() + INT64_C(1000000000));
+    serve(loop);
     struct echo_counts n = echo_counts(s);
     if (!quiet)
         fprintf(stderr, "%llu connections, %llu messages\n", (unsigned long long)n.accepted,
@@ -51,12 +64,44 @@ int bench_echo(int argc, char **argv)
     return 0;
 }
 
+int bench_relay(int argc, char **argv)
+{
+    const char *listen = NULL, *to = NULL;
+    long core = -1;
+    const struct opt table[] = {
+        {"listen", OPT_TEXT, &listen, 0, 0, "ADDR:PORT", "or unix:PATH"},
+        {"to", OPT_TEXT, &to, 0, 0, "ADDR:PORT", "the backend"},
+        {"core", OPT_INT, &core, -1, 1023, "N", "run on this core only"},
+        {0},
+    };
+    int rc = opt_read(table,
+                      "chatgate-bench relay --listen ADDR:PORT --to ADDR:PORT\n"
+                      "Copies bytes both ways and looks at nothing: what a relay costs at least.\n",
+                      argc, argv);
+    if (rc)
+        return rc == 1 ? 0 : rc;
+    struct endpoint at, backend;
+    struct err e = {"needs --listen ADDR:PORT and --to ADDR:PORT"};
+    struct loop *loop = start_server(core);
+    bool is_fit = loop && listen && to && endpoint_parse(&at, listen, &e) == 0 && endpoint_parse(&backend, to, &e) == 0;
+    struct relay *r = is_fit ? relay_start(loop, &at, &backend, &e) : NULL;
+    if (!r)
+        fprintf(stderr, "relay: %s\n", e.text);
+    else
+        serve(loop);
+    relay_stop(&r);
+    if (loop)
+        loop_free(&loop);
+    return is_fit && loop_is_interrupted() ? 0 : 2;
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
     {"echo", bench_echo, "a backend that answers each message with itself"},
+    {"relay", bench_relay, "a relay that looks at nothing, to compare with"},
     {"load", bench_load, "messages at a fixed rate or in a closed loop: latency, CPU, losses"},
     {"idle", bench_idle, "memory per idle connection"},
     {"rate", bench_rate, "new connections a second"},

@@ -2,6 +2,7 @@
 #pragma once
 
 int bench_echo(int argc, char **argv);
+int bench_relay(int argc, char **argv);
 int bench_load(int argc, char **argv);
 int bench_idle(int argc, char **argv);
 int bench_rate(int argc, char **argv);

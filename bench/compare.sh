@@ -100,7 +100,7 @@ answers() {
 port() { echo $((base + $1)); }
 echo_port=$(port 0)
 declare -A plain_port=([haproxy-tcp]=$(port 1) [haproxy-http]=$(port 2) [nginx-stream]=$(port 3) [nginx-http]=$(port 4)
-    [chatgated-bare]=$(port 5) [chatgated-full]=$(port 6))
+    [chatgated-bare]=$(port 5) [chatgated-full]=$(port 6) [relay]=$(port 12))
 declare -A tls_port=([haproxy-tcp]=$(port 7) [haproxy-http]=$(port 8) [nginx-stream]=$(port 9) [nginx-http]=$(port 10)
     [chatgated-full]=$(port 11))
 
@@ -245,7 +245,10 @@ start_all() {
         answers "$name" "${plain_port[$name]}"
         pid_of[$name]=$pid
     done
-    names=(direct haproxy-tcp haproxy-http nginx-stream nginx-http)
+    start relay $proxy_core "$bench" relay --listen "127.0.0.1:${plain_port[relay]}" --to "127.0.0.1:$echo_port"
+    answers relay "${plain_port[relay]}"
+    pid_of[relay]=$pid
+    names=(direct relay haproxy-tcp haproxy-http nginx-stream nginx-http)
     if [ ! -x "$gate" ]; then
         echo "NOTE: $gate is not there, chatgated is left out" >&2
         return

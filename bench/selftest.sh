@@ -79,6 +79,19 @@ expect "$work/post.csv" refused 500
     --csv "$work/rate-http.csv" >"$work/rate-http.txt" 2>&1 || fail "rate of http"
 expect "$work/rate-http.csv" failed 0
 
+# Through the relay: as many as without it.
+rm -f "$sock"
+"$bench" relay --listen "unix:$work/relay.sock" --to "unix:$sock" &
+relay=$!
+trap 'kill $relay 2>/dev/null || true; rm -rf "$work"' EXIT
+until [ -S "$work/relay.sock" ]; do kill -0 $relay || fail relay; sleep 0.02; done
+"$bench" load --echo "unix:$sock" --target "relay=ws+unix:$work/relay.sock:/ws" --conns 20 --rate 1000 --secs 0.5 --warm 0.1 \
+    --rounds 1 --size 50,70000 --csv "$work/relay.csv" >"$work/relay.txt" 2>&1 || fail "load through the relay"
+expect "$work/relay.csv" answered 500
+expect "$work/relay.csv" lost 0
+kill $relay
+wait $relay || fail "the relay's end"
+
 # Nobody there: told, and not taken for a result.
 "$bench" load --target "none=ws+unix:$work/none.sock:/ws" --conns 2 --secs 0.1 --rounds 1 >"$work/none.txt" 2>&1 &&
     fail "a missing target passed"
