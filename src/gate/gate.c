@@ -200,6 +200,8 @@ struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_lis
     g->addr_limit = addr_limit_new();
     struct err e;
     int rc = snapshot_load(conf_path, NULL, &g->snap, errs);
+    if (rc == 0)
+        rc = conf_load(conf_path, &g->started_conf, errs);
     if (rc == 0) {
         g->node_id = xstrdup(g->snap->conf->node);
         g->n_workers = worker_count(g->snap->conf);
@@ -290,7 +292,7 @@ int gate_reload(struct gate *g, struct err_list *errs)
     if (load_quietly(&l) < 0)
         return refuse_reload(g, errs);
     struct snapshot *now = l.now;
-    conf_restart_needed(old->conf, now->conf, errs);
+    conf_restart_needed(g->started_conf, now->conf, errs);
     for (size_t i = 0; i < errs->n; i++)
         log_event(LOG_WARN, "reload_needs_restart", "key=\"%s\"", errs->line[i]);
     load_xmpp(g, now);
@@ -384,6 +386,7 @@ void gate_stop(struct gate **gp)
     if (g->drain_timer)
         timer_free(&g->drain_timer);
     snapshot_unref(&g->snap);
+    conf_free(&g->started_conf);
     node_free(&g->node);
     addr_limit_free(&g->addr_limit);
     free(g->worker);

@@ -25,6 +25,7 @@ struct gate {
     char *node_id;
     struct loop *loop; /* control */
     struct snapshot *snap;
+    struct conf *started_conf; /* what the daemon was started with: some keys stay as they were there */
     struct worker **worker;
     unsigned n_workers;
     struct node *node;

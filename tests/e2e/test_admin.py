@@ -182,8 +182,11 @@ def test_reload_tells_every_error_and_changes_nothing(gateway, rules):
 
 def test_reload_names_what_needs_a_restart(gateway):
     gateway.config.write_text(gateway.config.read_text().replace("workers: 2", "workers: 3"))
-    out = gateway.cli("reload", "--control", gateway.control).stdout
-    assert out == "reloaded\nneeds a restart: workers\n"
+    for _ in range(2):  # as long as it is so, not only the first time
+        out = gateway.cli("reload", "--control", gateway.control).stdout
+        assert out == "reloaded\nneeds a restart: workers\n"
+    gateway.config.write_text(gateway.config.read_text().replace("workers: 3", "workers: 2"))
+    assert gateway.cli("reload", "--control", gateway.control).stdout == "reloaded\n"
 
 
 def test_socket_file(gateway, folder):
