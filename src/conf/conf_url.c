@@ -68,7 +68,7 @@ int conf_url_parse(const char *text, struct conf_url *out, const char **why)
     for (const char *c = text; *c; c++)
         if (*c <= 0x20 || *c >= 0x7f || strchr("\"<>\\^`{|}", *c))
             return bad(why, "has a character that must be percent-encoded");
-    if (strlen(text) - n + 2 > CONF_TARGET_MAX)
+    if (strlen(text) - n > CONF_URL_MAX)
         return bad(why, "is longer than 2,000 bytes");
     snprintf(out->target, sizeof(out->target), "%s%s", text[n] == '/' ? "" : "/", text + n);
     return read_authority(span_of(text, n), out, why);

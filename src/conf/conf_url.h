@@ -3,7 +3,7 @@
 
 #include "conf/conf.h"
 
-enum { CONF_HOST_MAX = 254, CONF_TARGET_MAX = 2048 };
+enum { CONF_HOST_MAX = 254, CONF_URL_MAX = 2000, CONF_TARGET_MAX = 2304 /* room for a signature in the query */ };
 
 struct conf_url {
     bool is_tls;

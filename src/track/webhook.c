@@ -21,6 +21,7 @@ enum { ROW_ID, ROW_TARGET, ROW_URGENT, ROW_AT, ROW_KIND, ROW_SEVERITY, ROW_SHOP 
 struct due {
     unsigned shard;
     struct redis_reply *row;
+    bool is_taken;
 };
 
 void webhook_complain(struct webhook *w, const char *where, const struct redis_reply *reply)
@@ -74,6 +75,28 @@ static int compare(const void *a, const void *b)
     return !is_good ? 0 : ux != uy ? (ux < uy) - (ux > uy) : (ax > ay) - (ax < ay);
 }
 
+static bool is_urgent(const struct due *d)
+{
+    int64_t urgent;
+    return redis_get_int(redis_item(d->row, ROW_URGENT), &urgent) && urgent;
+}
+
+/* Begins with the delivery at `from`; what else is due to a robot goes into the same message, as far as it fits. */
+static void begin(struct webhook *w, struct webhook_target *t, size_t from)
+{
+    struct webhook_delivery d[WEBHOOK_DIGEST_MAX];
+    size_t n = 0, most = webhook_most_events(t->kind);
+    for (size_t i = from; i < w->n_due && n < most; i++) {
+        struct due *due = &w->due[i];
+        if (!due->is_taken && span_is(redis_item(due->row, ROW_TARGET)->text, t->name) &&
+            !webhook_target_closed_ms(t, is_urgent(due))) {
+            d[n++] = (struct webhook_delivery){due->shard, redis_item(due->row, ROW_ID)->text, is_urgent(due)};
+            due->is_taken = true;
+        }
+    }
+    webhook_job_start(w, t, n, d);
+}
+
 static void pick(struct webhook *w)
 {
     if (w->n_due)
@@ -82,15 +105,14 @@ static void pick(struct webhook *w)
         struct due *d = &w->due[i];
         struct span name = redis_item(d->row, ROW_TARGET)->text;
         struct webhook_target *t = name.n ? webhook_set_find(w->set, name) : NULL;
-        int64_t urgent;
-        bool is_urgent = redis_get_int(redis_item(d->row, ROW_URGENT), &urgent) && urgent;
         if (!name.n)
             expand(w, d);
-        else if (t && !t->trouble[0] && t->in_flight < JOBS_PER_TARGET && w->n_jobs < JOBS_MAX &&
-                 !webhook_target_closed_ms(t, is_urgent))
-            webhook_job_start(w, t, d->shard, redis_item(d->row, ROW_ID)->text, is_urgent);
-        redis_reply_free(d->row);
+        else if (t && !d->is_taken && !t->trouble[0] && t->in_flight < JOBS_PER_TARGET && w->n_jobs < JOBS_MAX &&
+                 !webhook_target_closed_ms(t, is_urgent(d)))
+            begin(w, t, i);
     }
+    for (size_t i = 0; i < w->n_due; i++)
+        redis_reply_free(w->due[i].row);
     w->n_due = 0;
 }
 
@@ -100,7 +122,7 @@ static void keep_due(struct webhook *w, unsigned shard, const struct redis_reply
         w->cap_due = w->cap_due ? 2 * w->cap_due : 64;
         w->due = xrealloc(w->due, w->cap_due * sizeof(*w->due));
     }
-    w->due[w->n_due++] = (struct due){shard, redis_reply_copy(row)};
+    w->due[w->n_due++] = (struct due){shard, redis_reply_copy(row), false};
 }
 
 struct ask {

@@ -3,9 +3,17 @@
 #include <inttypes.h>
 
 #include "base/json_out.h"
+#include "base/utf8.h"
 #include "net/hmac.h"
 #include "proto/json.h"
 #include "track/reminder.h"
+
+enum { LINE_MAX_BYTES = 220 }; /* of a list, so that all of it stays below the 2,048 bytes that WeCom takes */
+
+size_t webhook_most_events(enum webhook_kind kind)
+{
+    return kind == WEBHOOK_GENERIC ? 1 : WEBHOOK_DIGEST_MAX;
+}
 
 struct span webhook_field(const struct webhook_event *ev, const char *name)
 {
@@ -75,14 +83,34 @@ static void append_reminder(const struct webhook_event *ev, int64_t now_ms, stru
         buf_append_str(out, text + sizeof(prefix) - 1);
 }
 
-void webhook_text(const struct webhook_event *ev, int64_t now_ms, struct buf *out)
+static void append_line(const struct webhook_event *ev, int64_t now_ms, struct buf *out)
 {
-    buf_append_str(out, ev->is_urgent ? "【chatgate 紧急】" : "【chatgate】");
     if (span_is(ev->kind, "case"))
         append_case(ev, out);
     else
         append_reminder(ev, now_ms, out);
     append_who(ev, out);
+}
+
+void webhook_text(const struct webhook_event *ev, size_t n, int64_t now_ms, struct buf *out)
+{
+    bool is_urgent = false;
+    for (size_t i = 0; i < n; i++)
+        is_urgent = is_urgent || ev[i].is_urgent;
+    buf_append_str(out, is_urgent ? "【chatgate 紧急】" : "【chatgate】");
+    if (n == 1) {
+        append_line(ev, now_ms, out);
+        return;
+    }
+    buf_printf(out, "%zu 条：", n);
+    for (size_t i = 0; i < n; i++) {
+        struct buf line = {0};
+        append_line(&ev[i], now_ms, &line);
+        struct span s = buf_span(&line);
+        size_t fit = utf8_valid_prefix(span_of(s.p, MIN_OF(s.n, (size_t)LINE_MAX_BYTES)));
+        buf_printf(out, "\n%zu. %.*s%s", i + 1, (int)fit, (const char *)s.p, fit < s.n ? "…" : "");
+        buf_fini(&line);
+    }
 }
 
 /* --- for programs --- */
@@ -121,11 +149,11 @@ static void write_generic(const struct webhook_event *ev, struct buf *out)
 }
 
 /* {"msgtype":"text","text":{"content":…}}; of DingTalk and WeCom */
-static void write_text_robot(const struct webhook_event *ev, int64_t now_ms, struct buf *out)
+static void write_text_robot(const struct webhook_event *ev, size_t n, int64_t now_ms, struct buf *out)
 {
     struct buf text = {0};
     struct json_out j = {.buf = out};
-    webhook_text(ev, now_ms, &text);
+    webhook_text(ev, n, now_ms, &text);
     json_obj(&j);
     json_key(&j, "msgtype"), json_str(&j, "text");
     json_key(&j, "text");
@@ -136,7 +164,8 @@ static void write_text_robot(const struct webhook_event *ev, int64_t now_ms, str
     buf_fini(&text);
 }
 
-static void write_feishu(const struct webhook_event *ev, struct span secret, int64_t now_ms, struct buf *out)
+static void write_feishu(const struct webhook_event *ev, size_t n_events, struct span secret, int64_t now_ms,
+                         struct buf *out)
 {
     struct buf text = {0};
     struct json_out j = {.buf = out};
@@ -151,7 +180,7 @@ static void write_feishu(const struct webhook_event *ev, struct span secret, int
         json_key(&j, "timestamp"), json_str(&j, seconds);
         json_key(&j, "sign"), json_str(&j, sign);
     }
-    webhook_text(ev, now_ms, &text);
+    webhook_text(ev, n_events, now_ms, &text);
     json_key(&j, "msg_type"), json_str(&j, "text");
     json_key(&j, "content");
     json_obj(&j);
@@ -195,8 +224,8 @@ static void sign_generic(struct span secret, int64_t now_ms, struct webhook_mess
     buf_fini(&text);
 }
 
-void webhook_write(enum webhook_kind kind, struct span secret, const struct webhook_event *ev, unsigned attempt,
-                   int64_t now_ms, struct webhook_message *out)
+void webhook_write(enum webhook_kind kind, struct span secret, const struct webhook_event *ev, size_t n,
+                   unsigned attempt, int64_t now_ms, struct webhook_message *out)
 {
     out->query[0] = 0;
     buf_append_str(&out->headers, "Content-Type: application/json; charset=utf-8\r\n"
@@ -213,13 +242,13 @@ void webhook_write(enum webhook_kind kind, struct span secret, const struct webh
     case WEBHOOK_DINGTALK:
         if (secret.n)
             sign_dingtalk(secret, now_ms, out);
-        write_text_robot(ev, now_ms, &out->body);
+        write_text_robot(ev, n, now_ms, &out->body);
         return;
     case WEBHOOK_WECOM:
-        write_text_robot(ev, now_ms, &out->body);
+        write_text_robot(ev, n, now_ms, &out->body);
         return;
     case WEBHOOK_FEISHU:
-        write_feishu(ev, secret, now_ms, &out->body);
+        write_feishu(ev, n, secret, now_ms, &out->body);
         return;
     }
 }

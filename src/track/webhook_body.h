@@ -21,11 +21,14 @@ struct webhook_message {
 };
 
 struct span webhook_field(const struct webhook_event *ev, const char *name);
+/* How many events one message of this kind can tell: robots get several as one text, since they take few messages. */
+enum { WEBHOOK_DIGEST_MAX = 8 };
+size_t webhook_most_events(enum webhook_kind kind);
 /* Fills the message in (buffers are appended to). `secret` may be empty: unsigned. now_ms: wall time. */
-void webhook_write(enum webhook_kind kind, struct span secret, const struct webhook_event *ev, unsigned attempt,
-                   int64_t now_ms, struct webhook_message *out);
-/* The line for people. */
-void webhook_text(const struct webhook_event *ev, int64_t now_ms, struct buf *out);
+void webhook_write(enum webhook_kind kind, struct span secret, const struct webhook_event *ev, size_t n,
+                   unsigned attempt, int64_t now_ms, struct webhook_message *out);
+/* What people read: a line, or a numbered list. */
+void webhook_text(const struct webhook_event *ev, size_t n, int64_t now_ms, struct buf *out);
 
 enum webhook_outcome {
     WEBHOOK_TAKEN,

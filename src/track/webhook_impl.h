@@ -37,7 +37,13 @@ void webhook_complain(struct webhook *w, const char *where, const struct redis_r
 /* The next round comes now: an event got its targets, or a slot came free. */
 void webhook_poll_soon(struct webhook *w);
 
-/* Claims a delivery, sends it when the gate of all gateways lets it through, and says what came of it. */
-void webhook_job_start(struct webhook *w, struct webhook_target *t, unsigned shard, struct span id, bool is_urgent);
+struct webhook_delivery {
+    unsigned shard;
+    struct span id; /* copied */
+    bool is_urgent;
+};
+/* Claims n deliveries to one target (at most webhook_most_events), sends what it got in one message when the gate of
+ * all gateways lets it through, and says what came of it. */
+void webhook_job_start(struct webhook *w, struct webhook_target *t, size_t n, const struct webhook_delivery *d);
 /* Drops it; the lease ends by itself. */
 void webhook_job_end(struct webhook_job *j);

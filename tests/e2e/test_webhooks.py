@@ -374,6 +374,34 @@ def test_robots_get_their_own_formats(folder):
         redis.stop()
 
 
+def test_robots_get_many_events_in_few_messages(folder):
+    with Receiver() as hook:
+        hook.answer = lambda r: (200, {}, b'{"errcode": 0}')
+        redis = Redis(folder / "redis")
+        key = target(folder, hook.url, "ding", kind="dingtalk")
+        gates = [gateway(folder, 9, redis, key, node=n) for n in ("one", "two")]
+        wait_ready(redis)
+        complain(redis, 60, sev=2)
+        complain(redis, 4, sev=4, first=60)
+        wait_for("all told", lambda: left(redis) == 0, 40)
+        texts = [r["body"]["text"]["content"] for r in hook.got()]
+        assert len(texts) <= 20, "all of it within a robot's minute"
+        told = [line for t in texts for line in t.split("\n") if "新投诉" in line]
+        assert len(told) == 64 and len({line.split("新投诉")[1].split("：")[0] for line in told}) == 64
+        assert sum(g.metrics()['chatgate_webhook_sent_total{target="ding"}'] for g in gates) == 64
+        # a message that fails is tried again with all that was in it
+        answers = [b'{"errcode": 1}', b'{"errcode": 0}']
+        hook.answer = lambda r: (200, {}, answers.pop(0) if len(answers) > 1 else answers[0])
+        before = len(hook.requests)
+        gates[1].stop()
+        complain(redis, 5, sev=3, first=100)
+        wait_for("tried again", lambda: hurry(redis) or left(redis) == 0, 40)
+        texts = [r["body"]["text"]["content"] for r in hook.got()[before:]]
+        assert sum(t.count("新投诉") for t in texts[1:]) == 5
+        gates[0].stop()
+        redis.stop()
+
+
 @pytest.mark.parametrize("what, networks, why", [
     ("private", "[]", "its address is private"),
     ("name", "[127.0.0.0/8, '::1/128']", "certificate"),
@@ -450,3 +478,41 @@ def test_what_a_configuration_may_say(folder, lines, complaint):
     done = subprocess.run([BUILD / "src/cli/chatgate", "check", "--config", config], text=True, capture_output=True,
                           timeout=60)
     assert done.returncode == 1 and complaint in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def test_nothing_is_lost_while_redis_servers_die(folder, topology):
+    """One Redis, Sentinels, a Cluster: complaints come while masters and a gateway are killed; every case's event arrives,
+    each with one id."""
+    async def go():
+        with Receiver() as hook:
+            async with Backend() as b:
+                extra = "" if topology.name == "single" else "  wait_replicas: 1\n"
+                one, two = (gateway(folder, b.port, topology, target(folder, hook.url), node=n, redis_extra=extra)
+                            for n in ("one", "two"))
+                await until("webhooks are known", lambda: all(
+                    topology.read(lambda db, s: db.hexists(topology.key(s, "info"), "hooks_until"))))
+                trouble = None
+                async with Agent(one.url, "amy") as amy:
+                    for i in range(60):
+                        await b.say("amy", f"c{i}", "我要投诉", f"in-{i}")
+                        await amy.until("message")
+                        if i == 20:
+                            trouble = asyncio.create_task(asyncio.to_thread(topology.trouble))
+                        if i == 40:
+                            two.stop(signal.SIGKILL)
+                        await asyncio.sleep(0.02)
+                await trouble
+
+                def waiting():
+                    return sum(topology.read(lambda db, s: db.hlen(topology.key(s, "hook"))))
+                await until("all customers' cases are told", lambda: len({r["body"]["customer"] for r in hook.got()}) == 60, 60)
+                await until("nothing waits", lambda: waiting() == 0, 60)
+                assert {r["body"]["customer"] for r in hook.got()} == {f"c{i}" for i in range(60)}
+                by_id = {}
+                for r in hook.got():
+                    by_id.setdefault(r["body"]["id"], set()).add(r["raw"])
+                assert all(len(raws) == 1 for raws in by_id.values()), "the same event is the same at every try"
+                opened = {r["body"]["id"] for r in hook.got(state="open")}
+                assert len(opened) == 60, "no event has two ids"
+                one.stop()
+    run(go())

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "conf/conf_url.h"
 #include "track/webhook_body.h"
 #include "track/webhook_post.h"
@@ -56,7 +57,7 @@ static void the_published_vector(void **state)
     (void)state;
     struct rig r;
     fill(&r);
-    webhook_write(WEBHOOK_GENERIC, span_str(SECRET), &r.ev, 3, 1790000001456, &r.m);
+    webhook_write(WEBHOOK_GENERIC, span_str(SECRET), &r.ev, 1, 3, 1790000001456, &r.m);
     assert_string_equal(buf_cstr(&r.m.body), BODY);
     const char *headers = buf_cstr(&r.m.headers);
     assert_non_null(strstr(headers, "X-Chatgate-Signature: sha256=" SIGNATURE "\r\n"));
@@ -80,20 +81,20 @@ static void robots_sign_their_own_way(void **state)
     (void)state;
     struct rig r;
     fill(&r);
-    webhook_write(WEBHOOK_DINGTALK, span_str(SECRET), &r.ev, 1, 1790000001456, &r.m);
+    webhook_write(WEBHOOK_DINGTALK, span_str(SECRET), &r.ev, 1, 1, 1790000001456, &r.m);
     assert_string_equal(r.m.query, "&timestamp=1790000001456&sign=wiUHHl0tPAlNU25ycZ53dnXgJKtkTnMXhrtccW7DVQ0%3D");
     assert_string_equal(buf_cstr(&r.m.body),
                         "{\"msgtype\":\"text\",\"text\":{\"content\":\"【chatgate 紧急】客户 客户1 已等待 3 "
                         "分钟，仍未得到回复（客服 amy，小组 red，店铺 s1）\"}}");
     release(&r);
     fill(&r);
-    webhook_write(WEBHOOK_FEISHU, span_str(SECRET), &r.ev, 1, 1790000001456, &r.m);
+    webhook_write(WEBHOOK_FEISHU, span_str(SECRET), &r.ev, 1, 1, 1790000001456, &r.m);
     assert_string_equal(r.m.query, "");
     assert_non_null(strstr(buf_cstr(&r.m.body), "{\"timestamp\":\"1790000001\",\"sign\":"
                                                 "\"FnnXtoGNIPJ1TO0RYLP3GWS15YyvbLLmbD93x6/K9IU=\",\"msg_type\":"));
     release(&r);
     fill(&r);
-    webhook_write(WEBHOOK_WECOM, span_str(""), &r.ev, 1, 1790000001456, &r.m);
+    webhook_write(WEBHOOK_WECOM, span_str(""), &r.ev, 1, 1, 1790000001456, &r.m);
     assert_string_equal(r.m.query, "");
     assert_null(strstr(buf_cstr(&r.m.headers), "Signature"));
     release(&r);
@@ -111,7 +112,7 @@ static void hostile_ids(void **state)
     r.field[15] = span_of("\xff\xfe\x01", 3);
     for (int i = 9; i <= 13; i += 2)
         r.field[i] = span_str(longest);
-    webhook_write(WEBHOOK_GENERIC, span_str(SECRET), &r.ev, 1, 1790000001456, &r.m);
+    webhook_write(WEBHOOK_GENERIC, span_str(SECRET), &r.ev, 1, 1, 1790000001456, &r.m);
     assert_null(strstr(buf_cstr(&r.m.headers), "X: y"));
     assert_non_null(strstr(buf_cstr(&r.m.body), "\"agent\":\"\\\"},\\r\\nX: y"));
     release(&r);
@@ -119,10 +120,38 @@ static void hostile_ids(void **state)
     r.field[15] = span_of("\xff\xfe\x01", 3);
     for (int i = 7; i <= 13; i += 2)
         r.field[i] = span_str(longest);
-    webhook_write(WEBHOOK_WECOM, span_str(""), &r.ev, 1, 1790000001456, &r.m);
+    webhook_write(WEBHOOK_WECOM, span_str(""), &r.ev, 1, 1, 1790000001456, &r.m);
     assert_true(r.m.body.len < 2048); /* the longest text that the robots take */
     assert_non_null(strstr(buf_cstr(&r.m.body), "客户 已等待"));
     release(&r);
+}
+
+static void several_are_one_text(void **state)
+{
+    (void)state;
+    struct rig r[WEBHOOK_DIGEST_MAX];
+    struct webhook_event ev[WEBHOOK_DIGEST_MAX];
+    static char longest[5000];
+    for (size_t i = 0; i + 3 < sizeof(longest); i += 3)
+        memcpy(longest + i, "\xe5\xae\xa2", 3);
+    for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+        fill(&r[i]);
+        for (int k = 7; k <= 15 && i > 1; k += 2)
+            r[i].field[k] = span_str(longest);
+        ev[i] = r[i].ev;
+        ev[i].is_urgent = i == 1;
+    }
+    assert_int_equal(webhook_most_events(WEBHOOK_GENERIC), 1);
+    webhook_write(WEBHOOK_WECOM, span_str(""), ev, webhook_most_events(WEBHOOK_WECOM), 1, 1790000001456, &r[0].m);
+    const char *text = buf_cstr(&r[0].m.body);
+    assert_non_null(strstr(text, "\"【chatgate 紧急】8 条：\\n1. 客户 客户1 已等待 3 分钟，仍未得到回复（客服 amy，"));
+    assert_non_null(strstr(text, "\\n8. 客户"));
+    assert_true(utf8_is_valid(span_str(text)));
+    struct buf plain = {0};
+    webhook_text(ev, ARRAY_LEN(ev), 1790000001456, &plain);
+    assert_true(plain.len < 2048);
+    buf_fini(&plain);
+    release(&r[0]);
 }
 
 static void answers(void **state)
@@ -245,9 +274,13 @@ static void urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_published_vector),  cmocka_unit_test(robots_sign_their_own_way),
-        cmocka_unit_test(hostile_ids),           cmocka_unit_test(answers),
-        cmocka_unit_test(only_public_addresses), cmocka_unit_test(urls),
+        cmocka_unit_test(the_published_vector),
+        cmocka_unit_test(robots_sign_their_own_way),
+        cmocka_unit_test(hostile_ids),
+        cmocka_unit_test(several_are_one_text),
+        cmocka_unit_test(answers),
+        cmocka_unit_test(only_public_addresses),
+        cmocka_unit_test(urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
