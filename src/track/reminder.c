@@ -12,7 +12,7 @@
 
 enum {
     POLL_MS = 500,
-    GRACE_MS = 2000,   /* how long a node with the agent's session goes first */
+    GRACE_MS = 4000,   /* how long a node with the agent's session goes first */
     DUE_MOST = 16,     /* steps of one shard at a time */
     STEPS_TEXT = 1024, /* steps as the scripts take them */
     NUMBER_LEN = 24,
