@@ -23,6 +23,8 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
       "reminders that went out, newest first; snooze puts one off")                                                    \
     X(redis, "check | reshard --to N [--config FILE] [--format json|text]",                                            \
       "is Redis fit and whole; move a stopped deployment to another number of shards")                                 \
+    X(erase, "--customer ID [--dry-run] [--with-open-cases] [--reason TEXT] [--by NAME] [--config FILE] [--json]",     \
+      "forget a customer; says what stays and why")                                                                    \
     X(keygen, "FILE", "make a key that signs evidence: FILE and FILE.pub")                                             \
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
     X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \

@@ -224,6 +224,14 @@ static int move(struct tracked *t, struct case_args *a)
                 : tracked_run(t, (unsigned)shard, "case_move", "move", a->id, a->verb->state, a->by, reason, NULL);
     } else {
         unsigned n = tracked_shards(t);
+        char customer[PSEUDONYM_MAX], conv[PSEUDONYM_MAX];
+        if (tracked_conf(t)->privacy.is_pseudonymous) { /* under the name that the gateways give it */
+            if (tracked_pseudonym(t, a->customer, customer) < 0 ||
+                tracked_pseudonym(t, a->conv ? a->conv : "", conv) < 0)
+                return CLI_FAILED;
+            a->customer = customer;
+            a->conv = conv;
+        }
         if (!n) {
             fprintf(stderr, "chatgate cases: no gateway has written to this Redis yet\n");
             return CLI_PROBLEMS;

@@ -160,6 +160,19 @@ void tracked_close(struct tracked **tp)
     *tp = NULL;
 }
 
+int tracked_pseudonym(struct tracked *t, const char *id, char out[PSEUDONYM_MAX])
+{
+    struct buf key = {0};
+    struct err e;
+    int rc = pseudonym_load_key(t->conf->privacy.key ? t->conf->privacy.key : "", &key, &e);
+    if (rc < 0)
+        fprintf(stderr, "chatgate: privacy.key: %s\n", e.text);
+    else
+        pseudonym_make(buf_span(&key), span_str(id), out);
+    buf_fini(&key);
+    return rc;
+}
+
 void tracked_audit(struct tracked *t, const char *who, const char *action, const char *target, const char *why)
 {
     char at[24];

@@ -4,6 +4,7 @@
 
 #include "base/json_out.h"
 #include "conf/conf.h"
+#include "track/pseudonym.h"
 #include "track/redis.h"
 
 struct tracked_args {
@@ -32,6 +33,8 @@ typedef void (*tracked_fn)(void *ctx, const struct redis_reply *row);
 /* Puts a question of lua/read.lua (name and arguments, ended by NULL) to every shard; fn gets each row of the answers,
  * valid during the call. -1: the error was printed. */
 int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...) MUST_CHECK __attribute__((sentinel));
+/* The pseudonym of a customer or conversation by privacy.key. -1: the key cannot be read (reported). */
+int tracked_pseudonym(struct tracked *t, const char *id, char out[PSEUDONYM_MAX]) MUST_CHECK;
 /* An entry of the audit stream (cg:audit), as the dashboard writes them. Redis being away by now is no error. */
 void tracked_audit(struct tracked *t, const char *who, const char *action, const char *target, const char *why);
 /* 0: no gateway has written there yet. */

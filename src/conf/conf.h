@@ -160,6 +160,12 @@ struct conf {
     } transcripts;
 
     struct {
+        bool is_pseudonymous;
+        char *key;                                            /* file with the secret of the pseudonyms */
+        int64_t keep_cases_ms, keep_words_ms, keep_events_ms; /* 0: as long as the bounds allow */
+    } privacy;
+
+    struct {
         char *key; /* private Ed25519 key, PEM; NULL: nothing is sealed */
         int64_t seal_every_ms;
     } evidence;

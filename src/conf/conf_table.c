@@ -196,6 +196,17 @@ static const struct conf_key keys[] = {
     {"evidence.seal_every", CONF_DURATION, AT(evidence.seal_every_ms), .min = SEC, .max = HOUR, .def = "1m",
      .help = "how often what is new in the transcripts is signed"},
 
+    {"privacy.pseudonyms", CONF_BOOL, AT(privacy.is_pseudonymous), .def = "false",
+     .help = "customers and conversations stand in Redis under keyed pseudonyms"},
+    {"privacy.key", CONF_PATH, AT(privacy.key),
+     .help = "file with the secret of the pseudonyms in its first line, equal on all nodes"},
+    {"privacy.keep_cases", CONF_DURATION, AT(privacy.keep_cases_ms), .min = 0, .max = 90 * DAY, .def = "90d", RELOAD,
+     .help = "how long a case is kept after its end; 0: as long as there is room"},
+    {"privacy.keep_words", CONF_DURATION, AT(privacy.keep_words_ms), .min = 0, .max = 90 * DAY, .def = "0", RELOAD,
+     .help = "how long the customer's words stay in a case after its end; 0: as long as the case"},
+    {"privacy.keep_events", CONF_DURATION, AT(privacy.keep_events_ms), .min = 0, .max = 3650 * DAY, .def = "0", RELOAD,
+     .help = "how long events stay in the streams; 0: as long as there is room"},
+
     {"hold.ttl", CONF_DURATION, AT(hold.ttl_ms), .min = 10 * SEC, .max = 7 * DAY, .def = "30m", RELOAD,
      .help = "how long a message that a rule holds waits for a decision"},
     {"hold.on_expiry", CONF_EXPIRY, AT(hold.is_sent_on_expiry), .def = "refuse", RELOAD,

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "gate/alias.h"
 #include "gate/capture.h"
 #include "gate/hold.h"
 #include "gate/inherit.h"
@@ -207,7 +208,8 @@ struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_lis
         g->n_workers = worker_count(g->snap->conf);
         log_set_level(g->snap->conf->log_level);
         start_checks(g);
-        rc = start_tracking(g, &e);
+        g->alias = alias_new(g->snap->conf, &e);
+        rc = e.text[0] ? -1 : start_tracking(g, &e);
         if (rc < 0)
             err_list_add(errs, "%s: %s", conf_path, e.text);
         load_xmpp(g, g->snap); /* in the folder that tracking may have made */
@@ -377,6 +379,7 @@ void gate_stop(struct gate **gp)
     xmpp_ledger_free(&g->xmpp_ledger);
     loop_run_posted(g->loop); /* what the workers' last turns reported and gave back */
     capture_free(&g->capture);
+    alias_free(&g->alias);
     if (g->track)
         track_stop(&g->track);
     for (size_t i = 0; g->snap && i < g->snap->n_upstreams; i++)

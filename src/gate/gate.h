@@ -30,6 +30,7 @@ struct gate {
     unsigned n_workers;
     struct node *node;
     struct capture *capture;
+    struct alias *alias; /* NULL: customers stand in Redis under their own ids */
     uint8_t xmpp_key[XMPP_KEY_BYTES];
     struct xmpp_ledger *xmpp_ledger; /* NULL: no listener takes XMPP */
     struct track *track;             /* NULL: redis.enabled is false */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "gate/alias.h"
 #include "gate/capture.h"
 #include "gate/excerpt.h"
 #include "gate/gate.h"
@@ -17,6 +18,22 @@ static struct span keep(struct worker *w, struct span t)
 void inspect_reset(struct worker *w)
 {
     arena_reset(&w->arena);
+}
+
+static struct span pseudonym(struct worker *w, struct span id, bool is_conv)
+{
+    char out[PSEUDONYM_MAX];
+    return keep(w, alias_of(w->gate->alias, id, is_conv, out));
+}
+
+static void use_pseudonyms(struct worker *w, struct track_event *ev)
+{
+    bool is_one = span_eq(ev->customer, ev->conv), is_sender = span_eq(ev->sender, ev->customer);
+    struct span customer = pseudonym(w, ev->customer, is_one);
+    ev->conv = is_one ? customer : pseudonym(w, ev->conv, true);
+    if (ev->kind == EV_INCOMING)
+        ev->sender = is_sender ? customer : pseudonym(w, ev->sender, false);
+    ev->customer = customer;
 }
 
 static void fill_event(struct session *s, const struct unit *u, enum event_kind kind, struct track_event *ev)
@@ -40,6 +57,8 @@ static void fill_event(struct session *s, const struct unit *u, enum event_kind 
         .rules_version = span_str(ruleset_version(w->snap->rules)),
         .held_id = kind == EV_OUTGOING ? w->approved : span_of("", 0),
     };
+    if (w->gate->alias && kind != EV_AGENT_ON && kind != EV_AGENT_OFF)
+        use_pseudonyms(w, ev);
     uint64_t h = 0;
     for (size_t i = 0; i < u->n_texts; i++)
         h = h * 31 + hash_stable(u->text[i]);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "gate/alias.h"
 #include "gate/gate.h"
 #include "gate/inspect.h"
 #include "gate/xmpp.h"
@@ -113,6 +114,9 @@ void session_seat(struct session *s)
 
 bool session_notice(struct session *s, struct span conv, struct span text)
 {
+    char id[ALIAS_ID_MAX];
+    if (s->w->gate->alias) /* from Redis, where it has another name */
+        conv = alias_find(s->w->gate->alias, conv, id);
     return s->xmpp ? xmpp_notice(s, conv, text) : ws_notice(s, conv, text);
 }
 

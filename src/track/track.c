@@ -12,6 +12,7 @@
 #include "track/pump.h"
 #include "track/redis.h"
 #include "track/reminder.h"
+#include "track/retain.h"
 #include "track/script.h"
 
 enum { ORPHANS_EVERY_MS = 5000, ORPHANS_MAX = 64, PATH_BYTES = 4096 };
@@ -27,7 +28,8 @@ struct track {
     struct webhook *webhook;
     struct held *held;
     struct sealer *sealer; /* NULL: no key */
-    struct ring **ring;    /* one per worker */
+    struct retain *retain;
+    struct ring **ring; /* one per worker */
     unsigned n_workers;
     int64_t keep_ms;
     struct timer *orphans;
@@ -212,6 +214,8 @@ struct track *track_start(const struct track_options *o, unsigned n_workers, str
                                                 .rules = o->rules,
                                                 .ctx = o->ctx});
     start_held(t, o);
+    t->retain = retain_start(&(struct retain_options){
+        .loop = t->loop, .redis = t->redis, .conf = o->conf, .n_shards = (unsigned)o->conf->redis.shards});
     if (start_sealer(t, o, e) < 0) {
         track_stop(&t);
         return NULL;
@@ -235,6 +239,7 @@ void track_reconfigure(struct track *t, const struct conf *conf)
     reminder_reconfigure(t->reminder, conf);
     webhook_reconfigure(t->webhook, conf);
     held_reconfigure(t->held, conf);
+    retain_reconfigure(t->retain, conf);
 }
 
 bool track_is_drained(const struct track *t)
@@ -284,6 +289,7 @@ void track_stop(struct track **tp)
     webhook_stop(&t->webhook);
     held_stop(&t->held);
     sealer_stop(&t->sealer);
+    retain_stop(&t->retain);
     timer_free(&t->orphans);
     for (unsigned i = 0; i < t->n_workers; i++)
         ring_close(&t->ring[i], false); /* what is kept although confirmed is kept for the next run, too */

@@ -1,0 +1,236 @@
+-- needs: lib held said
+-- Takes a customer out of a shard, a piece of one key at a time. ARGV: 'find' | 'erase' | 'count', key's name, cursor ('0' or
+-- '' at first), 'all' | 'keep_open' (open cases and what belongs to them stay), the ids: the customer's, then those of the
+-- conversations that are this customer's alone. Returns {next cursor or '', {'conv', id}…, {'erased' | 'kept', n}}; 'find'
+-- only names conversations, 'count' changes nothing.
+local BATCH = 200
+local phase, name, cursor, keeps_open = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == 'keep_open'
+local key, is_id, customer = K[name], {}, ARGV[5]
+for i = 5, #ARGV do
+    is_id[ARGV[i]] = true
+end
+local n_erased, n_kept, found = 0, 0, {}
+
+local function act(fn, ...)
+    n_erased = n_erased + 1
+    if phase == 'erase' then
+        fn(...)
+    end
+end
+
+local function add_conv(id)
+    if type(id) == 'string' and id ~= '' and id ~= customer and not is_id[id] then
+        is_id[id] = true
+        found[#found + 1] = {'conv', id}
+    end
+end
+
+-- Is one of the ids in it, whole, or between separators?
+local function names(text)
+    if is_id[text] then
+        return true
+    end
+    for part in string.gmatch(text, '[^\n\t]+') do
+        if is_id[part] then
+            return true
+        end
+    end
+    return false
+end
+
+local function mentions(v)
+    if type(v) == 'string' then
+        return names(v)
+    elseif type(v) ~= 'table' then
+        return false
+    end
+    for a, b in pairs(v) do
+        if mentions(a) or mentions(b) then
+            return true
+        end
+    end
+    return false
+end
+
+-- The same value with the ids put out of it.
+local function without(v)
+    if type(v) == 'string' then
+        if is_id[v] then
+            return 'erased'
+        end
+        return names(v) and 'erased:' .. redis.sha1hex(v) or v
+    elseif type(v) ~= 'table' then
+        return v
+    end
+    local copy = {}
+    for a, b in pairs(v) do
+        copy[without(a)] = without(b)
+    end
+    return copy
+end
+
+-- Does the customer still have an open case? Then what belongs to it stays.
+local function has_open_case()
+    for _, id in ipairs(keeps_open and call('ZRANGE', K.case_open, 0, -1) or {}) do
+        local c = load_packed(K.case, id)
+        if c and c.cu == customer then
+            return true
+        end
+    end
+    return false
+end
+
+local hash = {}
+
+function hash.conv(id, c)
+    if c.cu == customer then
+        add_conv(id)
+    end
+    if is_id[id] or c.cu == customer then
+        act(call, 'HDEL', key, id)
+    elseif mentions(c) then
+        act(call, 'HSET', key, id, pack(without(c)))
+    end
+end
+
+function hash.cust(id, c)
+    if is_id[id] and not has_open_case() then
+        act(call, 'HDEL', key, id)
+    elseif is_id[id] then
+        n_kept = n_kept + 1
+    elseif mentions(c) then
+        act(call, 'HSET', key, id, pack(without(c)))
+    end
+end
+
+function hash.case(id, c)
+    if c.cu ~= customer then
+        if mentions(c) then
+            act(call, 'HSET', key, id, pack(without(c)))
+        end
+        return
+    end
+    add_conv(c.cv)
+    if keeps_open and call('ZSCORE', K.case_open, id) then
+        n_kept = n_kept + 1
+        return
+    end
+    act(function()
+        call('HDEL', key, id)
+        call('ZREM', K.case_open, id)
+        call('ZREM', K.case_done, id)
+        call('HDEL', K.remind, 'c\n' .. id)
+        call('ZREM', K.remind_at, 'c\n' .. id)
+    end)
+end
+
+function hash.remind(item, v)
+    if names(item) then
+        act(call, 'HDEL', key, item)
+    elseif mentions(v) then
+        act(call, 'HSET', key, item, pack(without(v)))
+    end
+end
+
+function hash.held(id, h)
+    if mentions(h) then
+        act(held_forget, h)
+    end
+end
+
+function hash.said(field, v)
+    if v.cu == customer then
+        add_conv(field)
+    end
+    if names(field) or v.cu == customer then
+        if has_open_case() then -- evidence of what is not settled
+            n_kept = n_kept + 1
+        else
+            act(call, 'HDEL', key, field)
+        end
+        return
+    end
+    local is_changed = false
+    for _, e in ipairs(v) do -- in a room: what this person wrote
+        if type(e) == 'table' and is_id[e[5]] then
+            e[5], e[11], e[12], is_changed = '', '', 'erased', true
+        end
+    end
+    if is_changed then
+        act(call, 'HSET', key, field, pack(v))
+    end
+end
+
+function hash.hook(id, v)
+    if mentions(v) then
+        act(call, 'HDEL', key, id) -- its deliveries find nothing and go
+    end
+end
+
+local function scan_hash()
+    local page = call('HSCAN', key, cursor == '' and '0' or cursor, 'COUNT', BATCH)
+    for i = 1, #page[2], 2 do
+        local field = page[2][i]
+        local fine, v = pcall(unpack_mp, page[2][i + 1])
+        if fine and type(v) == 'table' and not (name == 'held' and string.sub(field, 1, 1) == '#') then
+            hash[name](field, v)
+        end
+    end
+    return page[1] == '0' and '' or page[1]
+end
+
+local function scan_zset()
+    local page = call('ZSCAN', key, cursor == '' and '0' or cursor, 'COUNT', BATCH)
+    for i = 1, #page[2], 2 do
+        local member, score = page[2][i], page[2][i + 1]
+        if name == 'rounds' then
+            local fine, r = pcall(unpack_mp, member)
+            if fine and mentions(r) then
+                act(function()
+                    call('ZREM', key, member)
+                    call('ZADD', key, score, pack(without(r)))
+                end)
+            end
+        elseif names(member) and (name == 'cust_at' or name == 'said_at' or name == 'said_new') and has_open_case() then
+        n_kept = n_kept + 1
+    elseif names(member) then
+            act(call, 'ZREM', key, member)
+        end
+    end
+    return page[1] == '0' and '' or page[1]
+end
+
+local function scan_stream()
+    local page = call('XRANGE', key, cursor == '' and '-' or '(' .. cursor, '+', 'COUNT', BATCH)
+    for _, e in ipairs(page) do
+        local f = {}
+        for i = 1, #e[2], 2 do
+            f[e[2][i]] = e[2][i + 1]
+        end
+        if f.cust == customer then
+            add_conv(f.conv)
+        end
+        if mentions(e[2]) and name == 'seals' and has_open_case() then
+            n_kept = n_kept + 1
+        elseif mentions(e[2]) then
+            act(call, 'XDEL', key, e[1])
+        end
+    end
+    return #page < BATCH and '' or page[#page][1]
+end
+
+local next_cursor
+if hash[name] then
+    next_cursor = scan_hash()
+elseif name == 'stream' or name == 'seals' then
+    next_cursor = scan_stream()
+else
+    next_cursor = scan_zset()
+end
+local answer = {next_cursor}
+for _, c in ipairs(found) do
+    answer[#answer + 1] = c
+end
+answer[#answer + 1] = {'erased', int(n_erased)}
+answer[#answer + 1] = {'kept', int(n_kept)}
+return answer
