@@ -1,6 +1,5 @@
 #include "gate/session.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -9,10 +8,8 @@
 #include "gate/alias.h"
 #include "gate/gate.h"
 #include "gate/inspect.h"
+#include "gate/session_parts.h"
 #include "gate/xmpp.h"
-#include "proto/proxy.h"
-
-enum { READS_PER_TURN = 4, LINGER_MS = 3000 };
 
 static const char *const state_names[] = {
 #define X(id, name) [id] = name,
@@ -153,7 +150,7 @@ void session_drop_backend(struct session *s)
 }
 
 /* A side that is empty gets our FIN; its own end is awaited, so that no reset overtakes the last bytes. */
-static void go_on_lingering(struct session *s)
+void session_go_on_lingering(struct session *s)
 {
     if (s->client.state == CONN_OPEN && !conn_queued(&s->client)) {
         conn_shutdown(&s->client);
@@ -176,11 +173,11 @@ void session_linger(struct session *s, enum end_reason why)
     s->is_throttled = false;
     conn_set_reading(&s->client, !s->client_eof);
     conn_set_reading(&s->backend, true);
-    go_on_lingering(s);
+    session_go_on_lingering(s);
 }
 
 /* The client is gone; what it had sent in full still goes to the backend. */
-static void client_gone(struct session *s, enum end_reason why)
+void session_client_gone(struct session *s, enum end_reason why)
 {
     /* an XMPP server that is reset loses half a stanza, and some cannot resume the session then */
     bool has_work = s->backend.state == CONN_OPEN && (conn_queued(&s->backend) || s->state == SS_XMPP);
@@ -194,11 +191,11 @@ static void client_gone(struct session *s, enum end_reason why)
         session_linger(s, why);
 }
 
-static void backend_gone(struct session *s)
+void session_backend_gone(struct session *s)
 {
     if (s->state == SS_LINGER) {
         session_drop_backend(s);
-        go_on_lingering(s);
+        session_go_on_lingering(s);
     } else if (s->state == SS_WS) {
         ws_backend_ended(s);
     } else if (s->xmpp) {
@@ -206,369 +203,6 @@ static void backend_gone(struct session *s)
     } else {
         http_backend_ended(s);
     }
-}
-
-/* --- bytes in --- */
-
-static size_t use_client_bytes(struct session *s, struct span in)
-{
-    switch ((enum session_state)s->state) {
-    case SS_HEAD:
-    case SS_RELAY:
-        return http_from_client(s, in);
-    case SS_WS:
-        return ws_from_client(s, in);
-    case SS_LINGER:
-        return in.n;
-    case SS_XMPP_OPEN:
-    case SS_XMPP:
-        return xmpp_from_client(s, in);
-    case SS_PROXY:
-    case SS_HANDSHAKE:
-    case SS_CONNECT:
-    case SS_DEAD:
-        break;
-    }
-    return 0;
-}
-
-static size_t use_backend_bytes(struct session *s, struct span in)
-{
-    if (s->state == SS_RELAY)
-        return http_from_backend(s, in);
-    if (s->state == SS_WS)
-        return ws_from_backend(s, in);
-    if (s->state == SS_XMPP)
-        return xmpp_from_backend(s, in);
-    if (s->state == SS_HEAD)
-        http_backend_ended(s); /* an answer that nobody asked for must not be taken for the next one's */
-    return in.n;
-}
-
-/* Uses what it can of old and new bytes; the rest is kept in `hold`. */
-static void feed(struct session *s, struct buf *hold, struct span fresh, size_t (*use)(struct session *, struct span))
-{
-    if (hold->len)
-        buf_append_span(hold, fresh);
-    struct span in = hold->len ? buf_span(hold) : fresh;
-    size_t total = 0, used = 1;
-    while (s->state != SS_DEAD && total < in.n && used) {
-        used = use(s, span_from(in, total));
-        total += used;
-    }
-    if (s->state == SS_DEAD)
-        return;
-    if (hold->len)
-        buf_consume(hold, total);
-    else
-        buf_append_span(hold, span_from(in, total));
-}
-
-static bool waits_for_backend(const struct session *s)
-{
-    return s->state == SS_CONNECT || (s->state == SS_RELAY && s->x->req_done) ||
-           (s->state == SS_XMPP && s->xmpp->waits);
-}
-
-/* Bytes for the client that it caused itself (refusals) come on top of what the backend may queue. A client that takes
- * none of them is not read any more. */
-bool session_client_may_send(const struct session *s)
-{
-    const size_t mark = (size_t)s->w->snap->conf->limits.buffer_bytes;
-    if (s->state == SS_LINGER)
-        return !s->client_eof;
-    return !s->is_throttled && !s->client_eof && !(s->cin.len && waits_for_backend(s)) &&
-           conn_queued(&s->backend) <= mark && conn_queued(&s->client) <= 2 * mark && !ws_is_inject_full(s);
-}
-
-static void update_client_reading(struct session *s)
-{
-    if (s->state != SS_DEAD)
-        conn_set_reading(&s->client, session_client_may_send(s));
-}
-
-void session_feed_client(struct session *s)
-{
-    if (s->cin.len)
-        feed(s, &s->cin, span_of("", 0), use_client_bytes);
-    update_client_reading(s);
-}
-
-/* The client sends no more: it may still want the rest of what it asked for. */
-static void on_client_eof(struct session *s)
-{
-    bool wants_answer = s->x && waits_for_backend(s) && !s->x->is_websocket;
-    bool wants_rest = (s->state == SS_HEAD || s->state == SS_LINGER) && conn_queued(&s->client);
-    if (!wants_answer && !wants_rest) {
-        client_gone(s, END_CLIENT_CLOSED);
-        return;
-    }
-    s->client_eof = true;
-    if (s->state == SS_HEAD)
-        session_linger(s, END_CLIENT_CLOSED);
-    update_client_reading(s);
-}
-
-static void read_side(struct session *s, struct conn *c, struct buf *hold, size_t (*use)(struct session *, struct span))
-{
-    struct worker *w = s->w;
-    w->now_ms = clock_mono_ms();
-    for (int i = 0; i < READS_PER_TURN && s->state != SS_DEAD && c->state == CONN_OPEN && c->want_read; i++) {
-        size_t got;
-        enum conn_io io = conn_read(c, w->rbuf, READ_BYTES, &got);
-        if (io == CONN_IO_AGAIN)
-            return;
-        if (io != CONN_IO_OK) {
-            if (c == &s->backend)
-                backend_gone(s);
-            else if (io == CONN_IO_EOF)
-                on_client_eof(s);
-            else
-                client_gone(s, END_CLIENT_CLOSED);
-            return;
-        }
-        feed(s, hold, span_of(w->rbuf, got), use);
-        update_client_reading(s); /* pipelined requests, for one, wait in the socket */
-        if (s->state == SS_DEAD || (got < READ_BYTES && !(c->tls && tls_pending(c->tls))))
-            return;
-    }
-    if (s->state != SS_DEAD)
-        conn_read_again(c);
-}
-
-/* --- client --- */
-
-static bool is_xmpp(const struct session *s)
-{
-    return profile_xmpp(s->entry->profile) && !profile_xmpp(s->entry->profile)->is_websocket;
-}
-
-static void begin(struct session *s)
-{
-    if (is_xmpp(s)) {
-        xmpp_begin(s);
-        return;
-    }
-    session_set_state(s, SS_HEAD);
-    session_set_deadline(s, s->w->snap->conf->timeouts.request_ms);
-}
-
-/* The header is taken from the socket as it comes, and not a byte more: behind it TLS may begin. DONE, BAD or MORE. */
-static enum parse take_proxy_header(struct session *s, struct proxy_header *h)
-{
-    uint8_t peek[PROXY_HEADER_MAX];
-    size_t had = s->cin.len;
-    ssize_t n = recv(s->client.fd, peek, sizeof(peek), MSG_PEEK);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return PARSE_MORE;
-    if (n <= 0)
-        return PARSE_BAD;
-    buf_append(&s->cin, peek, (size_t)n);
-    enum parse p = proxy_parse(buf_span(&s->cin), h);
-    size_t mine = p == PARSE_DONE ? h->header_bytes - had : (size_t)n;
-    if (p != PARSE_BAD && recv(s->client.fd, peek, mine, 0) != (ssize_t)mine)
-        p = PARSE_BAD;
-    if (p != PARSE_MORE)
-        buf_fini(&s->cin);
-    return p;
-}
-
-static void take_peer_address(struct session *s, const struct proxy_header *h)
-{
-    if (h->has_address && h->is_v6) {
-        s->peer.any.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(h->port)};
-        memcpy(&s->peer.any.in6.sin6_addr, h->addr, 16);
-        s->peer.len = sizeof(s->peer.any.in6);
-    } else if (h->has_address) {
-        s->peer.any.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(h->port)};
-        memcpy(&s->peer.any.in.sin_addr, h->addr, 4);
-        s->peer.len = sizeof(s->peer.any.in);
-    }
-}
-
-static void read_proxy_header(struct session *s)
-{
-    struct proxy_header h;
-    enum parse p = take_proxy_header(s, &h);
-    if (p == PARSE_MORE)
-        return;
-    if (p == PARSE_BAD) {
-        session_end(s, END_PROTOCOL);
-        return;
-    }
-    take_peer_address(s, &h);
-    s->admitted = s->peer;
-    s->is_addr_counted = gate_admit_address(s->w->gate, s->w->snap->conf, &s->admitted);
-    if (!s->is_addr_counted) {
-        counter_add(&s->w->count.sessions_refused, 1);
-        session_end(s, END_LIMIT);
-        return;
-    }
-    struct err e;
-    if (!s->entry->tls || is_xmpp(s))
-        begin(s);
-    else if (conn_start_tls(&s->client, s->entry->tls, &e) == 0)
-        session_set_state(s, SS_HANDSHAKE);
-    else
-        session_end(s, END_CLIENT_ERROR);
-}
-
-static void on_client_readable(struct conn *c)
-{
-    struct session *s = CONTAINER_OF(c, struct session, client);
-    if (s->state == SS_PROXY)
-        read_proxy_header(s);
-    if (s->state == SS_XMPP_OPEN && xmpp_takes_tls(s))
-        return;
-    if (s->state != SS_PROXY && s->state != SS_DEAD && s->client.state == CONN_OPEN)
-        read_side(s, c, &s->cin, use_client_bytes);
-}
-
-static void on_client_open(struct conn *c)
-{
-    struct session *s = CONTAINER_OF(c, struct session, client);
-    s->w->now_ms = clock_mono_ms();
-    begin(s);
-    on_client_readable(c); /* the first request may have come with the handshake */
-}
-
-static void on_client_drained(struct conn *c)
-{
-    struct session *s = CONTAINER_OF(c, struct session, client);
-    if (s->state == SS_LINGER) {
-        session_set_deadline(s, LINGER_MS);
-        go_on_lingering(s);
-        return;
-    }
-    conn_set_reading(&s->backend, true);
-    session_feed_client(s);
-}
-
-static void on_client_failed(struct conn *c, const char *why)
-{
-    struct session *s = CONTAINER_OF(c, struct session, client);
-    log_event(LOG_DEBUG, "client_failed", "session=%llx why=\"%s\"", (unsigned long long)s->id, why);
-    client_gone(s, END_CLIENT_ERROR);
-}
-
-static const struct conn_handlers client_handlers = {on_client_open, on_client_readable, on_client_drained,
-                                                     on_client_failed};
-
-void session_to_client(struct session *s, const void *p, size_t n)
-{
-    if (s->state == SS_DEAD || !n)
-        return;
-    counter_add(&s->w->count.bytes_in, n);
-    if (conn_write(&s->client, p, n) < 0) {
-        client_gone(s, END_CLIENT_ERROR);
-    } else if ((int64_t)conn_queued(&s->client) > s->w->snap->conf->limits.buffer_bytes && s->state != SS_LINGER) {
-        conn_set_reading(&s->backend, false);
-        update_client_reading(s);
-    }
-}
-
-/* --- backend --- */
-
-static void on_backend_open(struct conn *c)
-{
-    struct session *s = CONTAINER_OF(c, struct session, backend);
-    s->w->now_ms = clock_mono_ms();
-    if (s->xmpp)
-        xmpp_backend_open(s);
-    else
-        http_backend_open(s);
-}
-
-static void on_backend_readable(struct conn *c)
-{
-    struct session *s = CONTAINER_OF(c, struct session, backend);
-    read_side(s, c, &s->bin, use_backend_bytes);
-}
-
-static void on_backend_drained(struct conn *c)
-{
-    struct session *s = CONTAINER_OF(c, struct session, backend);
-    buf_fini(&s->unsent);
-    if (s->state == SS_LINGER)
-        go_on_lingering(s);
-    else
-        session_feed_client(s);
-}
-
-static void on_backend_failed(struct conn *c, const char *why)
-{
-    struct session *s = CONTAINER_OF(c, struct session, backend);
-    struct upstream *u = s->entry->upstream;
-    counter_add(&s->w->count.backend_failures, 1);
-    log_event(LOG_WARN, "backend_failed", "session=%llx upstream=%s server=%s why=\"%s\"", (unsigned long long)s->id,
-              upstream_name(u), upstream_get_state(u, (size_t)s->server).server, why);
-    if (s->state != SS_CONNECT) {
-        backend_gone(s);
-        return;
-    }
-    upstream_report_failure(u, s->server);
-    session_connect_backend(s);
-}
-
-static const struct conn_handlers backend_handlers = {on_backend_open, on_backend_readable, on_backend_drained,
-                                                      on_backend_failed};
-
-void session_to_backend(struct session *s, const void *p, size_t n)
-{
-    if (s->state == SS_DEAD || !n)
-        return;
-    if (conn_write(&s->backend, p, n) < 0) {
-        backend_gone(s);
-        return;
-    }
-    counter_add(&s->w->count.bytes_out, n);
-    if (s->ws || s->xmpp)
-        s->sent_bytes += n;
-    if ((int64_t)conn_queued(&s->backend) > s->w->snap->conf->limits.buffer_bytes)
-        update_client_reading(s);
-}
-
-static void answer_no_backend(struct session *s, int status, const char *why)
-{
-    if (s->xmpp)
-        xmpp_no_backend(s);
-    else
-        http_answer(s, status, why);
-}
-
-void session_connect_backend(struct session *s)
-{
-    struct upstream *u = s->entry->upstream;
-    conn_close(&s->backend);
-    if (s->server >= 0)
-        upstream_done(u, s->server);
-    for (;;) {
-        uint64_t *tried = s->xmpp ? &s->xmpp->tried : &s->x->tried;
-        s->server = upstream_pick(u, *tried);
-        if (s->server < 0) {
-            answer_no_backend(s, 502, "no server of the upstream can be reached");
-            return;
-        }
-        *tried |= (uint64_t)1 << s->server;
-        struct addr to = upstream_addr(u, s->server);
-        struct err e;
-        struct tls_client *tls =
-            is_xmpp(s) && profile_xmpp(s->entry->profile)->upstream_starttls ? NULL : upstream_tls(u);
-        if (conn_connect(&s->backend, loop_base(s->w->loop), &to, tls, upstream_server_name(u, s->server), &e) == 0)
-            break;
-        bool is_our_trouble = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-        log_event(LOG_WARN, "backend_failed", "session=%llx upstream=%s why=\"%s\"", (unsigned long long)s->id,
-                  upstream_name(u), e.text);
-        if (!is_our_trouble)
-            upstream_report_failure(u, s->server);
-        upstream_done(u, s->server);
-        s->server = -1;
-        if (is_our_trouble) { /* says nothing about the servers */
-            answer_no_backend(s, 503, "the gateway has no free descriptor for a connection to the backend");
-            return;
-        }
-    }
-    session_set_deadline(s, s->w->snap->conf->timeouts.connect_ms);
 }
 
 /* --- life --- */
@@ -597,17 +231,17 @@ void session_accept(struct worker *w, size_t entry, int fd, const struct addr *p
     s->is_addr_counted = !by_proxy; /* else its header tells whom to count */
     w->now_ms = s->started_ms = clock_mono_ms();
     s->id = worker_put_session(w, s);
-    conn_init(&s->client, &client_handlers);
-    conn_init(&s->backend, &backend_handlers);
+    conn_init(&s->client, &session_client_handlers);
+    conn_init(&s->backend, &session_backend_handlers);
     counter_add(&w->count.sessions, 1);
     session_set_deadline(s, snap->conf->timeouts.handshake_ms);
-    bool tls_first = !by_proxy && s->entry->tls && !is_xmpp(s); /* an XMPP client may ask for it later */
-    s->state = by_proxy || is_xmpp(s) ? SS_PROXY : tls_first ? SS_HANDSHAKE : SS_HEAD;
+    bool tls_first = !by_proxy && s->entry->tls && !session_is_xmpp(s); /* an XMPP client may ask for it later */
+    s->state = by_proxy || session_is_xmpp(s) ? SS_PROXY : tls_first ? SS_HANDSHAKE : SS_HEAD;
     struct err e;
     if (conn_adopt(&s->client, loop_base(w->loop), fd, tls_first ? s->entry->tls : NULL, &e) < 0)
         session_end(s, END_CLIENT_ERROR);
-    else if (!by_proxy && is_xmpp(s))
-        begin(s);
+    else if (!by_proxy && session_is_xmpp(s))
+        session_begin(s);
 }
 
 /* A peer that takes our bytes slowly is not cut off while it takes them. */

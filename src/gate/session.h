@@ -112,7 +112,7 @@ struct session {
     uint64_t requests, messages_out, messages_in, blocked, rewritten, warned;
 };
 
-/* session.c */
+/* session.c, session_client.c, session_backend.c */
 void session_accept(struct worker *w, size_t entry, int fd, const struct addr *peer);
 /* Closes both sides now, writes the closing line; the memory goes at the end of the turn. Safe to call twice. */
 void session_end(struct session *s, enum end_reason why);
