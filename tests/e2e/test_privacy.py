@@ -97,7 +97,7 @@ def test_nothing_is_left_of_a_customer_anywhere(town):
     town.story(1, OTHER, OTHER, done=True)
     # in a room of another shard, with and without message ids
     for n in range(3):
-        town.event(1, 500 + n, k="in", conv="room", cust="room", sender=WHO, live=True, text=f"room {n}", **({"mid": ""} if n else {}))
+        town.event(1, 500 + n, k="in", conv="room", cust="room", sender=WHO, live=True, text=f"room {n}", th=f"{n:016x}", **({"mid": ""} if n else {}))
     named = mentions(town.db, WHO, CONV)
     for name in ("conv", "conv_at", "cust", "cust_at", "waiting", "due", "case", "rounds", "held", "said", "said_new",
                  "said_at", "seals", "stream", "remind", "remind_at"):
