@@ -331,6 +331,26 @@ def test_only_what_a_target_asks_for(folder):
         redis.stop()
 
 
+def test_a_case_that_becomes_worse_is_told_again(folder):
+    with Receiver() as hook:
+        redis = Redis(folder / "redis")
+        g = gateway(folder, 9, redis, target(folder, hook.url, min_severity=3))
+        wait_ready(redis)
+        shard = Shard(redis.client(), 5)
+        for n, sev in enumerate((2, 2, 3, 3, 1, 4), 1):
+            shard.apply("test", [(n, {"k": "in", "at": shard.now(), "live": True, "conv": "c", "cust": "u", "mid": f"m{n}",
+                                      "agent": "amy", "shop": "s1", "ckind": "refund", "sev": sev, "crule": "r", "words": "w"})])
+        wait_for("both", lambda: len(hook.got()) == 2 and left(redis) == 0)
+        assert sorted((r["body"]["severity"], r["body"]["from"], r["body"]["state"]) for r in hook.got()) == [
+            (3, "open", "open"), (4, "open", "open")]
+        (case,) = json.loads(g.cli("cases", "--config", g.config, "--json").stdout)
+        g.cli("cases", "solve", case["id"], "--reason", "done", "--config", g.config)
+        wait_for("solved", lambda: len(hook.got()) == 3)
+        assert (hook.got()[2]["body"]["state"], hook.got()[2]["body"]["urgent"]) == ("solved", False)
+        g.stop()
+        redis.stop()
+
+
 def test_robots_get_their_own_formats(folder):
     answers = {"/robot": {"errcode": 0, "errmsg": "ok"}, "/cgi-bin": {"errcode": 0, "errmsg": "ok"},
                "/open-apis": {"code": 0, "msg": "success", "data": {}}}

@@ -152,14 +152,15 @@ local function case_derive(customer, base, log)
     return cases, opener
 end
 
+-- By id: the state, and how severe it is.
 local function ids_of(cases)
-    local set = {}
+    local set, severity = {}, {}
     for _, c in ipairs(cases) do
         if c.id then
-            set[c.id] = c.s
+            set[c.id], severity[c.id] = c.s, c.sv
         end
     end
-    return set
+    return set, severity
 end
 
 local function cust_load(customer)
@@ -167,21 +168,22 @@ local function cust_load(customer)
 end
 
 -- Puts a record into the customer's log and derives anew. `new_id` draws an id. Result: nil for a duplicate, else
--- {cases all, gone ids that no longer are cases, changed {{case, state before or ''}…}}.
+-- {cases all, gone ids that no longer are cases, changed {{case, state before or ''}…}, worse cases whose severity alone
+-- rose}.
 local function cust_put(customer, rec, e, new_id)
     local at = find_key(rec.l, e[3])
     local was = at and rec.l[at]
     if was and (was[1] < e[1] or (was[1] == e[1] and was[4].g <= e[4].g)) or not was and contains(rec.k, e[3]) then
         return nil
     end
-    local old = ids_of((case_derive(customer, rec.b, rec.l)))
+    local old, severity = ids_of((case_derive(customer, rec.b, rec.l)))
     if was then
         e[4].id = was[4].id
         table.remove(rec.l, at)
     end
     insert_sorted(rec.l, e)
     local cases, opener = case_derive(customer, rec.b, rec.l)
-    local now, changed = {}, {}
+    local now, changed, worse = {}, {}, {}
     for _, c in ipairs(cases) do
         if not c.id then
             c.id = new_id()
@@ -190,6 +192,8 @@ local function cust_put(customer, rec, e, new_id)
         now[c.id] = true
         if old[c.id] ~= c.s then
             changed[#changed + 1] = {c, old[c.id] or ''}
+        elseif c.sv > severity[c.id] then
+            worse[#worse + 1] = c
         end
     end
     local gone = {}
@@ -207,7 +211,7 @@ local function cust_put(customer, rec, e, new_id)
             rec.b.id = cases[1].id
         end
     end
-    return {cases = cases, gone = gone, changed = changed}
+    return {cases = cases, gone = gone, changed = changed, worse = worse}
 end
 
 local DONE_KEEP_MS, DONE_MAX, CUST_KEEP_MS, CUST_MAX = 90 * DAY_MS, 20000, 14 * DAY_MS, 50000
@@ -261,6 +265,14 @@ local function cases_sweep(now)
     end
 end
 
+-- Webhooks hear of a case that changed its state, or became more severe.
+local function case_tell(c, from, source, at, now)
+    local h = c.hist[#c.hist]
+    hook_put(source .. ':' .. c.id .. ':' .. c.s .. ':' .. int(at), 'case', c.sv, LIVE[c.s] and c.sv >= 3, {'case', c.id, 'from',
+        from, 'state', c.s, 'kinds', table.concat(c.kinds, ','), 'who', h[4], 'why', h[5], 'agent', c.as or c.g, 'team', c.t,
+        'shop', c.p, 'conv', c.cv, 'cust', c.cu, 'since', int(c.opened)}, now)
+end
+
 -- A stream entry for each case that changed, and an event for webhooks.
 local function cases_announce(result, source, at, now)
     for _, ch in ipairs(result.changed) do
@@ -268,9 +280,10 @@ local function cases_announce(result, source, at, now)
         call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', source .. ':' .. c.id, 'k', 'case', 'at', int(at),
             'case', c.id, 'from', ch[2], 'to', c.s, 'who', h[4], 'why', h[5], 'cust', c.cu, 'conv', c.cv,
             'agent', c.g, 'team', c.t, 'shop', c.p, 'sev', c.sv)
-        hook_put(source .. ':' .. c.id .. ':' .. c.s .. ':' .. int(at), 'case', c.sv, LIVE[c.s] and c.sv >= 3, {'case', c.id,
-            'from', ch[2], 'state', c.s, 'kinds', table.concat(c.kinds, ','), 'who', h[4], 'why', h[5], 'agent', c.g,
-            'team', c.t, 'shop', c.p, 'conv', c.cv, 'cust', c.cu, 'since', int(c.opened)}, now)
+        case_tell(c, ch[2], source, at, now)
+    end
+    for _, c in ipairs(result.worse) do
+        case_tell(c, c.s, source .. ':' .. int(c.sv), at, now)
     end
     for _, id in ipairs(result.gone) do
         call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', source .. ':' .. id, 'k', 'case', 'at', int(at),
