@@ -252,7 +252,7 @@ static const struct conf_key keys[] = {
      .help = "who is reminded"},
     {"reminders.review", CONF_LIST, AT(reminders.review), COUNT(reminders.n_review),
      .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
-     .def = "[{after: 30m, to: agent}, {after: 24h, to: agent, do: call}, {after: 48h, to: supervisor, do: call}]", RELOAD,
+     .def = "[{after: 30m, to: agent}, {after: 4h, to: supervisor}, {after: 24h, to: agent, do: call}, {after: 48h, to: supervisor, do: call}]", RELOAD,
      .help = "steps of a case about a review, instead of stale_case until the customer answers"},
     {"reminders.review[].after", CONF_DURATION, STEP_AT(after_ms), .min = 0, .max = 90 * DAY, REQUIRED, RELOAD,
      .help = "chat: since the case was opened; call: how long the agent's message has had no answer"},
