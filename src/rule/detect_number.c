@@ -3,7 +3,16 @@
 #include "base/utf8.h"
 #include "rule/detect_id.h"
 
-enum { DIGITS_MAX = 40, TOKENS_MAX = 40, GAP_IN_NUMBER = 3, LOOK_BACK = 8, ID_LOOK_BACK = 12, CODE_MAX = 18 };
+enum {
+    DIGITS_MAX = 40,
+    TOKENS_MAX = 40,
+    GAP_IN_NUMBER = 3,
+    LOOK_BACK = 8,
+    ID_LOOK_BACK = 12,
+    CODE_MAX = 18,
+    GROUPED_MIN = 13,
+    GROUPED_MAX = 19
+};
 
 struct token {
     uint32_t from, to;   /* units of the digit view */
@@ -234,6 +243,20 @@ static size_t digits_of(const struct numbers *x, uint32_t from, uint32_t to, cha
     return n;
 }
 
+/* 6228 4800 1234 5678 914: groups of four are one long number, whether or not its check digit is right. */
+static void add_grouped(struct numbers *x)
+{
+    uint32_t n = 0;
+    for (size_t a = 0; a < x->n; a++) {
+        uint32_t len = x->token[a].to - x->token[a].from;
+        if (x->token[a].is_behind_mark || (len != 4 && (a + 1 < x->n || len > 4)))
+            return;
+        n += len;
+    }
+    if (n >= GROUPED_MIN && n <= GROUPED_MAX && !is_order_number(x->v, x->token[0].from))
+        add(x, DETECT_NUMBER, x->token[0].from, x->token[x->n - 1].to);
+}
+
 static void judge_run(struct numbers *x)
 {
     char d[DIGITS_MAX + 1];
@@ -253,6 +276,8 @@ static void judge_run(struct numbers *x)
         if (found != SIZE_MAX)
             a = found;
     }
+    if (x->n > 1)
+        add_grouped(x);
     for (size_t a = 1; a < x->n; a++)
         single -= x->token[a].is_behind_mark; /* 1、2、3: a list */
     if (single == x->n && x->n >= 5) {        /* 1 2 3 4 5: spaced out */

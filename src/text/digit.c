@@ -17,6 +17,10 @@ static uint32_t value_of(uint32_t cp)
     case 'l':
     case 'i':
         return '1';
+    case 's': /* these two only between digits: behind them they are units and words */
+        return '5';
+    case 'b':
+        return '8';
     case 0x6d1e: /* 洞 */
         return '0';
     case 0x62d0: /* 拐 */
@@ -41,6 +45,9 @@ static bool is_numeral(const struct fold_scratch *s, uint32_t first, uint32_t en
         return false;
     if (from > first && to < end)
         return true;
+    for (uint32_t i = from; i < to; i++)
+        if (s->digit[i] == 's' || s->digit[i] == 'b')
+            return false;
     if (end - first < EDGE_RUN_MIN)
         return false;
     for (uint32_t i = from + (from == first); i < to + (to < end); i++)

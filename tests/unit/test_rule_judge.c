@@ -288,6 +288,8 @@ static void detectors_tell_numbers_apart(void **state)
         {"id_card", "我的是A123456（3）", "A123456(4)"},
         {"id_card", "身份证A1234563", "型号A1234563"},
         {"wechat_id", "abc_1234", "abcdefgh"},
+        {"wechat_id", "line @abcdefgh", "mail abc@abcdefgh"},
+        {"number", "6228 4800 1234 5678 914", "1234 5678 910"},
         {"money", "返5元", "5楼"},
         {"qq", "10001234", "20240101"},
         {"time", "明天上午", "上次"},

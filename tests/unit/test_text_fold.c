@@ -199,6 +199,8 @@ static void numerals_become_digits(void **state)
         {"138oo13l000", "13800131000"},
         {"一三五洞洞拐拐八八勾九", "13500778899"}, /* the words of the radio */
         {"洞洞鞋两双", "洞洞鞋2双"},
+        {"138 1234 s678", "138_1234_5678"},
+        {"13812345678s", "13812345678s"}, /* behind the digits a letter is a unit */
         {"138 oo13 8ooo", "138_0013_8000"},
         {"l3800138000", "13800138000"},
         {"vivo12345678", "vivo12345678"},       /* the end of a word */
