@@ -1,7 +1,11 @@
 """XMPP over TCP through the gateway to Debian's Prosody and ejabberd, with slixmpp clients."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import re
+import ssl
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -65,6 +69,36 @@ def test_features_are_the_servers(folder, certificates):
         through.cut()
         g.stop()
         p.stop()
+    run(go())
+
+
+@pytest.mark.parametrize("flag", ["n", "y"])
+def test_clients_that_could_bind_their_channel(folder, server, certificates, flag):
+    """y: the client could bind its login to TLS and believes that the server cannot. The server has no channel of its own, so
+    it agrees; a gateway that edited the mechanisms would be found out here."""
+    async def go():
+        g = gateway(folder, server.c2s, certificates)
+        c = Raw()
+        context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port, ssl=context, server_hostname="localhost")
+        c.text = ""
+        await c.send(Raw.header)
+        features = await c.until("</stream:features>")
+        assert "<mechanism>SCRAM-SHA-1</mechanism>" in features and "-PLUS" not in features
+        first = base64.b64encode(f"{flag},,n=amy,r=0123456789abcdef".encode()).decode()
+        await c.send(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>{first}</auth>")
+        challenge = base64.b64decode(re.search(r">([A-Za-z0-9+/=]+)<", await c.until("</challenge>")).group(1)).decode()
+        nonce, salt, rounds = re.fullmatch(r"r=(.*),s=(.*),i=(\d+)", challenge).groups()
+        salted = hashlib.pbkdf2_hmac("sha1", b"secret-a", base64.b64decode(salt), int(rounds))
+        bare = f"c={base64.b64encode((flag + ',,').encode()).decode()},r={nonce}"
+        said = f"n=amy,r=0123456789abcdef,{challenge},{bare}".encode()
+        key = hmac.digest(salted, b"Client Key", "sha1")
+        proof = bytes(a ^ b for a, b in zip(key, hmac.digest(hashlib.sha1(key).digest(), said, "sha1")))
+        final = base64.b64encode(f"{bare},p={base64.b64encode(proof).decode()}".encode()).decode()
+        await c.send(f"<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{final}</response>")
+        await c.until("<success")
+        c.cut()
+        g.stop()
     run(go())
 
 

@@ -108,7 +108,11 @@ class SmClient:
         """Polls; an error of the reader is the test's."""
         end = asyncio.get_running_loop().time() + seconds
         while not probe():
-            assert asyncio.get_running_loop().time() < end, f"only {len(self.seen)} stanzas came"
+            if asyncio.get_running_loop().time() >= end:
+                got = {e.get("id") for e in self.seen}
+                missing = [f"c{i}" for i in range(1000) if f"c{i}" not in got]
+                raise AssertionError(f"only {len(self.seen)} stanzas came in {seconds} s, {self.resumptions} resumptions; of "
+                                     f"c0 to c999 not {missing[:20]}")
             if self.reader_task.done():
                 self.reader_task.result()
                 raise AssertionError("the connection has ended")
