@@ -44,6 +44,29 @@ void xmpp_dom_reset(struct xmpp_dom *d)
     }
 }
 
+void xmpp_pool_fini(struct xmpp_pool *p)
+{
+    xmpp_dom_free(&p->spare);
+}
+
+struct xmpp_dom *xmpp_pool_take(struct xmpp_pool *p)
+{
+    struct xmpp_dom *d = p->spare ? p->spare : xmpp_dom_new();
+    p->spare = NULL;
+    xmpp_dom_reset(d);
+    return d;
+}
+
+void xmpp_pool_give(struct xmpp_pool *p, struct xmpp_dom **d)
+{
+    if (p->spare) {
+        xmpp_dom_free(d);
+        return;
+    }
+    p->spare = *d;
+    *d = NULL;
+}
+
 static struct xmpp_slice put(struct xmpp_dom *d, const char *p, size_t n)
 {
     struct xmpp_slice at = {d->words.len, (uint32_t)n};

@@ -42,6 +42,15 @@ void xmpp_dom_free(struct xmpp_dom **d);
 /* Empties it; large memory is given back. */
 void xmpp_dom_reset(struct xmpp_dom *d);
 
+/* Trees that streams borrow while an element is incomplete; one per thread. */
+struct xmpp_pool {
+    struct xmpp_dom *spare;
+};
+void xmpp_pool_fini(struct xmpp_pool *p);
+/* An empty one; give it back or free it. */
+struct xmpp_dom *xmpp_pool_take(struct xmpp_pool *p);
+void xmpp_pool_give(struct xmpp_pool *p, struct xmpp_dom **d);
+
 /* --- building (xmpp_stream.c) --- */
 
 /* Names as expat gives them: "namespace\x1fname" or "name". Returns the new node's index, or UINT32_MAX when full. */

@@ -46,29 +46,6 @@ const char *xmpp_fault_condition(enum xmpp_fault f)
     return names[f];
 }
 
-void xmpp_pool_fini(struct xmpp_pool *p)
-{
-    xmpp_dom_free(&p->spare);
-}
-
-static void take_dom(struct xmpp_stream *s)
-{
-    if (!s->dom) {
-        s->dom = s->pool->spare ? s->pool->spare : xmpp_dom_new();
-        s->pool->spare = NULL;
-    }
-    xmpp_dom_reset(s->dom);
-}
-
-static void give_dom(struct xmpp_stream *s)
-{
-    if (s->pool->spare)
-        xmpp_dom_free(&s->dom);
-    else
-        s->pool->spare = s->dom;
-    s->dom = NULL;
-}
-
 /* --- expat's callbacks --- */
 
 static void raise_fault(struct xmpp_stream *s, enum xmpp_fault f)
@@ -236,7 +213,9 @@ static void begin_item(struct xmpp_stream *s)
         if (is_inside || s->o.is_framed)
             refeed_header(s);
     }
-    take_dom(s);
+    if (!s->dom)
+        s->dom = xmpp_pool_take(s->pool);
+    xmpp_dom_reset(s->dom);
     s->item_base = s->last_event = s->fed;
     s->stuck_feeds = 0;
 }
@@ -275,7 +254,7 @@ void xmpp_stream_restart(struct xmpp_stream *s)
 void xmpp_stream_rest(struct xmpp_stream *s)
 {
     if (s->dom && !s->seen && !s->scanned && !s->is_long)
-        give_dom(s);
+        xmpp_pool_give(s->pool, &s->dom);
 }
 
 struct span xmpp_stream_tag(const struct xmpp_stream *s)

@@ -42,12 +42,6 @@ struct xmpp_item {
     enum xmpp_fault fault;      /* BAD */
 };
 
-/* Trees that streams borrow while an element is incomplete; one per thread. */
-struct xmpp_pool {
-    struct xmpp_dom *spare;
-};
-void xmpp_pool_fini(struct xmpp_pool *p);
-
 struct xmpp_stream;
 
 struct xmpp_stream_options {
