@@ -3,33 +3,66 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
-#include "board/job.h"
+#include "board/agent_days.h"
+#include "board/put.h"
 #include "board/view.h"
+
+static void begin(struct request *r, void (*fn)(struct agent_days *d), const char *only)
+{
+    struct agent_days *d = xcalloc(1, sizeof(*d));
+    model_want(r->board->model);
+    if (!agent_days_query(r, d)) {
+        free(d);
+        return;
+    }
+    d->job = job_new(r);
+    d->fn = fn;
+    snprintf(d->only, sizeof(d->only), "%s", only);
+    agent_days_ask(d);
+}
+
+static void put_head(struct json_out *j, const struct agent_days *d)
+{
+    static const char *const by[] = {"agent", "team", "shop"};
+    char name[16];
+    put_str(j, "day", agent_day_name(d->start_ms, name));
+    put_int(j, "start_ms", d->start_ms);
+    put_bool(j, "today", d->days_ago == 0);
+    put_bool(j, "complete", d->is_complete);
+    put_str(j, "by", by[d->by]);
+}
+
+static void on_table(struct agent_days *d)
+{
+    struct buf out = {0};
+    struct json_out j = {&out, false};
+    json_obj(&j);
+    put_head(&j, d);
+    json_key(&j, d->by == BY_AGENT ? "agents" : "groups");
+    json_arr(&j);
+    for (size_t i = 0; i < d->n; i++) {
+        json_obj(&j);
+        if (d->by == BY_AGENT)
+            view_agent_members(&j, &d->row[i], VIEW_LONG);
+        else
+            view_group_members(&j, &d->row[i]);
+        json_obj_end(&j);
+    }
+    json_arr_end(&j);
+    json_obj_end(&j);
+    web_json(d->job->http, 200, &out);
+    job_free(d->job);
+    agent_days_free(d);
+}
 
 void api_agents(struct request *r)
 {
-    const struct model *m = r->board->model;
-    struct buf out = {0};
-    struct json_out j = {&out, false};
-    size_t n;
-    model_want(r->board->model);
-    const struct agent **list = view_agents(m, r->user, &n);
-    json_obj(&j);
-    json_key(&j, "start_ms");
-    json_int(&j, m->day_start_ms);
-    json_key(&j, "complete");
-    json_bool(&j, m->is_swept);
-    json_key(&j, "agents");
-    json_arr(&j);
-    for (size_t i = 0; i < n; i++)
-        view_agent(&j, list[i], true);
-    json_arr_end(&j);
-    json_obj_end(&j);
-    free(list);
-    web_json(r->http, 200, &out);
+    begin(r, on_table, "");
 }
 
-/* RFC 4180; a text that a spreadsheet could take for a formula gets an apostrophe. */
+/* --- CSV: RFC 4180 --- */
+
+/* A text that a spreadsheet could take for a formula gets an apostrophe. */
 static void put_cell(struct buf *out, const char *text)
 {
     buf_append_str(out, "\"");
@@ -47,59 +80,86 @@ static void put_share(struct buf *out, int64_t part, int64_t whole)
     buf_append_str(out, ",");
 }
 
-static void put_quantile(struct buf *out, const struct agent *a, double q)
+static void put_ms(struct buf *out, int64_t ms)
 {
-    int64_t ms = view_quantile(a, q);
     if (ms >= 0)
         buf_printf(out, "%lld", (long long)ms);
     buf_append_str(out, ",");
 }
 
-static void put_row(struct buf *out, const struct agent *a)
+static void put_number(struct buf *out, int64_t v, const char *end)
+{
+    buf_printf(out, "%lld%s", (long long)v, end);
+}
+
+static void put_replies(struct buf *out, const struct replies *first, const struct replies *next,
+                        const uint32_t *bucket)
+{
+    int64_t n = first->n + next->n;
+    put_number(out, n, ",");
+    put_share(out, first->within[1] + next->within[1], n);
+    put_share(out, first->within[3] + next->within[3], n);
+    put_ms(out, view_quantile(bucket, 0.5));
+    put_ms(out, view_quantile(bucket, 0.9));
+    put_ms(out, view_quantile(bucket, 0.99));
+    put_ms(out, first->n ? first->sum_ms / first->n : -1);
+}
+
+static void put_row(struct buf *out, const struct agent_days *d, const struct agent *a)
 {
     const struct figures *f = &a->day;
-    int64_t n = f->first.n + f->next.n;
     put_cell(out, a->id);
-    put_cell(out, a->team);
-    put_cell(out, a->shop);
-    buf_printf(out, "%s,%lld,%u,%lld,", agent_is_online(a) ? "true" : "false", (long long)a->open, a->n_waiting,
-               (long long)n);
-    put_share(out, f->first.within[1] + f->next.within[1], n);
-    put_share(out, f->first.within[3] + f->next.within[3], n);
-    put_quantile(out, a, 0.5);
-    put_quantile(out, a, 0.9);
-    put_quantile(out, a, 0.99);
-    if (f->first.n)
-        buf_printf(out, "%lld", (long long)(f->first.sum_ms / f->first.n));
-    buf_printf(out, ",%lld,%lld,%lld,%lld,%lld\r\n", (long long)f->count[COUNT_BLOCK],
-               (long long)f->count[COUNT_REWRITE], (long long)f->count[COUNT_WARN], (long long)f->count[COUNT_KEPT],
-               (long long)f->count[COUNT_BROKEN]);
+    if (d->by == BY_AGENT) {
+        put_cell(out, a->team);
+        put_cell(out, a->shop);
+    }
+    if (d->days_ago)
+        buf_append_str(out, ",,,");
+    else if (d->by == BY_AGENT)
+        buf_printf(out, "%s,%lld,%u,", agent_is_online(a) ? "true" : "false", (long long)a->open, a->n_waiting);
+    else
+        buf_printf(out, "%lld,%lld,%u,", (long long)a->on_ms, (long long)a->open, a->n_waiting);
+    put_replies(out, &f->first, &f->next, a->bucket);
+    put_replies(out, &f->first_business, &f->next_business, a->business);
+    put_number(out, f->count[COUNT_BLOCK], ",");
+    put_number(out, f->count[COUNT_REWRITE], ",");
+    put_number(out, f->count[COUNT_WARN], ",");
+    put_number(out, f->count[COUNT_KEPT], ",");
+    put_number(out, f->count[COUNT_BROKEN], "\r\n");
+}
+
+static void on_csv(struct agent_days *d)
+{
+    static const char *const heads[] = {"agent,team,shop", "team", "shop"};
+    static const char figures[] = "replies,within_30s,within_180s,p50_ms,p90_ms,p99_ms,first_mean_ms";
+    struct buf out = {0};
+    char day[16], name[64];
+    buf_printf(&out, "%s,online,open,waiting,%s", heads[d->by], figures);
+    for (const char *at = figures; *at; at += strcspn(at, ","), at += *at == ',')
+        buf_printf(&out, ",business_%.*s", (int)strcspn(at, ","), at);
+    buf_append_str(&out, ",blocked,rewritten,warned,promises_kept,promises_broken\r\n");
+    for (size_t i = 0; i < d->n; i++)
+        put_row(&out, d, &d->row[i]);
+    struct evbuffer *body = evbuffer_new();
+    evbuffer_add(body, buf_span(&out).p, out.len);
+    snprintf(name, sizeof(name), "attachment; filename=\"agents-%s.csv\"", agent_day_name(d->start_ms, day));
+    web_header(d->job->http, "Content-Type", "text/csv; charset=utf-8");
+    web_header(d->job->http, "Content-Disposition", name);
+    evhttp_send_reply(d->job->http, 200, NULL, body);
+    evbuffer_free(body);
+    buf_fini(&out);
+    job_free(d->job);
+    agent_days_free(d);
 }
 
 void api_agents_csv(struct request *r)
 {
-    struct buf out = {0};
-    size_t n;
-    model_want(r->board->model);
-    const struct agent **list = view_agents(r->board->model, r->user, &n);
-    buf_append_str(
-        &out, "agent,team,shop,online,open,waiting,replies,within_30s,within_180s,p50_ms,p90_ms,p99_ms,first_mean_ms,"
-              "blocked,rewritten,warned,promises_kept,promises_broken\r\n");
-    for (size_t i = 0; i < n; i++)
-        put_row(&out, list[i]);
-    free(list);
-    struct evbuffer *body = evbuffer_new();
-    evbuffer_add(body, buf_span(&out).p, out.len);
-    web_header(r->http, "Content-Type", "text/csv; charset=utf-8");
-    web_header(r->http, "Content-Disposition", "attachment; filename=\"agents.csv\"");
-    evhttp_send_reply(r->http, 200, NULL, body);
-    evbuffer_free(body);
-    buf_fini(&out);
+    begin(r, on_csv, "");
 }
 
 /* --- one agent, with the rounds behind the figures --- */
 
-enum { ROUNDS_MOST = 200 };
+enum { ROUNDS_MOST = 500, ROUNDS_SHOWN = 300 };
 /* A row of the question `rounds`. */
 enum {
     ROUND_CONV,
@@ -110,7 +170,8 @@ enum {
     ROUND_TEAM,
     ROUND_SHOP,
     ROUND_FIRST,
-    ROUND_MESSAGES
+    ROUND_MESSAGES,
+    ROUND_BUSINESS /* ms in business hours, -1: unknown; gateways of before do not write it */
 };
 
 static int newest_first(const void *pa, const void *pb)
@@ -122,29 +183,21 @@ static int newest_first(const void *pa, const void *pb)
 
 static void put_round(struct json_out *j, const struct redis_reply *row)
 {
-    static const struct {
-        const char *key;
-        unsigned at;
-    } texts[] = {{"conversation", ROUND_CONV},
-                 {"customer", ROUND_CUSTOMER},
-                 {"team", ROUND_TEAM},
-                 {"shop", ROUND_SHOP}},
-      numbers[] = {{"start_ms", ROUND_START}, {"end_ms", ROUND_END}, {"messages", ROUND_MESSAGES}};
+    bool has_business = row->n > ROUND_BUSINESS && row_int(row, ROUND_BUSINESS) >= 0;
     json_obj(j);
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        json_key(j, texts[i].key);
-        json_span(j, row_text(row, texts[i].at));
-    }
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        json_key(j, numbers[i].key);
-        json_int(j, row_int(row, numbers[i].at));
-    }
-    json_key(j, "first");
-    json_bool(j, row_int(row, ROUND_FIRST) == 1);
+    put_span(j, "conversation", row_text(row, ROUND_CONV));
+    put_span(j, "customer", row_text(row, ROUND_CUSTOMER));
+    put_span(j, "team", row_text(row, ROUND_TEAM));
+    put_span(j, "shop", row_text(row, ROUND_SHOP));
+    put_int(j, "start_ms", row_int(row, ROUND_START));
+    put_int(j, "end_ms", row_int(row, ROUND_END));
+    put_int(j, "messages", row_int(row, ROUND_MESSAGES));
+    put_bool(j, "first", row_int(row, ROUND_FIRST) == 1);
+    put_int_or_null(j, "business_ms", has_business ? row_int(row, ROUND_BUSINESS) : 0, has_business);
     json_obj_end(j);
 }
 
-static void put_rounds(struct json_out *j, const struct gather *g, const struct user *u)
+static void put_rounds(struct json_out *j, const struct gather *g, const struct user *u, int64_t from_ms, int64_t to_ms)
 {
     size_t n = 0, all = 0;
     for (unsigned s = 0; s < g->n; s++)
@@ -153,63 +206,71 @@ static void put_rounds(struct json_out *j, const struct gather *g, const struct 
     for (unsigned s = 0; s < g->n; s++) {
         for (size_t i = 1; i < g->reply[s]->n; i++) {
             const struct redis_reply *one = redis_item(g->reply[s], i);
-            if (user_sees(u, row_text(one, ROUND_TEAM), row_text(one, ROUND_SHOP)))
+            int64_t end = row_int(one, ROUND_END);
+            if (end >= from_ms && end < to_ms && user_sees(u, row_text(one, ROUND_TEAM), row_text(one, ROUND_SHOP)))
                 row[n++] = one;
         }
     }
     qsort(row, n, sizeof(const struct redis_reply *), newest_first);
     json_key(j, "rounds");
     json_arr(j);
-    for (size_t i = 0; i < MIN_OF(n, ROUNDS_MOST); i++)
+    for (size_t i = 0; i < MIN_OF(n, ROUNDS_SHOWN); i++)
         put_round(j, row[i]);
     json_arr_end(j);
     free(row);
 }
 
-static const struct agent *visible_agent(const struct model *m, const struct user *u, const char *id)
+static void no_agent(struct agent_days *d)
 {
-    const struct agent *a = map_get(&m->agents, span_str(id));
-    return a && user_sees(u, span_str(a->team), span_str(a->shop)) ? a : NULL;
+    web_error(d->job->http, 404, "agent", "no such agent");
+    job_free(d->job);
+    agent_days_free(d);
 }
 
 static void on_rounds(void *ctx, const struct gather *g)
 {
-    struct job *job = ctx;
+    struct agent_days *d = ctx;
+    struct job *job = d->job;
+    const struct model *m = job->board->model;
+    const struct user *u = board_user(job->board, span_str(job->name));
+    const struct agent *now = map_get(&m->agents, span_str(d->only));
     if (g->error) {
         job_no_redis(job);
+        agent_days_free(d);
         return;
     }
-    const struct user *u = job_user(job);
-    if (!u)
-        return;
-    const struct model *m = job->board->model;
-    const struct agent *a = visible_agent(m, u, job->id);
-    if (!a) {
-        web_error(job->http, 404, "agent", "no such agent");
-        job_free(job);
+    if (!u || !now) {
+        no_agent(d);
         return;
     }
     struct buf out = {0};
     struct json_out j = {&out, false};
     json_obj(&j);
-    view_agent_members(&j, a, true);
-    view_hours(&j, m, a);
-    put_rounds(&j, g, u);
+    put_head(&j, d);
+    view_agent_members(&j, &d->row[0], VIEW_LONG);
+    view_distribution(&j, &d->row[0]);
+    if (d->days_ago == 0)
+        view_hours(&j, m, now);
+    put_rounds(&j, g, u, d->start_ms, d->days_ago ? model_day_start(m, d->days_ago - 1) : INT64_MAX);
     json_obj_end(&j);
     web_json(job->http, 200, &out);
     job_free(job);
+    agent_days_free(d);
+}
+
+static void on_agent(struct agent_days *d)
+{
+    char most[16];
+    snprintf(most, sizeof(most), "%d", ROUNDS_MOST);
+    if (!d->n || d->by != BY_AGENT) {
+        no_agent(d);
+    } else if (!model_ask(d->job->board->model, on_rounds, d, MODEL_READ, "rounds", d->only, most)) {
+        job_no_redis(d->job);
+        agent_days_free(d);
+    }
 }
 
 void api_agent(struct request *r)
 {
-    struct job *j = job_new(r);
-    char most[16];
-    snprintf(most, sizeof(most), "%d", ROUNDS_MOST);
-    model_want(r->board->model);
-    if (!visible_agent(r->board->model, r->user, j->id)) {
-        web_error(r->http, 404, "agent", "no such agent");
-        job_free(j);
-    } else if (!model_ask(r->board->model, on_rounds, j, MODEL_READ, "rounds", j->id, most)) {
-        job_no_redis(j);
-    }
+    begin(r, on_agent, r->id);
 }

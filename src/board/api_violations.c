@@ -202,8 +202,9 @@ static void on_violations(void *ctx, const struct gather *g)
 void api_violations(struct request *r)
 {
     struct job *j = job_new(r);
+    snprintf(j->agent, sizeof(j->agent), "%s", web_query(r, "agent"));
     model_want(r->board->model);
-    if (!model_ask(r->board->model, on_violations, j, MODEL_EXTRA, "violations", "300", NULL))
+    if (!model_ask(r->board->model, on_violations, j, MODEL_EXTRA, "violations", "300", j->agent))
         job_no_redis(j);
 }
 

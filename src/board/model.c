@@ -94,7 +94,8 @@ static void start_day(struct model *m, int64_t start_ms)
         memset(a->hour, 0, sizeof(a->hour));
         memset(&a->day, 0, sizeof(a->day));
         free(a->bucket);
-        a->bucket = NULL;
+        free(a->business);
+        a->bucket = a->business = NULL;
     }
 }
 

@@ -40,7 +40,7 @@ struct replies {
 };
 
 struct figures {
-    struct replies first, next;
+    struct replies first, next, first_business, next_business; /* the latter: in business hours */
     int64_t count[COUNT_KINDS];
 };
 void figures_add(struct figures *to, const struct figures *more);
@@ -53,6 +53,7 @@ struct agent {
     int64_t longest_ms; /* the customer who waits longest waits since; 0: nobody */
     struct figures hour[DAY_HOURS_MAX], day;
     uint32_t *bucket;      /* HIST_BUCKETS counts of today's replies, or NULL: none yet */
+    uint32_t *business;    /* the same in business hours */
     uint64_t shown_hash;   /* of what the Now page shows */
     uint64_t changed_tick; /* when that changed */
 };
@@ -136,6 +137,8 @@ bool model_ask(struct model *m, gather_fn fn, void *ctx, enum model_script scrip
 void model_ask_forget(struct model *m);
 /* After redis_free: forgets all answers. */
 void model_ask_end(struct model *m);
+/* Adds a row of the question `day` or `hour` to the agent's day. */
+void model_add_day(struct agent *a, const struct redis_reply *row);
 /* Adds "name:count,…" by the names of COUNTS. */
 void model_read_counts(struct span text, int64_t out[COUNT_KINDS]);
 /* Item `at` of a row as a number; 0 when it is none. */

@@ -177,6 +177,8 @@ void figures_add(struct figures *to, const struct figures *more)
 {
     replies_add(&to->first, &more->first);
     replies_add(&to->next, &more->next);
+    replies_add(&to->first_business, &more->first_business);
+    replies_add(&to->next_business, &more->next_business);
     for (unsigned i = 0; i < COUNT_KINDS; i++)
         to->count[i] += more->count[i];
 }
@@ -207,7 +209,7 @@ static bool next_pair(struct span *rest, struct span *name, int64_t *count)
     return false;
 }
 
-static void add_buckets(struct agent *a, struct span text, int sign)
+static void add_buckets(uint32_t **bucket, struct span text, int sign)
 {
     struct span name;
     int64_t n;
@@ -215,9 +217,9 @@ static void add_buckets(struct agent *a, struct span text, int sign)
         uint64_t at;
         if (!span_u64(name, &at) || at >= HIST_BUCKETS)
             continue;
-        if (!a->bucket)
-            a->bucket = xcalloc(HIST_BUCKETS, sizeof(*a->bucket));
-        a->bucket[at] += (uint32_t)(sign * n);
+        if (!*bucket)
+            *bucket = xcalloc(HIST_BUCKETS, sizeof(**bucket));
+        (*bucket)[at] += (uint32_t)(sign * n);
     }
 }
 
@@ -236,21 +238,36 @@ void model_read_counts(struct span text, int64_t out[COUNT_KINDS])
     add_counts(text, 1, out);
 }
 
-/* Rows: {agent, 7 numbers of first replies, 7 of next replies, buckets, counts} */
+/* Rows: {agent, 7 numbers of first replies, 7 of next replies, buckets, counts, the first three in business hours} */
+static void add_row(struct agent *a, const struct redis_reply *row, int sign, struct figures *out)
+{
+    *out = (struct figures){0};
+    read_replies(row, 1, sign, &out->first);
+    read_replies(row, 8, sign, &out->next);
+    add_counts(row_text(row, 16), sign, out->count);
+    read_replies(row, 17, sign, &out->first_business);
+    read_replies(row, 24, sign, &out->next_business);
+    add_buckets(&a->bucket, row_text(row, 15), sign);
+    add_buckets(&a->business, row_text(row, 31), sign);
+    figures_add(&a->day, out);
+}
+
+void model_add_day(struct agent *a, const struct redis_reply *row)
+{
+    struct figures f;
+    add_row(a, row, 1, &f);
+}
+
 static void add_hour(struct model *m, unsigned hour, const struct redis_reply *reply, int sign)
 {
     for (size_t i = 1; reply && i < reply->n; i++) {
         const struct redis_reply *row = redis_item(reply, i);
         struct agent *a = agent_get(m, row_text(row, 0));
+        struct figures f;
         if (!a)
             continue;
-        struct figures f = {0};
-        read_replies(row, 1, sign, &f.first);
-        read_replies(row, 8, sign, &f.next);
-        add_counts(row_text(row, 16), sign, f.count);
-        add_buckets(a, row_text(row, 15), sign);
+        add_row(a, row, sign, &f);
         figures_add(&a->hour[hour], &f);
-        figures_add(&a->day, &f);
     }
 }
 
@@ -315,6 +332,7 @@ void model_forget_all(struct model *m)
         free(a->shop);
         free(a->node);
         free(a->bucket);
+        free(a->business);
         free(a);
     }
     map_fini(&m->waiting);

@@ -59,24 +59,24 @@ void view_changes(struct json_out *j, const struct model *m, const struct user *
     for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
         const struct agent *a = value;
         if ((is_full || a->changed_tick == m->tick) && sees(u, a->team, a->shop))
-            view_agent(j, a, false);
+            view_agent(j, a);
     }
     json_arr_end(j);
 }
 
 /* --- agents --- */
 
-int64_t view_quantile(const struct agent *a, double q)
+int64_t view_quantile(const uint32_t *bucket, double q)
 {
     int64_t n = 0, below = 0;
-    for (unsigned i = 0; a->bucket && i < HIST_BUCKETS; i++)
-        n += a->bucket[i];
+    for (unsigned i = 0; bucket && i < HIST_BUCKETS; i++)
+        n += bucket[i];
     if (!n)
         return -1;
     int64_t rank = (int64_t)(q * (double)n + 0.999999);
     rank = MAX_OF(MIN_OF(rank, n), 1);
     unsigned i = 0;
-    while (i < HIST_BUCKETS - 1 && (below += a->bucket[i]) < rank)
+    while (i < HIST_BUCKETS - 1 && (below += bucket[i]) < rank)
         i++;
     uint64_t lower = i ? hist_upper(i - 1) + 1 : 0;
     return (int64_t)((lower + hist_upper(i)) / 2); /* half a bucket off at most: below 0.8 % */
@@ -90,12 +90,16 @@ static void put_replies(struct json_out *j, const struct replies *r)
     put_ratio(j, "within_180s", r->within[WITHIN_180S], r->n);
 }
 
+static struct replies sum_of(const struct replies *a, const struct replies *b)
+{
+    struct figures sum = {.first = *a}, more = {.first = *b};
+    figures_add(&sum, &more);
+    return sum.first;
+}
+
 static struct replies both(const struct figures *f)
 {
-    struct figures sum = *f;
-    struct figures next = {.first = f->next};
-    figures_add(&sum, &next);
-    return sum.first;
+    return sum_of(&f->first, &f->next);
 }
 
 static void put_counts(struct json_out *j, const struct figures *f)
@@ -124,39 +128,98 @@ static void put_first_and_next(struct json_out *j, const struct figures *f)
     json_obj_end(j);
 }
 
-static void put_quantile(struct json_out *j, const char *key, const struct agent *a, double q)
+static void put_quantiles(struct json_out *j, const uint32_t *bucket)
 {
-    int64_t ms = view_quantile(a, q);
-    put_int_or_null(j, key, ms, ms >= 0);
+    static const struct {
+        const char *key;
+        double q;
+    } shown[] = {{"p50_ms", 0.5}, {"p90_ms", 0.9}, {"p99_ms", 0.99}};
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        int64_t ms = view_quantile(bucket, shown[i].q);
+        put_int_or_null(j, shown[i].key, ms, ms >= 0);
+    }
 }
 
-void view_agent_members(struct json_out *j, const struct agent *a, bool is_long)
+static void put_day(struct json_out *j, const struct agent *a)
 {
-    struct replies all = both(&a->day);
+    struct replies all = both(&a->day), business = sum_of(&a->day.first_business, &a->day.next_business);
+    put_replies(j, &all);
+    put_quantiles(j, a->bucket);
+    put_first_and_next(j, &a->day);
+    json_key(j, "business");
+    json_obj(j);
+    put_replies(j, &business);
+    put_quantiles(j, a->business);
+    put_int_or_null(j, "first_mean_ms",
+                    a->day.first_business.n ? a->day.first_business.sum_ms / a->day.first_business.n : 0,
+                    a->day.first_business.n > 0);
+    json_obj_end(j);
+    put_counts(j, &a->day);
+}
+
+void view_agent_members(struct json_out *j, const struct agent *a, enum view_length length)
+{
     put_str(j, "agent", a->id);
     put_str(j, "team", a->team);
     put_str(j, "shop", a->shop);
     put_str(j, "node", a->node);
-    json_key(j, "online");
-    json_bool(j, agent_is_online(a));
+    put_bool(j, "online", agent_is_online(a));
     put_int_or_null(j, "since_ms", agent_is_online(a) ? a->on_ms : a->off_ms, a->on_ms || a->off_ms);
-    put_int(j, "open", a->open);
-    put_int(j, "waiting", a->n_waiting);
-    put_int_or_null(j, "longest_since_ms", a->longest_ms, a->longest_ms > 0);
-    if (is_long) {
-        put_replies(j, &all);
-        put_quantile(j, "p50_ms", a, 0.5);
-        put_quantile(j, "p90_ms", a, 0.9);
-        put_quantile(j, "p99_ms", a, 0.99);
-        put_first_and_next(j, &a->day);
-        put_counts(j, &a->day);
-    }
+    put_int_or_null(j, "open", a->open, a->open >= 0);
+    put_int_or_null(j, "waiting", a->n_waiting, a->open >= 0);
+    put_time(j, "longest_since_ms", a->longest_ms);
+    if (length == VIEW_LONG)
+        put_day(j, a);
 }
 
-void view_agent(struct json_out *j, const struct agent *a, bool is_long)
+void view_group_members(struct json_out *j, const struct agent *g)
+{
+    put_str(j, "name", g->id);
+    put_int_or_null(j, "online", g->on_ms, g->open >= 0);
+    put_int_or_null(j, "open", g->open, g->open >= 0);
+    put_int_or_null(j, "waiting", g->n_waiting, g->open >= 0);
+    put_time(j, "longest_since_ms", g->longest_ms);
+    put_day(j, g);
+}
+
+/* --- how the times are distributed --- */
+
+static const int64_t bounds_s[] = {3, 10, 30, 60, 120, 180, 300, 600, 1800};
+
+static void put_bins(struct json_out *j, const char *key, const uint32_t *bucket)
+{
+    int64_t bin[ARRAY_LEN(bounds_s) + 1] = {0};
+    for (unsigned i = 0; bucket && i < HIST_BUCKETS; i++) {
+        unsigned at = 0;
+        while (at < ARRAY_LEN(bounds_s) && i > hist_index((uint64_t)bounds_s[at] * 1000))
+            at++;
+        bin[at] += bucket[i];
+    }
+    json_key(j, key);
+    json_arr(j);
+    for (size_t i = 0; i < ARRAY_LEN(bin); i++)
+        json_int(j, bin[i]);
+    json_arr_end(j);
+}
+
+void view_distribution(struct json_out *j, const struct agent *a)
+{
+    json_key(j, "distribution");
+    json_obj(j);
+    json_key(j, "bounds_s");
+    json_arr(j);
+    for (size_t i = 0; i < ARRAY_LEN(bounds_s); i++)
+        json_int(j, bounds_s[i]);
+    json_arr_end(j);
+    put_bins(j, "plain", a->bucket);
+    put_bins(j, "business", a->business);
+    json_obj_end(j);
+}
+
+void view_agent(struct json_out *j, const struct agent *a)
 {
     json_obj(j);
-    view_agent_members(j, a, is_long);
+    view_agent_members(j, a, VIEW_SHORT);
     json_obj_end(j);
 }
 

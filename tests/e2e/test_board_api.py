@@ -151,16 +151,85 @@ def test_the_rounds_behind_the_figures(rig):
     check("get", "/api/v1/agents/{id}", 404, rig[2]["vera"].call("GET", "/api/v1/agents/nobody")[1])
 
 
-def test_the_csv_is_what_the_page_shows(rig):
-    who = rig[2]["vera"]
-    table = who.get("/api/v1/agents")["agents"]
-    rows = list(csv.DictReader(io.StringIO(who.raw("GET", "/api/v1/agents.csv", headers=who.headers())[2].decode())))
-    assert [r["agent"].removeprefix("'") for r in rows] == [a["agent"] for a in table]
+def csv_of(who, query=""):
+    code, head, body = who.raw("GET", "/api/v1/agents.csv" + query, headers=who.headers())
+    assert code == 200 and head["Content-Type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(body.decode())))
+
+
+def same_as_csv(rows, table):
+    assert [next(iter(r.values())).removeprefix("'") for r in rows] == [a.get("agent", a.get("name")) for a in table]
     for row, a in zip(rows, table):
-        shown = {**a, "first_mean_ms": a["first"]["mean_ms"]}
+        shown = {**a, "first_mean_ms": a["first"]["mean_ms"], **{"business_" + k: v for k, v in a["business"].items()}}
+        if shown["open"] is None:
+            shown["online"] = None
         for key, text in row.items():
             if key not in ("agent", "team", "shop"):
-                assert (None if text == "" else json.loads(text)) == pytest.approx(shown[key]), (a["agent"], key)
+                assert (None if text == "" else json.loads(text)) == pytest.approx(shown[key]), (row, key)
+
+
+def test_the_csv_is_what_the_page_shows(rig):
+    who = rig[2]["vera"]
+    for by, key in (("agent", "agents"), ("team", "groups"), ("shop", "groups")):
+        d = who.get(f"/api/v1/agents?by={by}")
+        check("get", "/api/v1/agents", 200, d)
+        assert d["by"] == by and d[key]
+        same_as_csv(csv_of(who, f"?by={by}"), d[key])
+
+
+def test_days_teams_and_shops(folder):
+    """Another day's figures come from Redis, those of a team or shop are its agents' sums; nobody gets more than their own."""
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    people = [("ann", "red", "s1"), ("bob", "red", "s2"), ("cy", "blue", "s2"), *((f"x{i:02}", "many", "s3") for i in range(60))]
+    hour = 3_600_000
+    for i, (name, team, shop) in enumerate(people):
+        story.agent(name, team, shop, i % 4)
+        for ago, took in ((2 * hour, 10_000 + i * 100), (26 * hour, 40_000), (27 * hour, 200_000), (50 * hour, 20_000)):
+            cust = f"{name}.{ago}"
+            story.says(i % 4, cust, ago, name, team, shop)
+            story.answers(i % 4, cust, ago - took, name, team, shop)
+        story.put(i % 4, {"k": "out", "at": story.now - 25 * hour, "act": 4, "conv": "c", "cust": "u", "agent": name, "team": team, "shop": shop, "rules": "r.x"})
+    board = Board(folder / "board", redis.socket)
+    vera, red = Client(board, "vera"), Client(board, "red-view")
+    vera.now_until("the whole day", lambda d: d["today"]["complete"] and d["today"]["replies"] == len(people))
+    today = vera.get("/api/v1/agents")
+    zone = today["start_ms"]
+    yesterday, before = (day_name(zone, k, today["day"]) for k in (1, 2))
+    d = vera.get(f"/api/v1/agents?day={yesterday}")
+    check("get", "/api/v1/agents", 200, d)
+    ann = {a["agent"]: a for a in d["agents"]}["ann"]
+    assert (ann["replies"], ann["mean_ms"], ann["within_30s"], ann["within_180s"], ann["blocked"], ann["open"]) == (2, 120_000, 0, 0.5, 1, None)
+    assert len(d["agents"]) == len(people) and all(a["replies"] == 2 for a in d["agents"]) and not d["today"] and d["start_ms"] == zone - 24 * hour
+    assert ann["business"]["replies"] == 0 and ann["business"]["p50_ms"] is None
+    same_as_csv(csv_of(vera, f"?day={yesterday}"), d["agents"])
+    teams = vera.get(f"/api/v1/agents?day={yesterday}&by=team")
+    check("get", "/api/v1/agents", 200, teams)
+    assert [(g["name"], g["replies"], g["blocked"]) for g in teams["groups"]] == [("blue", 2, 1), ("many", 120, 60), ("red", 4, 2)]
+    same_as_csv(csv_of(vera, f"?day={yesterday}&by=team"), teams["groups"])
+    assert [(g["name"], g["replies"]) for g in vera.get("/api/v1/agents?by=shop")["groups"]] == [("s1", 1), ("s2", 2), ("s3", 60)]
+    assert [(g["name"], g["replies"]) for g in red.get(f"/api/v1/agents?day={yesterday}&by=shop")["groups"]] == [("s1", 2), ("s2", 2)]
+    assert vera.get(f"/api/v1/agents?day={before}")["agents"][0]["replies"] == 1
+    for bad in ("?day=2001-01-01", "?day=x", "?by=king"):
+        code, body = vera.call("GET", "/api/v1/agents" + bad)
+        check("get", "/api/v1/agents", code, body)
+        assert code == 400, bad
+    one = vera.get(f"/api/v1/agents/ann?day={yesterday}")
+    check("get", "/api/v1/agents/{id}", 200, one)
+    assert [r["end_ms"] - r["start_ms"] for r in one["rounds"]] == [40_000, 200_000] and "hours" not in one
+    assert one["distribution"]["plain"] == [0, 0, 0, 1, 0, 0, 1, 0, 0, 0] and sum(one["distribution"]["business"]) == 0
+    assert red.call("GET", f"/api/v1/agents/cy?day={yesterday}")[0] == 404
+    assert [v["agent"] for v in vera.get("/api/v1/violations?agent=cy")["violations"]] == ["cy"]
+    assert red.get("/api/v1/violations?agent=cy")["violations"] == []
+    board.stop()
+    redis.stop()
+
+
+def day_name(start_ms, days_ago, today):
+    """The board's zone has no changes of clocks, so a day is 24 hours."""
+    import datetime
+    del start_ms
+    return (datetime.date.fromisoformat(today) - datetime.timedelta(days=days_ago)).isoformat()
 
 
 def test_a_formula_stays_text_in_the_csv(rig):

@@ -1,5 +1,6 @@
 """The pages of the dashboard in Chromium on a Redis with a day's story: cases, languages, themes, widths."""
 
+import json
 import os
 import re
 
@@ -16,10 +17,34 @@ COMPLAINTS = [("老周", "refund", 3, "退款拖了一个星期还没到账，�
               ("jd_5521", "damaged", 2, "杯子碎了两个，包装太差", 90), ("阿强", "attitude", 1, "问了三遍才回一句，态度也太敷衍了", 600), ("tb_1002", "fake", 3, "这是假货吧，吊牌都不一样", 15)]
 
 
+SAID = {"border.literal": "亲，您可以在灯光下看看颜色哦", "extreme.superlative,service.address": "这是我们家最好的一款了，你放心", "service.vague": "应该大概明天能到吧",
+        "off_platform.private_contact": "加我微信 wx_0a00aaa00 聊，电话 13000000000"}
+RULES = [("off_platform.private_contact", "引导添加站外联系方式", "E1", "block", False), ("border.literal", "平台误判词的改写", "E3", "rewrite", False), ("extreme.superlative", "最高级用语", "E6", "rewrite", False),
+         ("service.address", "称呼用您", "S3", "warn", False), ("service.vague", "含糊用语", "S1", "warn", True)]
 VERDICTS = ({"act": 0}, {"act": 0, "shadow": "service.vague"}, {"act": 2, "rules": "border.literal"}, {"act": 1, "rules": "extreme.superlative,service.address"}, {"act": 0})
 
 
+def said(e):
+    text = SAID.get(e.get("rules") or e.get("shadow"))
+    return {**e, "txm": text, "txf": text} if text else e
+
+
+def tell_of_gateways(story):
+    rules = json.dumps([{"id": i, "title": t, "norm": n, "cite": "", "action": a, "direction": "outgoing", "shadow": x} for i, t, n, a, x in RULES])
+    for k, node in enumerate(("gate-1", "gate-2", "gate-3")):
+        version = "5f2c91d07ab3e844" if k < 2 else "90b1e7c2d35fa610"
+        state = {"version": "0.1.0", "started_ms": story.now - 86_400_000 * 3, "mode": "enforce", "mode_until_ms": 0, "ready": True, "why": "", "draining": False, "sessions": 412 - 9 * k, "agents": 61 + k,
+                 "rules": {"version": version, "count": len(RULES), "loaded_ms": story.now - 7_200_000, "reloads": 4, "reloads_failed": int(k == 2), "last_reload_ms": story.now - 7_200_000,
+                           "last_failed_ms": story.now - 600_000 if k == 2 else 0, "last_error": "rules/local/shop.yaml:12:5: action: is \"blok\", must be warn, rewrite, hold or block" if k == 2 else ""},
+                 "packs": [{"pack": "off_platform", "rules": 1, "shadow": 0}, {"pack": "border", "rules": 1, "shadow": 0}, {"pack": "extreme", "rules": 1, "shadow": 0}, {"pack": "service", "rules": 2, "shadow": 1}],
+                 "journal": {"unsent_bytes": 40_000 * k, "ring_bytes": 67_108_864, "oldest_unsent_ms": 300 * k, "lost": 0, "gaps": 0, "clock_offset_ms": 1, "error": ""}}
+        story.db.zadd("cg:{nodes}:at", {node: story.now + 3_600_000})  # they are there as long as this test runs
+        story.db.hset("cg:{nodes}:state", node, json.dumps(state, ensure_ascii=False))
+        story.db.set("cg:{nodes}:rules:" + version, rules)
+
+
 def tell_a_day(story):
+    tell_of_gateways(story)
     for i, (name, team, shop) in enumerate(AGENTS):
         story.agent(name, team, shop, i % 4)
     hour = 3_600_000
@@ -29,9 +54,9 @@ def tell_a_day(story):
                 continue  # an hour without replies: a gap in the line
             cust, at = f"day{h}.{i}", h * hour
             story.says(i % 4, cust, at, name, team, shop)
-            story.answers(i % 4, cust, at - (9_000 + 5_000 * ((h * 5 + i * 7) % 11) * (1 + (h % 3))), name, team, shop, **VERDICTS[(h + i) % 5])
+            story.answers(i % 4, cust, at - (9_000 + 5_000 * ((h * 5 + i * 7) % 11) * (1 + (h % 3))), name, team, shop, rv="5f2c91d07ab3e844", **said(VERDICTS[(h + i) % 5]))
             if (h + i) % 6 == 0:
-                story.put(i % 4, {"k": "out", "at": story.now - at, "act": 4, "conv": "c-" + cust, "cust": cust, "agent": name, "team": team, "shop": shop, "rules": "off_platform.private_contact"})
+                story.put(i % 4, {"k": "out", "at": story.now - at, "act": 4, "conv": "c-" + cust, "cust": cust, "agent": name, "team": team, "shop": shop, "rv": "5f2c91d07ab3e844", **said({"rules": "off_platform.private_contact"})})
     for i, (cust, kind, sev, words, minutes) in enumerate(COMPLAINTS):
         name, team, shop = AGENTS[i]
         story.says(i % 4, cust, minutes * 60_000, name, team, shop, ckind=kind, sev=sev, crule="complaint." + kind, words=words)
@@ -79,7 +104,7 @@ def test_every_page_at_every_width_in_both_themes(rig, page):
     """Nothing sticks out, nothing is logged; screenshots go to CHATGATE_SHOTS when it is set."""
     shots = os.environ.get("CHATGATE_SHOTS")
     ready(page)
-    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("violations", "[data-violation]"), ("rules", "tbody tr, .empty"), ("held", ".empty"), ("reminders", ".empty"), ("health", "tbody tr")]:
+    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("violations", "[data-violation]"), ("rules", "tbody tr"), ("held", ".empty"), ("reminders", ".empty"), ("health", "tbody tr")]:
         page.go(name)
         page.wait(sign)
         if name == "cases":
@@ -140,6 +165,67 @@ def test_a_case_is_solved_with_a_reason(rig, page):
     assert free_of_surprises(page) == []
 
 
+def test_assign_call_and_snooze(rig, page):
+    board, _, _ = rig
+    ready(page, "sue")
+    page.go("cases")
+    page.wait("[data-case]")
+    target = case_of(page, "小美")
+    case = target.get_attribute("data-case")
+    target.click()
+    page.wait("#assign-to").clear()
+    page.find("#assign-to")[0].send_keys("bob")
+    page.wait("[data-act=assign]").click()
+    page.wait_text(".act .error", "Please give a reason")
+
+    def act(name, reason="r"):
+        page.wait("#why").clear()
+        page.find("#why")[0].send_keys(reason)
+        page.wait(f"[data-act={name}]").click()
+    act("assign", "knows the courier")
+    page.wait_text("ol.history li", "assigned to")
+    page.wait("#assign-to").clear()
+    page.find("#assign-to")[0].send_keys("bob")
+    act("assign", "bob knows the courier")
+    page.wait_text("ol.history li", "assigned to bob — bob knows the courier")
+    act("snooze-4h", "the courier calls back")
+    page.wait_text("ol.history li", "snoozed until")
+    page.wait("[data-act=snooze-end]")
+    page.wait_text(f'[data-case="{case}"]', "asleep until")
+    for n, result in enumerate(("call-no_answer", "call-answered")):
+        act(result, f"call number {n}")
+        page.wait_text("ol.history li", f"call number {n}")
+    act("call-busy", "a third")
+    page.wait_text(".act .error", "Two calls a day")
+    page.wait("[data-act=force]").click()
+    page.wait_text("ol.history li", "a third")
+    seen = Client(board, "sue").get(f"/api/v1/cases/{case}")
+    assert (seen["assigned"], seen["calls"], seen["state"]) == ("bob", 3, "open") and 3.9 * 3_600_000 < seen["snoozed_ms"] - seen["now_ms"] <= 4 * 3_600_000
+    for width in WIDTHS:
+        page.size(width, 900)
+        assert page.overflow() == [0, []], width
+    assert [e for e in free_of_surprises(page) if "409 (Conflict)" not in e] == []
+
+
+def test_days_beside_each_other(rig, page):
+    ready(page)
+    page.go("agents")
+    page.wait("#agents-than option:nth-child(3)")
+    page.wait("tbody a")
+    page.find("#agents-than option:nth-child(2)")[0].click()
+    page.wait("tbody td small")
+    assert page.js("return document.activeElement.id") == "agents-than"
+    page.find("#agents-by option[value=team]")[0].click()
+    wait_for("two teams", lambda: page.js("return [...document.querySelectorAll('tbody td:first-child')].map((e) => e.textContent)") == ["blue", "red"])
+    page.find("#agents-time option[value=business]")[0].click()
+    page.wait_text("tbody", "–")  # no calendar, no business hours
+    assert "by=team" in page.find("main a[download]")[0].get_attribute("href")
+    for width in WIDTHS:
+        page.size(width, 900)
+        assert page.overflow() == [0, []], width
+    assert free_of_surprises(page) == []
+
+
 def test_filters(rig, page):
     ready(page, "vera")
     page.go("cases")
@@ -159,8 +245,13 @@ def test_from_an_agent_to_the_rounds(rig, page):
     page.wait("tbody a")
     next(a for a in page.find("tbody a") if a.text == "小陈").click()
     page.wait_text("main", "Rounds, newest first")
+    page.wait_text(".dist", "business hours")
     assert page.find('nav a[href="#agents"][aria-current=page]')
-    assert len(page.find("tbody tr")) >= 14
+    rows = lambda: len(page.find("section:has(#rounds) tbody tr"))
+    assert rows() >= 14
+    every = rows()
+    page.find("#rounds option[value=over30]")[0].click()
+    wait_for("the slow ones", lambda: 0 < rows() < every)
     for width in WIDTHS:
         page.size(width, 900)
         assert page.overflow() == [0, []], width

@@ -1,4 +1,5 @@
 // Login, pages, keys, theme and language.
+import { agentsPage } from "./agents.js";
 import { call, session } from "./api.js";
 import { casesPage, errorText } from "./cases.js";
 import { h, setClass, setText } from "./dom.js";
@@ -6,7 +7,7 @@ import { heldPage } from "./held.js";
 import { language, setLanguage, stored, t } from "./lang.js";
 import { Feed, nowPage } from "./now.js";
 import { rulesPage } from "./rules.js";
-import { agentsPage, healthPage, remindersPage } from "./tables.js";
+import { healthPage, remindersPage } from "./tables.js";
 import { violationsPage } from "./violations.js";
 
 // name: [scope, page]

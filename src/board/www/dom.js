@@ -7,7 +7,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (value === true) e.setAttribute(key, "");
     else e.setAttribute(key, value);
   }
-  e.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  e.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
   return e;
 }
 // Writes only what differs: the browser then has nothing to lay out again.

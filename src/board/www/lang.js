@@ -46,7 +46,10 @@ const TEXTS = {
   do_acknowledged: ["Acknowledge", "受理"], do_waiting: ["Wait", "等待"], do_solved: ["Solve", "解决"],
   do_closed: ["Close", "关闭"], do_reopened: ["Reopen", "重新打开"],
   reason: ["Reason (needed)", "原因（必填）"], done_move: ["Done: {0}", "已完成：{0}"],
-  r_wrong: ["This was wrong", "误判"], r_right: ["This was right", "判得对"], unmask: ["Show unmasked", "查看原文"], why_unmask: ["looked at on the Violations page", "在违规页面查看"], no_text: ["(text not kept)", "（未保留文本）"],
+  day: ["Day", "日期"], compare: ["Compare with", "对比"], nothing: ["nothing", "不对比"], rows_by: ["Rows", "按"], hours_of: ["Time", "计时"], plain_time: ["plain", "自然时间"], business_time: ["business hours", "营业时间"],
+  none_named: ["(none)", "（无）"], distribution: ["How long replies took", "回复用时分布"], rounds_all: ["all rounds", "全部轮次"], rounds_first: ["first replies", "首次回复"], rounds_next: ["next replies", "后续回复"],
+  rounds_in30: ["within 30 s", "30 秒内"], rounds_over30: ["slower than 30 s", "超过 30 秒"], rounds_over180: ["slower than 3 min", "超过 3 分钟"], words_head: ["Words", "内容"],
+  r_wrong: ["Wrong", "误判"], r_right: ["Right", "判对"], this_wrong: ["This was wrong", "这是误判"], this_right: ["This was right", "判得对"], unmask: ["Show unmasked", "查看原文"], why_unmask: ["looked at on the Violations page", "在违规页面查看"],
   would: ["trial: would be {0}", "试运行：将{0}"], by_rule_days: ["By rule, last 7 days", "按规则统计（近 7 天）"], by_day: ["{0} by day", "{0}（每天）"], precision: ["{0} right", "准确率 {0}"], precision_of: ["{0} right, {1} wrong", "判对 {0} 次，误判 {1} 次"],
   precision_head: ["Precision", "准确率"], e_judged: ["A supervisor has judged this one.", "主管已作出判断。"], e_not_kept: ["The unmasked text is not kept.", "未保留原文。"], e_violation: ["There is no such message, or it is too old.", "没有这条记录，或已过期。"],
   mode: ["Mode", "模式"], mode_enforce: ["enforced", "执行"], mode_observe: ["observe only", "仅观察"], mode_bypass: ["bypassed", "旁路"], modes: ["Rules are not enforced: {0}", "规则未执行：{0}"], rule_set: ["Rule set", "规则版本"], loaded: ["Loaded", "加载时间"],
@@ -149,3 +152,4 @@ export const timeOf = (ms) => (ms ? format({ timeStyle: "medium" }, ms) : "–")
 export const dayOf = (ms) => (!ms || new Date(ms).toDateString() === new Date().toDateString() ? "" : format({ dateStyle: "short" }, ms));
 // 14:05, or with its day when that is not today.
 export const clockOf = (ms) => [dayOf(ms), format({ timeStyle: "short" }, ms)].filter(Boolean).join(" ");
+export const dayName = (ms) => format({ weekday: "short", month: "numeric", day: "numeric" }, ms);

@@ -6,8 +6,8 @@ import { h, setText } from "./dom.js";
 const REFRESH_MS = 5000;
 
 // A table; head: [text, is number]; rows: lists of cells (text or element)
-export function table(head, rows) {
-  return h("div", { class: "scroll" }, h("table", {},
+export function table(head, rows, kind) {
+  return h("div", { class: "scroll" }, h("table", { class: kind },
     h("thead", {}, h("tr", {}, head.map(([text, num]) => h("th", { scope: "col", class: num ? "num" : null }, text)))),
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((c, i) => h("td", { class: head[i][1] ? "num" : null }, c)))))));
 }

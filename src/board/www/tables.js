@@ -1,42 +1,8 @@
-// Agents, Reminders, Health and the audit trail: tables that are read again every few seconds.
+// Reminders, Health and the audit trail: tables that are read again every few seconds.
 import { call } from "./api.js";
 import { duration, number, percent, seconds, t, when, word } from "./lang.js";
-import { drawSpark, h, spark } from "./dom.js";
+import { h } from "./dom.js";
 import { empty, panel, polled, stamp, table } from "./parts.js";
-
-const agentsTable = () => polled(() => call("GET", "/api/v1/agents"), (d) => [
-  panel(`${t("agents")} · ${t("today")}`, h("a", { href: "/api/v1/agents.csv", download: "" }, t("csv")),
-    d.agents.length ? table([[t("agent")], [t("team")], [t("shop")], [t("open"), 1], [t("waits"), 1], [t("replies"), 1], [t("short_30"), 1],
-      [t("short_180"), 1], ["p50", 1], ["p90", 1], ["p99", 1], [t("first"), 1], [t("blocked"), 1], [t("rewritten"), 1], [t("warned"), 1], [t("kept"), 1], [t("broken"), 1]],
-    d.agents.map((a) => [h("span", {}, h("span", { class: a.online ? "dot" : "dot off", role: "img", "aria-label": a.online ? t("online") : t("offline_short") }),
-      h("a", { href: `#agents/${encodeURIComponent(a.agent)}` }, a.agent)),
-      a.team || "–", a.shop || "–", number(a.open), number(a.waiting), number(a.replies), percent(a.within_30s), percent(a.within_180s), seconds(a.p50_ms),
-      seconds(a.p90_ms), seconds(a.p99_ms), seconds(a.first.mean_ms), number(a.blocked), number(a.rewritten), number(a.warned), number(a.promises_kept),
-      number(a.promises_broken)])) : empty(t("nobody")))]);
-
-function hourLines(hours) {
-  const tile = (name, member, top) => {
-    const line = spark();
-    drawSpark(line, hours.map((x) => x[member]), top, t("by_hour", name));
-    return h("div", {}, h("div", { class: "note" }, t("by_hour", name)), line);
-  };
-  return h("div", { class: "lines" }, tile(t("replies"), "replies"), tile(t("within_30"), "within_30s", 1), tile(t("within_180"), "within_180s", 1), tile(t("blocked"), "blocked"));
-}
-
-// One agent: figures, lines by the hour, the rounds behind them.
-const agentPage = (id) => polled(() => call("GET", `/api/v1/agents/${encodeURIComponent(id)}`), (a) => [
-  panel([a.agent, a.team, a.shop].filter(Boolean).join(" · "), h("a", { href: "#agents" }, t("close_detail")), h("div", { class: "detail" },
-    h("dl", {}, [[t("node"), a.online ? a.node || "–" : t("offline_short")], [t("open"), number(a.open)], [t("waits"), number(a.waiting)], [t("replies"), number(a.replies)],
-      [t("first"), `${number(a.first.replies)} · ${seconds(a.first.mean_ms)} · ${percent(a.first.within_30s)} ${t("short_30")}`],
-      [t("next"), `${number(a.next.replies)} · ${seconds(a.next.mean_ms)} · ${percent(a.next.within_30s)} ${t("short_30")}`],
-      ["p50 · p90 · p99", [a.p50_ms, a.p90_ms, a.p99_ms].map(seconds).join(" · ")],
-      [`${t("blocked")} · ${t("rewritten")} · ${t("warned")}`, [a.blocked, a.rewritten, a.warned].map(number).join(" · ")],
-      [`${t("kept")} · ${t("broken")}`, [a.promises_kept, a.promises_broken].map(number).join(" · ")]].flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])),
-    hourLines(a.hours))),
-  panel(t("rounds"), null, a.rounds.length ? table([[t("at")], [t("customer")], [t("replied_after"), 1], [t("messages_head"), 1], [t("kind_of_reply")]],
-    a.rounds.map((r) => [stamp(r.end_ms), r.customer || r.conversation, seconds(r.end_ms - r.start_ms), number(r.messages), r.first ? t("first") : t("next")])) : empty("–"))]);
-
-export const agentsPage = (id) => (id ? agentPage(id) : agentsTable());
 
 export const remindersPage = () => polled(() => call("GET", "/api/v1/reminders"), (d) => [
   panel(t("reminders"), null, d.reminders.length ? table([[t("at")], [t("what")], [t("result")], [t("to")], [t("agent")], [t("customer")], [t("since")]],

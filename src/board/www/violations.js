@@ -15,7 +15,7 @@ export function violationsPage() {
   let timer = 0, rulesTimer = 0, ended = false, listed = [];
 
   function row(v) {
-    const said = h("p", { class: "error", role: "alert" }), verdict = h("span", { class: "buttons" }), text = h("blockquote", { class: "said" }, v.text || t("no_text"));
+    const said = h("p", { class: "error", role: "alert" }), verdict = h("span", { class: "buttons" }), text = h("blockquote", { class: "said", hidden: !v.text }, v.text);
     let now = v;
     const judge = async (to) => {
       try {
@@ -36,7 +36,7 @@ export function violationsPage() {
       now = x;
       const f = x.feedback?.verdict;
       verdict.replaceChildren(...(may("violations.feedback") ? ["wrong", "right"].map((k) => h("button", { type: "button", "data-verdict": k, "aria-pressed": f === k ? "true" : "false",
-        title: f === k ? x.feedback.who : null, onclick: () => judge(f === k ? "none" : k) }, t(WORDS[k]))) : f ? [h("span", { class: "note" }, t(WORDS[f]))] : []));
+        title: f === k ? `${t("this_" + k)} — ${x.feedback.who}` : t("this_" + k), onclick: () => judge(f === k ? "none" : k) }, t(WORDS[k]))) : f ? [h("span", { class: "note" }, t(WORDS[f]))] : []));
     }
     draw(v);
     const li = h("li", { "data-violation": v.id }, h("div", { class: "when" }, stamp(v.at_ms)),

@@ -2,12 +2,14 @@
 -- For the dashboard, per shard; writes nothing. Answers are {now, row…}, numbers as strings.
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the
 --       same, 'bucket:count,…' of both, 'what:count,…'}, one row per agent with figures in that hour
+--       and the same in business hours: first, next, 'bucket:count,…'
+--   'day', two hours 'FROM,TO', agents with line feeds between: as 'hour', summed over these hours
 --   'open', since: {agent, conversations with a message since then}
 --   'violation', stream id: that entry, as below
 --   'rules', day borders (hours, with commas), rule ids (with commas): {id, 'r' | 'x' on trial, number of the day between two
 --       borders from 0, 'what:count,…'}
 --   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval}
---   'violations', most: stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
+--   'violations', most, agent or '': stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
 --       {stream id, field, value…}, newest first; of the newest LOOKED entries
 local rows = {int(redis_now())}
 local IDLE_MS, MOST, CHUNK, LOOKED, BATCH = 2 * DAY_MS, 4000, 240, 3000, 500
@@ -20,6 +22,14 @@ local function pairs_text(m)
     return table.concat(t, ',')
 end
 
+local function numbers(text)
+    local list = {}
+    for v in string.gmatch(text, '%d+') do
+        list[#list + 1] = tonumber(v)
+    end
+    return list
+end
+
 local function put_replies(row, m)
     local w = m.w or {0, 0, 0, 0, 0}
     for _, v in ipairs({m.n or 0, m.sum or 0, w[1], w[2], w[3], w[4], w[5]}) do
@@ -27,37 +37,78 @@ local function put_replies(row, m)
     end
 end
 
-local function put_agent(name, f, n, v)
+local KINDS = {'f', 'n', 'v', 'F', 'N'}
+
+local function put_agent(name, m)
     local row = {name}
-    f, n = f and unpack_mp(f) or {}, n and unpack_mp(n) or {}
-    put_replies(row, f)
-    put_replies(row, n)
-    row[#row + 1] = pairs_text(f.b) .. ',' .. pairs_text(n.b)
-    row[#row + 1] = pairs_text(v and unpack_mp(v))
+    put_replies(row, m.f)
+    put_replies(row, m.n)
+    row[#row + 1] = pairs_text(m.f.b) .. ',' .. pairs_text(m.n.b)
+    row[#row + 1] = pairs_text(m.v)
+    put_replies(row, m.F)
+    put_replies(row, m.N)
+    row[#row + 1] = pairs_text(m.F.b) .. ',' .. pairs_text(m.N.b)
     rows[#rows + 1] = row
 end
 
-local function read_hour(hour)
-    local day = floor(hour / 24)
+local function add_map(to, from)
+    for k, v in pairs(from) do
+        if type(v) == 'table' then
+            to[k] = to[k] or {}
+            add_map(to[k], v)
+        else
+            to[k] = (to[k] or 0) + v
+        end
+    end
+end
+
+-- Adds the figures of hours [from, to] of one day, of some agents, to sums[name].
+local function add_hours(sums, names, from, to)
+    local day = floor(from / 24)
     local key = KEYS[FIRST_HOURS + day % HOURS]
     if call('HGET', key, '#') ~= tostring(day) then
         return
     end
-    for from = 3, #ARGV, CHUNK do
-        local fields, to = {}, math.min(from + CHUNK - 1, #ARGV)
-        for i = from, to do
-            for _, kind in ipairs({'f', 'n', 'v'}) do
-                fields[#fields + 1] = hour .. '|a|' .. ARGV[i] .. '|' .. kind
+    for _, name in ipairs(names) do
+        local fields = {}
+        for hour = from, to do
+            for _, kind in ipairs(KINDS) do
+                fields[#fields + 1] = hour .. '|a|' .. name .. '|' .. kind
             end
         end
-        local held = call('HMGET', key, unpack(fields))
-        for i = from, to do
-            local at = 3 * (i - from)
-            if held[at + 1] or held[at + 2] or held[at + 3] then
-                put_agent(ARGV[i], held[at + 1], held[at + 2], held[at + 3])
+        for i, held in ipairs(call('HMGET', key, unpack(fields))) do
+            if held then
+                sums[name] = sums[name] or {f = {}, n = {}, v = {}, F = {}, N = {}}
+                add_map(sums[name][KINDS[(i - 1) % #KINDS + 1]], unpack_mp(held))
             end
         end
     end
+end
+
+local function put_sums(sums, names)
+    for _, name in ipairs(names) do
+        if sums[name] then
+            put_agent(name, sums[name])
+        end
+    end
+end
+
+local function read_hour(hour)
+    local names, sums = {unpack(ARGV, 3)}, {}
+    add_hours(sums, names, hour, hour)
+    put_sums(sums, names)
+end
+
+local function read_day(borders, list)
+    local names, sums = {}, {}
+    for name in string.gmatch(list, '[^\n]+') do
+        names[#names + 1] = name
+    end
+    local first, last = borders[1], borders[2] - 1
+    for day = floor(first / 24), floor(last / 24) do
+        add_hours(sums, names, math.max(first, 24 * day), math.min(last, 24 * day + 23))
+    end
+    put_sums(sums, names)
 end
 
 local function read_open(since)
@@ -74,7 +125,7 @@ local function read_open(since)
     end
 end
 
-local function is_violation(entry)
+local function is_violation(entry, agent)
     local kind, act, shadow
     for i = 1, #entry, 2 do
         if entry[i] == 'k' then
@@ -83,17 +134,19 @@ local function is_violation(entry)
             act = entry[i + 1]
         elseif entry[i] == 'shadow' or entry[i] == 'rules' then
             shadow = true
+        elseif entry[i] == 'agent' and agent and agent ~= '' and entry[i + 1] ~= agent then
+            return false
         end
     end
     return kind == 'out' and (shadow or act and act ~= '0')
 end
 
-local function read_violations(most)
+local function read_violations(most, agent)
     local upto, looked = '+', 0
     while #rows <= most and looked < LOOKED do
         local batch = call('XREVRANGE', K.stream, upto, '-', 'COUNT', BATCH)
         for _, e in ipairs(batch) do
-            if #rows <= most and is_violation(e[2]) then
+            if #rows <= most and is_violation(e[2], agent) then
                 rows[#rows + 1] = {e[1], unpack(e[2])}
             end
         end
@@ -102,14 +155,6 @@ local function read_violations(most)
         end
         looked, upto = looked + #batch, '(' .. batch[#batch][1]
     end
-end
-
-local function numbers(text)
-    local list = {}
-    for v in string.gmatch(text, '%d+') do
-        list[#list + 1] = tonumber(v)
-    end
-    return list
 end
 
 -- Which rules were hit on a day of UTC stands in the figures by day; only of those the hours are read.
@@ -180,10 +225,12 @@ if ARGV[1] == 'violation' then
     end
 elseif ARGV[1] == 'rules' then
     read_rules(numbers(ARGV[2]), ARGV[3])
+elseif ARGV[1] == 'day' then
+    read_day(numbers(ARGV[2]), ARGV[3])
 elseif ARGV[1] == 'sizes' then
     read_sizes()
 elseif ARGV[1] == 'violations' then
-    read_violations(tonumber(ARGV[2]))
+    read_violations(tonumber(ARGV[2]), ARGV[3])
 elseif ARGV[1] == 'hour' then
     read_hour(tonumber(ARGV[2]))
 else
