@@ -267,7 +267,8 @@ static int copy_kind(struct reshard *rs, unsigned source, const char *kind, stru
 
 static int copy_shard(struct reshard *rs, unsigned source, struct err *e)
 {
-    static const char *const kinds[] = {"conv", "cust", "case", "held", "hook", "agents", "rounds", "info"};
+    static const char *const kinds[] = {"conv",  "cust", "case",   "held",   "said",
+                                        "seals", "hook", "agents", "rounds", "info"};
     char figures[16];
     int rc = keep_lock(rs, e);
     for (size_t i = 0; i < ARRAY_LEN(kinds) && rc == 0; i++)

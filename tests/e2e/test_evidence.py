@@ -311,6 +311,31 @@ def test_off_by_default(folder):
     asyncio.run(asyncio.wait_for(go(), 100))
 
 
+def test_transcripts_move_with_a_reshard(folder):
+    async def go():
+        async with Backend() as b:
+            d = Desk(folder, b.port)
+            await talk(b, d.gateway.url, lambda: d.sealed(6))
+            d.gateway.stop()
+            d.redis.client().delete("cg:{nodes}:at")  # else it is believed alive for 20 s
+            d.cli("redis", "reshard", "--to", "3")
+            said = d.verify(d.export())
+            assert "5 messages" in said and "5 of the messages were sealed" in said
+            text = d.gateway.config.read_text()
+            d.gateway.write_config(text.replace("shards: 2", "shards: 3"))
+            d.gateway.start()
+            async with Agent(d.gateway.url, "amy") as a:
+                await a.send("c1", "还有什么可以帮您", "o9")
+                await a.until("ack")
+                client = d.redis.client()
+                await asyncio.to_thread(wait_for, "the next seal", lambda: sum(
+                    len(json.loads(e[b"seal"])["hashes"]) for s in range(3) for _, e in client.xrange(f"cg:{{{s}}}:seals")) == 7)
+            said = d.verify(d.export("--all"))
+            assert "6 messages" in said and "6 of the messages were sealed" in said
+            d.stop()
+    asyncio.run(asyncio.wait_for(go(), 100))
+
+
 def test_keys(folder):
     key = folder / "k"
     assert "id " in chatgate("keygen", key)

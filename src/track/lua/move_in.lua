@@ -95,6 +95,17 @@ function take.held(p)
     place(K.held_tell, id, p.tell)
 end
 
+function take.said(p)
+    call('HSET', K.said, p.id, p.v)
+    place(K.said_at, p.id, p.at)
+    place(K.said_new, p.id, p.new)
+end
+
+-- Each carries its signature and the number that it had; new ones begin at 1 again.
+function take.seals(p)
+    call('XADD', K.seals, '*', unpack(p.v))
+end
+
 function take.hook(p)
     call('HSET', K.hook, p.id, p.v)
     for target, at in pairs(p.at) do
@@ -117,7 +128,8 @@ function take.rounds(p)
     call('ZADD', K.rounds, p.at, p.v)
 end
 
-local HIGHEST, OWN = {schema = true, fence = true, hooks_until = true}, {case_seq = true, held_seq = true}
+local HIGHEST, OWN = {schema = true, fence = true, hooks_until = true}, {case_seq = true, held_seq = true,
+    seal_no = true, seal_hash = true, seal_node = true, seal_until = true, seal_fence = true}
 function take.info(p)
     if HIGHEST[p.id] then
         highest(p.id, tonumber(p.v))

@@ -8,7 +8,8 @@ local rows = {'0'}
 local STAY = {applied = true, rings = true, stream = true}
 local MOVED = {info = true, conv = true, conv_at = true, waiting = true, due = true, cust = true, cust_at = true,
     case = true, case_open = true, case_done = true, remind = true, remind_at = true, agents = true, rounds = true,
-    held = true, held_at = true, held_done = true, held_tell = true, hook = true, hook_at = true, hook_urgent = true}
+    held = true, held_at = true, held_done = true, held_tell = true, hook = true, hook_at = true, hook_urgent = true,
+    said = true, said_at = true, said_new = true, seals = true}
 
 local function give(customer, piece)
     rows[#rows + 1] = {customer, pack(piece)}
@@ -87,6 +88,26 @@ function ask.held()
                 tell = call('ZSCORE', K.held_tell, id) or ''})
         end
     end)
+end
+
+local function speaker(conv)
+    local head = load_packed(K.said, conv)
+    return head and head.cu or conv
+end
+
+function ask.said()
+    slice('HSCAN', K.said, function(id, value)
+        give(speaker(string.match(id, '^(.*)\n%d+$') or id), {k = 'said', id = id, v = value,
+            at = call('ZSCORE', K.said_at, id) or '', new = call('ZSCORE', K.said_new, id) or ''})
+    end)
+end
+
+function ask.seals()
+    local got = call('XRANGE', K.seals, cursor == '0' and '-' or '(' .. cursor, '+', 'COUNT', COUNT)
+    for _, e in ipairs(got) do
+        give(speaker(e[2][2]), {k = 'seals', v = e[2]})
+    end
+    rows[1] = #got == COUNT and got[COUNT][1] or '0'
 end
 
 function ask.hook()
