@@ -126,6 +126,10 @@ const char *redis_master_name(const struct redis *r, size_t master, char out[80]
 void redis_command_at(struct redis *r, size_t master, redis_fn fn, void *ctx, size_t argc, const struct span *argv);
 void redis_command_at_str(struct redis *r, size_t master, redis_fn fn, void *ctx, ...) __attribute__((sentinel));
 
+/* WAIT on the link to the master that serves this key: how many replicas have all that was sent there before. The link
+ * takes nothing else meanwhile: keep ms short. */
+void redis_wait(struct redis *r, redis_fn fn, void *ctx, struct span key, unsigned replicas, int64_t ms);
+
 /* A Lua script: loaded at every connect (SCRIPT LOAD), called by its SHA-1. `text` must outlive the link. Add before
  * the first loop turn. At most 32. Returns its handle. */
 struct redis_script;

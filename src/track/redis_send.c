@@ -91,6 +91,19 @@ void redis_command_at_str(struct redis *r, size_t master, redis_fn fn, void *ctx
     redis_command_at(r, master, fn, ctx, argc, argv);
 }
 
+void redis_wait(struct redis *r, redis_fn fn, void *ctx, struct span key, unsigned replicas, int64_t ms)
+{
+    struct pending *p = link_pending_new(fn, ctx);
+    char n[16], limit[24];
+    snprintf(n, sizeof(n), "%u", replicas);
+    snprintf(limit, sizeof(limit), "%" PRId64, ms);
+    struct span argv[] = {span_str("WAIT"), span_str(n), span_str(limit)};
+    char *wire = wire_format(ARRAY_LEN(argv), argv, &p->bytes);
+    if (r->topology == TOPOLOGY_CLUSTER)
+        p->slot = (int)redis_slot(key);
+    send_on(r, route_link(r, p->slot), p, wire);
+}
+
 static void send_script(struct redis *r, struct pending *p, const char *verb, const char *script, size_t n_keys,
                         const struct span *keys, size_t n_args, const struct span *args)
 {

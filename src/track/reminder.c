@@ -17,6 +17,7 @@ enum {
     STEPS_TEXT = 1024, /* steps as the scripts take them */
     NUMBER_LEN = 24,
     CONF_ARGS = 7,     /* as conf_of of remind.lua takes them */
+    WAIT_MS = 200,     /* for replicas to have a step's record before it is shown */
     HOLD_MS = 600000,  /* quiet hours are looked at again, they may have been changed */
     SEVERITY_LOUD = 4, /* not held back by quiet hours */
 };
@@ -51,6 +52,7 @@ struct reminder {
     char unanswered[STEPS_TEXT], stale_case[STEPS_TEXT], before[NUMBER_LEN], commitment[STEPS_TEXT];
     char cold_case[STEPS_TEXT], review[STEPS_TEXT], follow_up[STEPS_TEXT];
     char lease[NUMBER_LEN];
+    unsigned wait_replicas;
     struct redis_script *due, *claim, *raise, *done, *hold;
     struct quiet *quiet;
     struct timer *timer;
@@ -139,6 +141,26 @@ static void complain(struct reminder *r, const char *where, const struct redis_r
     log_event_limited(&r->limit, LOG_WARN, "reminder_trouble", "script=%s error=%s", where, log_esc(reply->text, text));
 }
 
+/* Shows it if it is ours to show, and ends the step. */
+static void tell(struct job *j, bool is_send, bool is_uncertain)
+{
+    struct reminder *r = j->shard->owner;
+    bool is_shown = is_send && show(j);
+    r->delivered += is_shown;
+    run_job(j, r->done, on_done, j->fence, is_shown ? "delivered" : is_uncertain ? "uncertain" : "undelivered");
+}
+
+/* A master that is gone may have taken the record with it: whoever comes next shows it, or knows that it was shown.
+ * Replicas that are merely slow hold nobody's reminder back. */
+static void on_waited(void *ctx, const struct redis_reply *reply)
+{
+    struct job *j = ctx;
+    if (redis_is_error(reply))
+        job_end(j);
+    else
+        tell(j, true, false);
+}
+
 static void on_raise(void *ctx, const struct redis_reply *reply)
 {
     struct job *j = ctx;
@@ -151,9 +173,13 @@ static void on_raise(void *ctx, const struct redis_reply *reply)
         return;
     }
     r->raised++;
-    bool is_shown = is_send && show(j);
-    r->delivered += is_shown;
-    run_job(j, r->done, on_done, j->fence, is_shown ? "delivered" : is_uncertain ? "uncertain" : "undelivered");
+    if (is_send && r->wait_replicas) {
+        struct schema_keys keys;
+        schema_apply_keys(j->shard->number, &keys);
+        redis_wait(r->o.redis, on_waited, j, keys.span[KEY_REMIND], r->wait_replicas, WAIT_MS);
+    } else {
+        tell(j, is_send, is_uncertain);
+    }
 }
 
 static void on_claim(void *ctx, const struct redis_reply *reply)
@@ -277,6 +303,7 @@ void reminder_reconfigure(struct reminder *r, const struct conf *conf)
     r->quiet = quiet_new(conf, clock_wall_ms());
     snprintf(r->before, sizeof(r->before), "%" PRId64, conf->reminders.commitment_before_ms);
     snprintf(r->lease, sizeof(r->lease), "%" PRId64, conf->reminders.lease_ms);
+    r->wait_replicas = (unsigned)conf->redis.wait_replicas;
 }
 
 struct reminder *reminder_start(const struct reminder_options *o)
