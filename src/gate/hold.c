@@ -271,7 +271,10 @@ static void run_tell(struct session *s, struct hold_task *t)
 {
     struct buf news = {0};
     write_news(&news, t);
+    char route[ROUTE_MAX];
     bool is_shown = is_open(s) && session_notice(s, span_str(t->conv), buf_span(&news));
+    if (!is_shown && is_open(s) && s->ws && !s->xmpp && strcmp(write_route(s, route), t->route) == 0)
+        is_shown = ws_refuse_again(s, span_of(t->raw, t->raw_len), buf_span(&news)); /* has no notices */
     buf_fini(&news);
     finish(t, is_shown ? HELD_TOLD : HELD_UNTOLD, "");
 }

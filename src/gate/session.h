@@ -175,6 +175,8 @@ void ws_backend_ended(struct session *s);
 /* So much waits for a gap in the backend's messages that the client has to wait. */
 bool ws_is_inject_full(const struct session *s);
 bool ws_notice(struct session *s, struct span conv, struct span text);
+/* The native refusal of a message that was kept, with another reason. False: the profile has none. */
+bool ws_refuse_again(struct session *s, struct span payload, struct span reason);
 /* A message of the client's kind that the gateway sends once more: judged, recorded, written. False: refused (the agent
  * knows), or the session has ended. */
 bool ws_send_approved(struct session *s, struct span payload);

@@ -171,6 +171,19 @@ static enum fate handle_message(struct session *s, uint8_t opcode, struct span p
     return FATE_AS_IS;
 }
 
+bool ws_refuse_again(struct session *s, struct span payload, struct span reason)
+{
+    struct worker *w = s->w;
+    struct unit units[UNITS_MAX];
+    struct profile_words words = {.reason = reason, .rule = span_str("")};
+    size_t len[4];
+    size_t n = payload.n ? profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units) : 0;
+    buf_reset(&w->wire);
+    n = n ? profile_refuse(w->pscratch, &s->ws->pc, &units[0], &words, clock_wall_ms(), &w->wire, len) : 0;
+    ws_inject_all(s, &w->wire, len, n);
+    return n > 0;
+}
+
 bool ws_send_approved(struct session *s, struct span payload)
 {
     size_t mark;

@@ -399,3 +399,74 @@ def test_xmpp_before_the_server_confirms_stream_management(folder):
             c.cut()
             d.stop()
     run(go())
+
+
+def profile_without(folder, *changes):
+    """plain-ws-json with changes, in a folder of its own."""
+    from gateway import SOURCE
+    profiles = folder / "profiles"
+    profiles.mkdir()
+    text = (SOURCE / "conf/profiles/plain-ws-json.yaml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (profiles / "changed.yaml").write_text(text.replace("profile: plain-ws-json", "profile: changed"))
+    return {"profile": "changed", "profiles_dir": profiles}
+
+
+def test_where_there_are_no_notices_the_native_refusal_tells(folder):
+    async def go():
+        async with Backend() as b:
+            notice = b"notice:\n  via: inline\n".decode()
+            d = Desk(folder, b, **profile_without(folder, (notice, "notice:\n  via: none\n"), (
+                "  send: '{\"type\":\"notice\",\"conversationId\":${conv},\"text\":${notice}}'\n", "")))
+            async with Agent(d.url, "amy") as a:
+                await held_by(a)
+                (m,) = await d.waits()
+                d.cli("held", "refuse", m["id"], "--reason", "最多三十元")
+                error = await a.until("error")
+                assert error["ref"] == "1" and "最多三十元" in error["message"]
+                await wait("told", lambda: d.metrics()["chatgate_held_told_total"] == 1)
+            d.stop()
+    run(go())
+
+
+def test_of_a_frame_with_several_messages_each_goes_its_own_way(folder):
+    """SockJS puts many into one frame: what passes goes on, what is held is kept alone, what would come twice is not."""
+    async def go():
+        async with Backend() as b:
+            d = Desk(folder, b, **profile_without(folder, ("framing: plain", "framing: sockjs")))
+
+            def frame(*messages):
+                return json.dumps([json.dumps(m, ensure_ascii=False) for m in messages], ensure_ascii=False)
+
+            def message(mid, text):
+                return {"type": "message", "conversationId": "c1", "id": mid, "text": text}
+
+            import websockets
+            async with websockets.connect(d.url, ping_interval=None) as ws:
+                await ws.send(frame({"type": "auth", "token": "amy"}))
+                await wait("the handshake", lambda: len(b.raw) == 1)
+                ok = json.dumps({"type": "auth_ok", "agentId": "amy", "name": "amy"})
+                (backend,) = b.server.websockets
+                await backend.send("a" + json.dumps([ok]))
+                await ws.recv()
+                await ws.send(frame(message("1", "您好"), message("2", OFFER), message("3", "补偿您一百元")))
+                await wait("what passes", lambda: len(b.raw) == 2)
+                assert [json.loads(x)["id"] for x in json.loads(b.raw[1])] == ["1"]
+                rows = await d.waits(2)
+                assert [m["text"] for m in rows] == [OFFER, "补偿您一百元"]
+                d.cli("held", "approve", rows[1]["id"])
+                await wait("the third", lambda: len(b.raw) == 3)
+                assert [json.loads(x)["id"] for x in json.loads(b.raw[2])] == ["3"]
+                d.cli("held", "approve", rows[0]["id"])
+                await wait("the second", lambda: len(b.raw) == 4)
+                assert [json.loads(x)["id"] for x in json.loads(b.raw[3])] == ["2"]
+                # beside something that is no message: it would be sent twice
+                await ws.send(frame({"type": "typing"}, message("4", OFFER)))
+                await wait("typing", lambda: len(b.raw) == 5)
+                await wait("hold_impossible", lambda: d.metrics()[
+                    'chatgate_failure_causes_total{cause="hold_impossible"}'] == 1)
+                assert json.loads(json.loads(b.raw[4])[0]) == {"type": "typing"} and d.held() == []
+            d.stop()
+    run(go())
