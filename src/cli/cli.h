@@ -14,6 +14,7 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(agents, "[AGENT] [--hours N] [--config FILE] [--json]", "how fast agents answer; with AGENT: the last rounds")   \
     X(cases, "[--all | VERB [ID] [--reason TEXT] …] [--config FILE] [--json]",                                         \
       "open complaints; show open ack wait solve close reopen assign call news note order severity snooze export "     \
+      "heads "                                                                                                         \
       "verify")                                                                                                        \
     X(held, "[list [--all] | show ID | approve ID | refuse ID --reason TEXT] [--by NAME] [--config FILE] [--json]",    \
       "messages that wait for approval, and the decision")                                                             \

@@ -92,6 +92,8 @@ int cli_cases(int argc, char **argv)
     struct tracked_args args;
     if (argc > 1 && strcmp(argv[1], "export") == 0)
         return evidence_export(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "heads") == 0)
+        return evidence_heads(argc, argv);
     if (argc > 1 && strcmp(argv[1], "verify") == 0)
         return evidence_verify(argc, argv);
     if (argc > 1 && case_is_verb(argv[1]))

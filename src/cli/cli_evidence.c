@@ -104,6 +104,7 @@ static int collect_entries(struct tracked *t, unsigned shard, const struct expor
         is_more = r->n >= 2 + BATCH;
         for (size_t i = 2; i < r->n; i++) {
             bool is_near = is_around(redis_item(r, i), a, row);
+            c->newest = (uint64_t)tracked_int(redis_item(r, i), SAID_NO);
             snprintf(since, sizeof(since), "%" PRId64, tracked_int(redis_item(r, i), SAID_NO));
             if (!is_near && !n_run)
                 continue;
@@ -236,6 +237,7 @@ static void write_manifest(struct buf *b, const struct evidence_case *c, const s
     json_key(&j, "exported_ms"), json_int(&j, c->exported_ms);
     json_key(&j, "from"), json_int(&j, (int64_t)c->from);
     json_key(&j, "entries"), json_int(&j, (int64_t)c->n_entries);
+    json_key(&j, "newest"), json_int(&j, (int64_t)c->newest);
     json_key(&j, "history"), json_int(&j, (int64_t)c->of->n - 2);
     json_key(&j, "seals"), json_int(&j, (int64_t)c->n_seals);
     json_key(&j, "hashes"), json_raw(&j, hashes);
@@ -306,6 +308,58 @@ static int write_all(const struct export_args *a, const struct evidence_case *c,
     buf_fini(&file);
     buf_fini(&page);
     return rc;
+}
+
+/* chatgate cases heads: all seals, one in a line, for somebody else to keep. */
+static int write_heads(struct tracked *t, FILE *to, size_t *n)
+{
+    char last[64], most[24];
+    struct buf line = {0};
+    int rc = 0;
+    snprintf(most, sizeof(most), "%d", SEALS_BATCH);
+    for (unsigned shard = 0; shard < tracked_shards(t) && rc == 0; shard++) {
+        last[0] = '\0';
+        do {
+            const struct redis_reply *r = tracked_run(t, shard, "said_read", "seals", "", last, most, NULL);
+            rc = r ? 0 : -1;
+            for (size_t i = 2; r && i < r->n; i++, ++*n) {
+                buf_reset(&line);
+                write_signed(&line, "seal", tracked_text(redis_item(r, i), 0), tracked_text(redis_item(r, i), 1));
+                fprintf(to, "%s\n", buf_cstr(&line));
+            }
+            snprintf(last, sizeof(last), "%s", r ? (const char *)tracked_text(r, 1).p : "");
+        } while (*last);
+    }
+    buf_fini(&line);
+    return rc;
+}
+
+int evidence_heads(int argc, char **argv)
+{
+    struct tracked_args args = {0};
+    const char *out = NULL;
+    for (int i = 2; i < argc; i++) {
+        const char **value = strcmp(argv[i], "--config") == 0 ? &args.config
+                             : strcmp(argv[i], "--out") == 0  ? &out
+                                                              : NULL;
+        if (!value || i + 1 == argc) {
+            complain("unexpected argument", argv[i]);
+            return cli_usage("cases");
+        }
+        *value = argv[++i];
+    }
+    struct tracked *t = tracked_open(&args);
+    FILE *to = t && out ? fopen(out, "we") : stdout;
+    size_t n = 0;
+    int rc = t && to ? write_heads(t, to, &n) : -1;
+    if (t && !to)
+        complain("cannot be written:", out);
+    if (to && out && fclose(to) != 0)
+        rc = complain("cannot be written:", out);
+    if (rc == 0 && out)
+        printf("%zu heads\n", n);
+    tracked_close(&t);
+    return rc == 0 ? CLI_OK : CLI_FAILED;
 }
 
 int evidence_export(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include "track/redis.h"
 
 int evidence_export(int argc, char **argv);
+int evidence_heads(int argc, char **argv);
 int evidence_verify(int argc, char **argv);
 
 /* What an export holds, for the file and for the page. */
@@ -16,6 +17,7 @@ struct evidence_case {
     struct redis_reply **seal; /* {seal, signature} */
     size_t n_seals;
     uint64_t from, to; /* numbers of the first and last entry; 0: none */
+    uint64_t newest;   /* number of the newest entry that the store had */
     int64_t exported_ms;
     const char *by, *key_id;
 };

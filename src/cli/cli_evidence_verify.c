@@ -1,4 +1,5 @@
-/* chatgate cases verify --key PUB FILE: is an export unaltered, and if not, where? */
+/* chatgate cases verify --key PUB FILE: is an export unaltered, and if not, where? With --heads: against seals that
+ * somebody kept elsewhere, and these themselves. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -10,7 +11,7 @@
 #include "proto/json.h"
 #include "track/evidence.h"
 
-enum { FILE_BYTES_MAX = 256 << 20, PROBLEMS_MAX = 1000 };
+enum { FILE_BYTES_MAX = 256 << 20, PROBLEMS_MAX = 1000, SHARDS_MAX = 1024 };
 
 /* A line of the file, without the comma at its end. */
 struct line {
@@ -30,9 +31,9 @@ struct check {
     /* of the manifest */
     char (*want)[SHA256_HEX];
     size_t n_want;
-    uint64_t from, entries, history, seals, exported_ms;
+    uint64_t from, entries, newest, history, seals, exported_ms;
     char by_case[64];
-    unsigned problems, sealed;
+    unsigned problems, sealed, heads;
 };
 
 static void problem(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -172,6 +173,7 @@ static bool read_manifest(struct check *c)
              read_hashes(&c->doc, json_member(&c->doc, 0, span_str("hashes")), &c->want, &c->n_want);
         c->from = get_number(&c->doc, 0, "from");
         c->entries = get_number(&c->doc, 0, "entries");
+        c->newest = get_number(&c->doc, 0, "newest");
         c->history = get_number(&c->doc, 0, "history");
         c->seals = get_number(&c->doc, 0, "seals");
         c->exported_ms = get_number(&c->doc, 0, "exported_ms");
@@ -270,14 +272,14 @@ static void check_sealed(struct check *c, uint64_t no, const char *hash, const c
         c->sealed++;
 }
 
-static void check_seal(struct check *c, size_t number, const struct line *l)
+static void check_seal(struct check *c, size_t number, struct span line)
 {
     struct buf text = {0}, head = {0}, before = {0};
     char(*hash)[SHA256_HEX] = NULL, chain[SHA256_HEX], when[TRACKED_TIME_MAX];
     size_t n = 0;
     struct err e;
     bool is_good;
-    if (!read_signed(c, l->text, "seal", &text, &is_good)) {
+    if (!read_signed(c, line, "seal", &text, &is_good)) {
         problem(c, "seal %zu cannot be read", number);
     } else if (!is_good) {
         problem(c, "seal %zu is not signed by this key (%s)", number, sign_key_id(c->key));
@@ -307,38 +309,137 @@ static void check_seals(struct check *c)
     size_t number = 0;
     for (size_t j = 0; j < c->n_lines; j++)
         if (span_starts(c->line[j].text, span_str("{\"seal\":")))
-            check_seal(c, ++number, &c->line[j]);
+            check_seal(c, ++number, c->line[j].text);
 }
 
-static int verify(struct check *c)
+/* --- heads that somebody kept elsewhere --- */
+
+/* The conversation of the export, from its description. */
+static void read_conv(struct check *c, struct buf *out)
+{
+    struct err e;
+    uint32_t of = 0;
+    if (c->n_lines && json_read(&c->doc, c->line[0].text, 0, &e) == JSON_OK)
+        of = json_member(&c->doc, 0, span_str("case"));
+    if (!of || !get_text(&c->doc, of, "conversation", out))
+        buf_reset(out);
+}
+
+/* Where each shard's chain of seals has come to. */
+struct shard_chain {
+    uint64_t number;
+    char hash[SHA256_HEX];
+};
+
+static void follow(struct check *c, struct shard_chain *chain, uint64_t shard, struct span seal)
+{
+    struct buf previous = {0};
+    uint64_t number = get_number(&c->doc, 0, "seal");
+    bool has_previous = get_text(&c->doc, 0, "previous", &previous);
+    if (chain->number && number > chain->number + 1)
+        problem(c, "shard %" PRIu64 ": seals %" PRIu64 " to %" PRIu64 " are missing", shard, chain->number + 1,
+                number - 1);
+    else if (chain->number && number <= chain->number && number != 1)
+        problem(c, "shard %" PRIu64 ": seal %" PRIu64 " stands behind seal %" PRIu64, shard, number, chain->number);
+    else if (chain->number && number != 1 && (!has_previous || !span_is(buf_span(&previous), chain->hash)))
+        problem(c, "shard %" PRIu64 ": seal %" PRIu64 " does not follow seal %" PRIu64, shard, number, chain->number);
+    chain->number = number;
+    sha256_hex(seal, chain->hash);
+    buf_fini(&previous);
+}
+
+/* What was sealed before the export, behind all that the store had then. The seal is in c->doc. */
+static void check_newest(struct check *c)
 {
     char when[TRACKED_TIME_MAX];
+    uint64_t at_ms = get_number(&c->doc, 0, "at_ms"), to = get_number(&c->doc, 0, "to");
+    uint64_t from = MAX_OF(get_number(&c->doc, 0, "from"), c->newest + 1);
+    if (at_ms <= c->exported_ms && to > c->newest)
+        problem(c, "messages %" PRIu64 " to %" PRIu64 " were sealed at %s, and were no longer there at the export",
+                from, to, tracked_time((int64_t)at_ms, when));
+}
+
+static void check_head(struct check *c, struct shard_chain *chains, size_t number, struct span line, struct span conv)
+{
+    struct buf text = {0}, of = {0};
+    struct err e;
+    bool is_good;
+    if (!read_signed(c, line, "seal", &text, &is_good) || !is_good) {
+        problem(c, "head %zu is not signed by this key (%s)", number, sign_key_id(c->key));
+    } else if (json_read(&c->doc, buf_span(&text), 0, &e) != JSON_OK || !get_text(&c->doc, 0, "conversation", &of)) {
+        problem(c, "head %zu cannot be understood", number);
+    } else {
+        uint64_t shard = get_number(&c->doc, 0, "shard");
+        if (shard < SHARDS_MAX)
+            follow(c, &chains[shard], shard, buf_span(&text));
+        c->heads++;
+        if (conv.n && span_eq(conv, buf_span(&of))) {
+            check_newest(c);
+            check_seal(c, number, line);
+        }
+    }
+    buf_fini(&text);
+    buf_fini(&of);
+}
+
+static int check_heads(struct check *c, const char *path, struct err *e)
+{
+    struct buf file = {0}, conv = {0};
+    struct shard_chain *chains = xcalloc(SHARDS_MAX, sizeof(*chains));
+    int rc = read_file(path, &file, e);
+    size_t number = 0;
+    read_conv(c, &conv);
+    for (struct span rest = buf_span(&file); rc == 0 && rest.n;) {
+        const uint8_t *end = memchr(rest.p, '\n', rest.n);
+        size_t n = end ? (size_t)(end - rest.p) : rest.n;
+        if (n)
+            check_head(c, chains, ++number, span_of(rest.p, n), buf_span(&conv));
+        rest = span_from(rest, end ? n + 1 : n);
+    }
+    free(chains);
+    buf_fini(&file);
+    buf_fini(&conv);
+    return rc;
+}
+
+static void verify_export(struct check *c)
+{
     split(c);
     if (read_manifest(c))
         compare(c);
     if (!c->has_end)
         problem(c, "the end of the file is missing");
     check_seals(c);
+}
+
+static int say(const struct check *c, bool has_export)
+{
+    char when[TRACKED_TIME_MAX];
     if (c->problems) {
         printf("NOT as it was signed: %u problem%s\n", c->problems, c->problems == 1 ? "" : "s");
         return CLI_PROBLEMS;
     }
-    printf("unaltered: case %s, %" PRIu64 " messages, %" PRIu64
-           " steps, signed with %s at %s; %u of the messages were sealed by "
-           "the gateways before\n",
-           c->by_case, c->entries, c->history, sign_key_id(c->key), tracked_time((int64_t)c->exported_ms, when),
-           c->sealed);
+    if (has_export)
+        printf("unaltered: case %s, %" PRIu64 " messages, %" PRIu64
+               " steps, signed with %s at %s; %u of the messages were "
+               "sealed by the gateways before\n",
+               c->by_case, c->entries, c->history, sign_key_id(c->key), tracked_time((int64_t)c->exported_ms, when),
+               c->sealed);
+    if (c->heads)
+        printf("unaltered: %u heads in one chain for each shard\n", c->heads);
     return CLI_OK;
 }
 
 int evidence_verify(int argc, char **argv)
 {
-    const char *key = NULL, *path = NULL;
+    const char *key = NULL, *path = NULL, *heads = NULL;
     struct check c = {0};
     struct err e = {{0}};
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
             key = argv[++i];
+        else if (strcmp(argv[i], "--heads") == 0 && i + 1 < argc)
+            heads = argv[++i];
         else if (argv[i][0] != '-' && !path)
             path = argv[i];
         else {
@@ -346,16 +447,20 @@ int evidence_verify(int argc, char **argv)
             return cli_usage("cases");
         }
     }
-    if (!key || !path) {
-        fprintf(stderr, "chatgate cases verify: --key PUB and a FILE are needed\n");
+    if (!key || (!path && !heads)) {
+        fprintf(stderr, "chatgate cases verify: --key PUB and a FILE, or --heads FILE, are needed\n");
         return cli_usage("cases");
     }
     c.key = sign_key_load_public(key, &e);
-    int rc = CLI_FAILED;
-    if (c.key && read_file(path, &c.file, &e) == 0)
-        rc = verify(&c);
+    int rc = c.key && (!path || read_file(path, &c.file, &e) == 0) ? 0 : -1;
+    if (rc == 0 && path)
+        verify_export(&c);
+    if (rc == 0 && heads)
+        rc = check_heads(&c, heads, &e);
+    if (rc == 0)
+        rc = say(&c, path);
     else
-        fprintf(stderr, "chatgate cases verify: %s\n", e.text);
+        fprintf(stderr, "chatgate cases verify: %s\n", e.text), rc = CLI_FAILED;
     sign_key_free(&c.key);
     json_doc_fini(&c.doc);
     buf_fini(&c.file);

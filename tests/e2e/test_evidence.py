@@ -275,6 +275,42 @@ def test_seals_form_one_chain(desk):
             before, number = hashlib.sha256(e[b"seal"]).hexdigest(), number + 1
 
 
+def test_heads_kept_elsewhere_show_what_was_cut_off(desk):
+    """The newest messages and their seals are taken out of Redis: nothing in Redis tells, what was kept elsewhere does."""
+    heads = desk.folder / "heads"
+    assert "heads" in desk.cli("cases", "heads", "--out", heads)
+    assert "one chain for each shard" in chatgate("cases", "verify", "--key", desk.pub, "--heads", heads)
+    good = desk.export()
+    assert "unaltered" in chatgate("cases", "verify", "--key", desk.pub, "--heads", heads, good)
+    client = desk.redis.client()
+    shard = next(s for s in range(2) if client.hexists(f"cg:{{{s}}}:said", "c1"))
+    key, seals = f"cg:{{{shard}}}:said", f"cg:{{{shard}}}:seals"
+    piece, head = client.hget(key, "c1\n0"), client.hget(key, "c1")
+    mine = [(i, e) for i, e in client.xrange(seals) if e[b"conv"] == b"c1"]
+    sizes = [len(json.loads(e[b"seal"])["hashes"]) for _, e in mine]
+    left = sum(sizes[:-1])
+    try:
+        client.hset(key, "c1\n0", msgpack.packb(msgpack.unpackb(piece)[:left]))
+        client.xdel(seals, mine[-1][0])
+        cut = desk.export()
+        assert "unaltered" in desk.verify(cut), "what is not there cannot be missed"
+        said = chatgate("cases", "verify", "--key", desk.pub, "--heads", heads, cut, status=1)
+        assert f"messages {left + 1} to 5 were sealed at" in said and "no longer there" in said
+        later = desk.folder / "later"
+        desk.cli("cases", "heads", "--out", later)
+        assert len(later.read_text().splitlines()) == len(heads.read_text().splitlines()) - 1
+    finally:
+        client.hset(key, "c1\n0", piece)
+        client.hset(key, "c1", head)
+    lines = heads.read_text().splitlines()
+    for shard in range(2):
+        of = [i for i, x in enumerate(lines) if json.loads(json.loads(x)["seal"])["shard"] == shard]
+        if len(of) > 2:
+            heads.write_text("\n".join(lines[:of[1]] + lines[of[1] + 1:]))
+            assert f"shard {shard}: seals 2 to 2 are missing" in chatgate(
+                "cases", "verify", "--key", desk.pub, "--heads", heads, status=1)
+
+
 def test_masked_unless_configured(folder):
     async def go():
         async with Backend() as b:

@@ -1,7 +1,7 @@
 -- needs: lib said
 -- Transcripts for people. ARGV: 'entries', conversation, from number, most: {now, {customer, entries so far, first kept},
--- entry…}; 'seals', conversation, stream id to begin behind, most looked at: {now, last stream id looked at or '', {seal,
--- signature}…}. Writes nothing.
+-- entry…}; 'seals', conversation or '' for all, stream id to begin behind, most looked at: {now, last stream id looked at
+-- or '', {seal, signature}…}. Writes nothing.
 local now = redis_now()
 if ARGV[1] == 'entries' then
     local conv = ARGV[2]
@@ -18,7 +18,7 @@ end
 local last, rows = '', {int(now), ''}
 for _, e in ipairs(call('XRANGE', K.seals, ARGV[3] == '' and '-' or '(' .. ARGV[3], '+', 'COUNT', tonumber(ARGV[4]))) do
     last = e[1]
-    if e[2][2] == ARGV[2] then
+    if ARGV[2] == '' or e[2][2] == ARGV[2] then
         rows[#rows + 1] = {e[2][4], e[2][6]}
     end
 end
