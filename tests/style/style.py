@@ -28,6 +28,7 @@ THIRD_PARTY = [
     ("jansson.h", ["bench/", "tests/"]),  # what our JSON reader is compared with
     ("crypt.h", ["src/board/password.c"]),
     ("cmocka.h", ["tests/"]),
+    ("strophe.h", ["tests/"]),
 ]
 
 # C library and kernel interfaces.

@@ -1,9 +1,10 @@
 /* A libstrophe client, driven line by line: strophe_client PORT USER PASSWORD CA
  *
- *   in:  send TO ID BODY | stop                  out: ready RESUMED | message FROM ID BODY | rejected FROM ID REASON | ended
+ *   in:  send TO ID BODY | stop                  out: ready RESUMED | message FROM ID BODY | rejected FROM ID REASON |
+ * ended
  *
- * STARTTLS with a verified certificate is wanted. When the connection ends without `stop`, it connects anew with its state
- * of stream management, so that the library resumes by itself. */
+ * STARTTLS with a verified certificate is wanted. When the connection ends without `stop`, it connects anew with its
+ * state of stream management, so that the library resumes by itself. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,7 +43,8 @@ static int on_message(xmpp_conn_t *c, xmpp_stanza_t *m, void *arg)
     return 1;
 }
 
-static void on_connection(xmpp_conn_t *c, xmpp_conn_event_t event, int error, xmpp_stream_error_t *stream_error, void *arg)
+static void on_connection(xmpp_conn_t *c, xmpp_conn_event_t event, int error, xmpp_stream_error_t *stream_error,
+                          void *arg)
 {
     (void)arg;
     if (event == XMPP_CONN_CONNECT) {
