@@ -86,7 +86,7 @@ static void on_figures(void *ctx, const struct redis_reply *row)
         return;
     if (span_is(kind, "v"))
         add_counts(a, tracked_text(row, 2));
-    else
+    else if (span_is(kind, "f") || span_is(kind, "n"))
         add_replies(span_is(kind, "f") ? &a->first : &a->next, row);
 }
 

@@ -19,6 +19,7 @@ enum { CONVS_MAX = 5000, BY_MAX = 100, REASON_MAX = 500, CURSOR_MAX = 64 };
 #define ERASED(X)                                                                                                      \
     X("stream", "events")                                                                                              \
     X("conv", "conversations")                                                                                         \
+    X("win", "recent events of conversations")                                                                         \
     X("said", "pieces of transcripts")                                                                                 \
     X("held", "held messages")                                                                                         \
     X("hook", "webhook deliveries")                                                                                    \

@@ -58,6 +58,8 @@ struct track_event {
     bool confirms;         /* incoming: the customer says that it is solved */
     int64_t commit_due_ms; /* outgoing: promised time, 0: none */
     struct span commit_rule;
+    int64_t open_ms; /* calendar_open_ms of the shop at at_ms, and its calendar_id; 0: it has no calendar */
+    uint32_t calendar_id;
     uint64_t count; /* gap */
     /* outgoing, held for approval; raw empty: not */
     struct span held_raw;   /* what is sent on approval */
@@ -74,8 +76,16 @@ struct track_event {
 /* "out", "in", … as in EVENT_KINDS. */
 const char *event_kind_name(enum event_kind kind);
 
-/* The encoding, which is the payload of a ring's record and an argument of the script `apply`: one MessagePack map.
- * Empty spans, zeros and false are left out; numbers are integers, flags are `true`.
+/* The encoding, which is the payload of a ring's record and an argument of the script `apply`. Most messages have the
+ * short form: MessagePack values one behind the other, which the script reads in a third of the time.
+ *
+ *   "in" | "out", at_ms, 1 is_live or is_delivered + 2 is_human + 4 is_ack_only, agent, team, shop, conv, customer,
+ * mid, sender, action, rules, shadow, rules_version, text_hash as 16 hexadecimal digits, three bytes of event_key_hash,
+ *   open_ms, calendar_id, commit_due_ms, commit_rule     (of the last four those at the end that are 0 or empty are
+ * left out)
+ *
+ * What has more to say (other kinds, edits, complaints, held messages) is one MessagePack map. Empty spans, zeros and
+ * false are left out; numbers are integers, flags are `true`.
  *
  *   k kind's name   at at_ms       agent  team  shop  conv    cust customer   mid  sender   act action
  *   edit is_edit    dlv is_delivered      ackonly is_ack_only live is_live    human is_human
@@ -84,11 +94,20 @@ const char *event_kind_name(enum event_kind kind);
  *   ckind case_kind sev severity   crule case_rule            words           conf confirms
  *   due commit_due_ms              prule commit_rule          count
  *   hraw htext hroute hvia httl hsend hid    held_…          text said    tcut it is cut    tkeep said_keep_ms
+ *   ob open_ms     oc calendar_id
  *
  * Besides the gate's events there are those of the journal itself, kind "gap", without customer: `count` records were
  * lost. A full ring writes one for all that it refused; records that were damaged or overwritten are replaced, each, by
  * one with count 1, so that the numbers of a shard stay hole-free. */
 size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]);
+/* The map, whatever the event. */
+size_t event_encode_map(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]);
+
+/* 24-bit hash of the key by which copies of a message are known: "i:" (incoming) or "o:", then the message id, or
+ * without one a tab, who wrote, a tab, at_ms, a tab, the digits of the text hash. Part of the schema: rounds.lua has
+ * the same. */
+uint32_t event_key_hash(struct span key, uint32_t before);
+enum { EVENT_KEY_HASH = 7 }; /* `before` of the first piece */
 
 /* The shard of a customer key: hash_stable modulo n. */
 unsigned event_shard(struct span customer, unsigned n_shards);

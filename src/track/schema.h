@@ -5,7 +5,7 @@
 
 #include "base/span.h"
 
-enum { SCHEMA_VERSION = 1, SCHEMA_NAME_MAX = 32, SCHEMA_HOUR_SLOTS = 8, SCHEMA_DAY_SLOTS = 4 };
+enum { SCHEMA_VERSION = 2, SCHEMA_NAME_MAX = 32, SCHEMA_HOUR_SLOTS = 8, SCHEMA_DAY_SLOTS = 4 };
 
 /* X(id, name): the key is cg:{shard}:name. The order is that of lib.lua. */
 #define SCHEMA_KEYS(X)                                                                                                 \
@@ -48,7 +48,9 @@ enum { SCHEMA_VERSION = 1, SCHEMA_NAME_MAX = 32, SCHEMA_HOUR_SLOTS = 8, SCHEMA_D
     X(KEY_SEALS, "seals")             /* stream: signed heads of transcripts */                                        \
     X(KEY_HOOK, "hook")               /* hash: event for webhooks, packed, with the targets that lack it */            \
     X(KEY_HOOK_AT, "hook_at")         /* zset: delivery by when to look at it next */                                  \
-    X(KEY_HOOK_URGENT, "hook_urgent") /* the same of urgent events */
+    X(KEY_HOOK_URGENT, "hook_urgent") /* the same of urgent events */                                                  \
+    X(KEY_WIN, "win")                 /* hash: chunks of conversations' recent events */                               \
+    X(KEY_FIGLOG, "figlog")           /* list: what was counted and is not in the figures yet */
 
 enum schema_key {
 #define X(id, name) id,

@@ -129,7 +129,7 @@ def test_every_key_of_the_schema_is_looked_at_or_names_nobody(town):
     """A new key of the schema must be thought of here: erased, or known to hold no customer."""
     text = (SOURCE / "src/cli/cli_erase.c").read_text()
     nobody = {"applied", "rings", "info", "agents", "case_open", "case_done", "held_at", "held_done", "held_tell", "hook_at",
-              "hook_urgent"} | {f"hours:{i}" for i in range(8)} | {f"days:{i}" for i in range(4)}
+              "hook_urgent", "figlog"} | {f"hours:{i}" for i in range(8)} | {f"days:{i}" for i in range(4)}
     for name in key_names():
         name = name.split(":", 2)[2]
         assert (f'X("{name}",' in text) != (name in nobody), f"{name}: is it erased?"

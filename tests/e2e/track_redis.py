@@ -19,7 +19,56 @@ def key_names(shard=0):
 def script_text(name):
     text = (LUA / f"{name}.lua").read_text()
     needs = re.match(r"-- needs: (.+)\n", text)
-    return "".join((LUA / f"{n}.lua").read_text() for n in (needs[1].split() if needs else [])) + text
+    names = needs[1].split() if needs else []
+    rare = "".join((LUA / f"{n[5:]}.lua").read_text() + "\n" for n in names if n.startswith("rare:"))
+    if rare:  # as embed_lua.cmake does
+        rare = ("local rare_made\nfunction rare()\n    rare_made = rare_made or (function()\n" + rare +
+                "end)()\n    return rare_made\nend\n")
+    return "".join((LUA / f"{n}.lua").read_text() for n in names if not n.startswith("rare:")) + rare + text
+
+
+def values(packed):
+    """Values one behind the other."""
+    reader = msgpack.Unpacker(raw=True)
+    reader.feed(packed)
+    return [v.decode() if isinstance(v, bytes) else v for v in reader]
+
+
+def fingerprint(key):
+    h = 7
+    for b in key.encode():
+        h = (h * 31 + b) % 16777216
+    return h.to_bytes(3, "big")
+
+
+def short_form(e):
+    """The bytes of a plain message as src/track/event.c makes them; None when it has more to say."""
+    if e["k"] not in ("in", "out") or any(e.get(f) for f in ("edit", "ckind", "conf", "hraw", "hid")) or not e.get("conv"):
+        return None
+    is_in = e["k"] == "in"
+    flags = int(bool(e.get("live"))) if is_in else sum(bit for f, bit in (("dlv", 1), ("human", 2), ("ackonly", 4)) if e.get(f))
+    who = e.get("sender" if is_in else "agent", "")
+    key = ("i:" if is_in else "o:") + (e["mid"] if e.get("mid") else f"\t{who}\t{e['at']}\t{e.get('th', '')}")
+    out = [e["k"], e["at"], flags, *(e.get(f, "") for f in ("agent", "team", "shop", "conv", "cust", "mid")),
+           e.get("sender", "") if is_in else "", e.get("act", 0), *(e.get(f, "") for f in ("rules", "shadow", "rv", "th")),
+           fingerprint(key)]
+    if e.get("oc") or e.get("due"):
+        out += [e.get("ob", 0), e.get("oc", 0)] + ([e["due"], e.get("prule", "")] if e.get("due") else [])
+    return b"".join(msgpack.packb(v, use_bin_type=False) for v in out)
+
+
+def read_head(b):
+    """The head of a conversation, as src/track/lua/rounds.lua describes it."""
+    h, at = {}, 0
+    for name, size in (("version", 1), ("top", 6), ("total", 4), ("exp", 6), ("at", 6), ("since", 6), ("n", 4), ("last", 6),
+                       ("news", 6), ("rep", 1), ("so", 6), ("sc", 4)):
+        h[name] = int.from_bytes(b[at:at + size], "big")
+        at += size
+    for name in ("cu", "og", "g", "p", "ref", "extra", "fps"):
+        size = int.from_bytes(b[at:at + 2], "big")
+        h[name] = b[at + 2:at + 2 + size]
+        at += 2 + size
+    return h
 
 
 class Server:
@@ -59,7 +108,7 @@ class Shard:
             self.sha[script] = self.db.script_load(script_text(script))
         return self.db.evalsha(self.sha[script], len(self.keys), *self.keys, *args)
 
-    def apply(self, ring, records, offset=0, node="n1", version="1"):
+    def apply(self, ring, records, offset=0, node="n1", version="2"):
         """records: (sequence number, event) pairs. Returns (last, applied, duplicates, status)."""
         args = []
         for seq, event in records:
@@ -79,6 +128,10 @@ class Shard:
         return {k.decode(): msgpack.unpackb(v, strict_map_key=False) for k, v in self.db.hgetall(self.key(name)).items()
                 if not k.startswith(b"#")}
 
+    def conversations(self):
+        """The heads of all conversations, as src/track/lua/rounds.lua describes them."""
+        return {k.decode(): read_head(v) for k, v in self.db.hgetall(self.key("conv")).items()}
+
     def stream(self, **match):
         out = []
         for _, e in self.db.xrange(self.key("stream")):
@@ -89,13 +142,14 @@ class Shard:
 
     def state(self):
         """What must not depend on the order of arrival, read from the raw keys as docs/redis.md describes them."""
+        self.read("figures", 0, 1, "a", "")  # folds what was counted last into the hashes
         s = {"waiting": {}, "figures": {}, "cases": {}, "open": set(), "done": set()}
-        convs = self.packed("conv")
+        convs = self.conversations()
         for conv, since in self.db.zrange(self.key("waiting"), 0, -1, withscores=True):
-            t = convs[conv.decode()]["t"]
-            assert t["since"] == since
-            s["waiting"][conv.decode()] = (int(since), t["og"], t["ot"], t["op"], t["n"])
-        s["rounds"] = sorted(tuple(v.decode() if isinstance(v, bytes) else v for v in msgpack.unpackb(r))
+            h = convs[conv.decode()]
+            assert h["since"] == since
+            s["waiting"][conv.decode()] = (int(since), *values(h["og"]), h["n"])
+        s["rounds"] = sorted(tuple(v.decode() if isinstance(v, bytes) else v for v in msgpack.unpackb(r)[:9])
                              for r in self.db.zrange(self.key("rounds"), 0, -1))
         for slot in [f"hours:{i}" for i in range(8)] + [f"days:{i}" for i in range(4)]:
             for field, m in self.packed(slot).items():

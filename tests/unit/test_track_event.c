@@ -143,7 +143,7 @@ static void every_field_has_its_key(void **state)
                              .held_ttl_ms = 600000,
                              .held_is_sent_at_end = true,
                              .held_id = span_str("3-7")};
-    struct span in = span_of(out, event_encode(&ev, out));
+    struct span in = span_of(out, event_encode_map(&ev, out));
     expect_str(in, "k", span_str("out"));
     expect_int(in, "at", 1700000000123);
     const char *strings[][2] = {{"agent", "lan"}, {"team", "north"},     {"shop", "s1"},
@@ -170,7 +170,7 @@ static void what_is_empty_is_left_out(void **state)
 {
     (void)state;
     struct track_event ev = {.kind = EV_GAP};
-    struct span in = span_of(out, event_encode(&ev, out));
+    struct span in = span_of(out, event_encode_map(&ev, out));
     static const uint8_t want[] = {0xde, 0, 1, 0xa1, 'k', 0xa3, 'g', 'a', 'p'};
     assert_true(span_eq(in, span_of(want, sizeof(want))));
 }
@@ -200,7 +200,7 @@ static void long_fields_are_cut(void **state)
     ev.rules_version = huge, ev.shadow = span_str(rules), ev.text_hash = 1, ev.at_ms = INT64_MAX, ev.count = UINT64_MAX;
     ev.held_raw = span_of(text, EVENT_HELD_RAW_MAX), ev.held_text = span_of(text, EVENT_HELD_TEXT_MAX);
     ev.held_route = ev.held_via = ev.held_id = huge, ev.held_ttl_ms = INT64_MAX, ev.held_is_sent_at_end = true;
-    struct span in = span_of(out, event_encode(&ev, out));
+    struct span in = span_of(out, event_encode_map(&ev, out));
     assert_true(in.n <= EVENT_ENCODED_MAX);
     struct value v, w;
     assert_true(find(in, "conv", &v) && find(in, "words", &w));
@@ -224,13 +224,13 @@ static void held_bytes_are_never_cut(void **state)
     struct span most = span_of(bytes, EVENT_HELD_RAW_MAX), text = span_of(bytes, EVENT_HELD_TEXT_MAX);
     struct value v;
     struct track_event ev = {.held_raw = most, .held_text = text};
-    struct span in = span_of(out, event_encode(&ev, out));
+    struct span in = span_of(out, event_encode_map(&ev, out));
     assert_true(find(in, "hraw", &v) && v.s.n == most.n && find(in, "htext", &v) && v.s.n == text.n);
     ev.held_raw = span_of(bytes, sizeof(bytes));
-    in = span_of(out, event_encode(&ev, out));
+    in = span_of(out, event_encode_map(&ev, out));
     assert_false(find(in, "hraw", &v));
     ev.held_raw = most, ev.held_text = span_of(bytes, EVENT_HELD_TEXT_MAX + 1);
-    in = span_of(out, event_encode(&ev, out));
+    in = span_of(out, event_encode_map(&ev, out));
     assert_false(find(in, "hraw", &v));
 }
 
@@ -248,7 +248,7 @@ static void any_event_can_be_read_back(void **state)
                                  .rules = span_of(bytes + 100, (x >> 32) % 300),
                                  .commit_due_ms = (int64_t)rand_u64(),
                                  .count = x >> 40};
-        struct span in = span_of(out, event_encode(&ev, out));
+        struct span in = span_of(out, event_encode_map(&ev, out));
         expect_str(in, "k", span_str(event_kind_name(ev.kind)));
         if (ev.customer.n && ev.customer.n <= EVENT_FIELD_MAX)
             expect_str(in, "cust", ev.customer);
@@ -272,12 +272,119 @@ static void shards_are_spread_and_stable(void **state)
     assert_int_equal(event_shard(span_str("a"), 16), 12);
 }
 
+static struct value take_kind(struct span *in, int kind)
+{
+    struct value v = take(in);
+    assert_int_equal(v.kind, kind);
+    return v;
+}
+
+static void expect_values(struct span *in, const char *const *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        assert_true(span_is(take_kind(in, V_STR).s, want[i]));
+}
+
+/* tests/e2e/track_redis.py and rounds.lua count the same hash. */
+static void expect_hash(struct span *in, const char *key)
+{
+    uint32_t h = event_key_hash(span_str(key), EVENT_KEY_HASH);
+    uint8_t want[3] = {(uint8_t)(h >> 16), (uint8_t)(h >> 8), (uint8_t)h};
+    assert_true(span_eq(take_kind(in, V_STR).s, span_of(want, 3)));
+}
+
+static void a_plain_message_has_the_short_form(void **state)
+{
+    (void)state;
+    struct track_event ev = {.kind = EV_INCOMING,
+                             .at_ms = 1700000000123,
+                             .agent = span_str("lan"),
+                             .team = span_str("north"),
+                             .shop = span_str("s1"),
+                             .conv = span_str("c1"),
+                             .customer = span_str("u1"),
+                             .mid = span_str("m1"),
+                             .sender = span_str("u2"),
+                             .is_live = true,
+                             .rules = span_str("E1,E2"),
+                             .rules_version = span_str("abc"),
+                             .text_hash = 0xfedcba9876543210u};
+    struct span in = span_of(out, event_encode(&ev, out));
+    static const char *const names[] = {"lan", "north", "s1", "c1", "u1", "m1", "u2"}, *const rest[] = {
+                                                                                           "E1,E2", "", "abc",
+                                                                                           "fedcba9876543210"};
+    assert_true(span_is(take_kind(&in, V_STR).s, "in"));
+    assert_int_equal(take_kind(&in, V_INT).i, 1700000000123);
+    assert_int_equal(take_kind(&in, V_INT).i, 1);
+    expect_values(&in, names, ARRAY_LEN(names));
+    assert_int_equal(take_kind(&in, V_INT).i, 0);
+    expect_values(&in, rest, ARRAY_LEN(rest));
+    expect_hash(&in, "i:m1");
+    assert_int_equal(in.n, 0);
+    assert_int_equal(event_key_hash(span_str("i:m1"), EVENT_KEY_HASH), 9651868);
+}
+
+static void a_reply_tells_all_that_rounds_need(void **state)
+{
+    (void)state;
+    struct track_event ev = {.kind = EV_OUTGOING,
+                             .at_ms = 1700000000123,
+                             .agent = span_str("lan"),
+                             .conv = span_str("c1"),
+                             .action = 2,
+                             .is_delivered = true,
+                             .is_ack_only = true,
+                             .text_hash = 1,
+                             .open_ms = 86400000,
+                             .calendar_id = 4000000000u,
+                             .commit_due_ms = 1700000600000,
+                             .commit_rule = span_str("P1")};
+    struct span in = span_of(out, event_encode(&ev, out));
+    static const char *const names[] = {"lan", "", "", "c1", "", "", ""}, *const rest[] = {"", "", "",
+                                                                                           "0000000000000001"};
+    assert_true(span_is(take_kind(&in, V_STR).s, "out"));
+    assert_int_equal(take_kind(&in, V_INT).i, 1700000000123);
+    assert_int_equal(take_kind(&in, V_INT).i, 1 + 4);
+    expect_values(&in, names, ARRAY_LEN(names));
+    assert_int_equal(take_kind(&in, V_INT).i, 2);
+    expect_values(&in, rest, ARRAY_LEN(rest));
+    expect_hash(&in, "o:\tlan\t1700000000123\t0000000000000001");
+    assert_int_equal(take_kind(&in, V_INT).i, 86400000);
+    assert_int_equal(take_kind(&in, V_INT).i, 4000000000);
+    assert_int_equal(take_kind(&in, V_INT).i, 1700000600000);
+    assert_true(span_is(take_kind(&in, V_STR).s, "P1"));
+    assert_int_equal(in.n, 0);
+}
+
+static void what_has_more_to_say_is_a_map(void **state)
+{
+    (void)state;
+    struct track_event plain = {.kind = EV_OUTGOING, .at_ms = 1, .conv = span_str("c")}, ev[8];
+    for (size_t i = 0; i < ARRAY_LEN(ev); i++)
+        ev[i] = plain;
+    ev[0].is_edit = true;
+    ev[1].case_kind = span_str("refund");
+    ev[2].confirms = true;
+    ev[3].held_raw = ev[3].held_text = span_str("x");
+    ev[4].held_id = span_str("1-1");
+    ev[5].kind = EV_REFUSED;
+    ev[6].conv = span_of("", 0);
+    ev[7].at_ms = -1;
+    assert_true(event_encode(&plain, out) > 0 && out[0] == 0xa3);
+    for (size_t i = 0; i < ARRAY_LEN(ev); i++) {
+        assert_true(event_encode(&ev[i], out) > 0);
+        assert_int_equal(out[0], 0xde);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_field_has_its_key),    cmocka_unit_test(what_is_empty_is_left_out),
-        cmocka_unit_test(long_fields_are_cut),        cmocka_unit_test(held_bytes_are_never_cut),
-        cmocka_unit_test(any_event_can_be_read_back), cmocka_unit_test(shards_are_spread_and_stable),
+        cmocka_unit_test(a_plain_message_has_the_short_form), cmocka_unit_test(a_reply_tells_all_that_rounds_need),
+        cmocka_unit_test(what_has_more_to_say_is_a_map),      cmocka_unit_test(every_field_has_its_key),
+        cmocka_unit_test(what_is_empty_is_left_out),          cmocka_unit_test(long_fields_are_cut),
+        cmocka_unit_test(held_bytes_are_never_cut),           cmocka_unit_test(any_event_can_be_read_back),
+        cmocka_unit_test(shards_are_spread_and_stable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static void keys_share_the_shards_tag(void **state)
     struct schema_keys keys;
     schema_apply_keys(1023, &keys);
     assert_true(span_is(keys.span[0], "cg:{1023}:applied"));
-    assert_true(span_is(keys.span[SCHEMA_KEY_COUNT - 1], "cg:{1023}:hook_urgent"));
+    assert_true(span_is(keys.span[SCHEMA_KEY_COUNT - 1], "cg:{1023}:figlog"));
     for (size_t i = 0; i < SCHEMA_KEY_COUNT; i++) {
         assert_true(span_starts(keys.span[i], span_str("cg:{1023}:")));
         for (size_t j = 0; j < i; j++)

@@ -1,5 +1,6 @@
--- needs: lib
--- For the dashboard, per shard; writes nothing. Answers are {now, row…}, numbers as strings.
+-- needs: lib stats
+-- For the dashboard, per shard; writes nothing but the log of figures into their hashes. Answers are {now, row…},
+-- numbers as strings.
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the
 --       same, 'bucket:count,…' of both, 'what:count,…'}, one row per agent with figures in that hour
 --       and the same in business hours: first, next, 'bucket:count,…'
@@ -94,12 +95,14 @@ local function put_sums(sums, names)
 end
 
 local function read_hour(hour)
+    figures_fold()
     local names, sums = {unpack(ARGV, 3)}, {}
     add_hours(sums, names, hour, hour)
     put_sums(sums, names)
 end
 
 local function read_day(borders, list)
+    figures_fold()
     local names, sums = {}, {}
     for name in string.gmatch(list, '[^\n]+') do
         names[#names + 1] = name
@@ -114,7 +117,7 @@ end
 local function read_open(since)
     local count = {}
     for _, id in ipairs(call('ZRANGEBYSCORE', K.conv_at, int(since + IDLE_MS), '+inf', 'LIMIT', 0, MOST)) do
-        local c = load_packed(K.conv, id)
+        local c = conv_load(id)
         if c and c.t.at >= since then
             local agent = c.t.g ~= '' and c.t.g or c.t.og
             count[agent] = (count[agent] or 0) + 1

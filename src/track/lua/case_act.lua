@@ -47,7 +47,7 @@ if what == 'call' and not force then
     if #recent >= CALLS_A_DAY then
         return {'LIMIT', int(recent[#recent - CALLS_A_DAY + 1] + DAY_MS)}
     end
-    local conv = load_packed(K.conv, case.cv)
+    local conv = conv_load(case.cv)
     for _, kind in ipairs(case.kinds) do
         if string.find(kind, 'review') and not (conv and conv.t.news > case.opened) and not case.nw then
             return {'CHAT_FIRST'}

@@ -12,7 +12,7 @@ end
 
 local TYPES = {applied = 'hash', rings = 'zset', info = 'hash', stream = 'stream', conv = 'hash', conv_at = 'zset',
     waiting = 'zset', due = 'zset', cust = 'hash', cust_at = 'zset', case = 'hash', case_open = 'zset',
-    case_done = 'zset', remind = 'hash', remind_at = 'zset', agents = 'hash', rounds = 'zset'}
+    case_done = 'zset', remind = 'hash', remind_at = 'zset', agents = 'hash', rounds = 'zset', win = 'hash', figlog = 'list'}
 
 local function name_of(key)
     return string.match(key, '}:(.*)$')
@@ -39,8 +39,8 @@ local function shape()
     end
 end
 
-local function unpacked(key, field, value)
-    local fine, v = pcall(unpack_mp, value)
+local function unpacked(key, field, value, how)
+    local fine, v = pcall(how or unpack_mp, value)
     if not fine or type(v) ~= 'table' then
         tell('unreadable', 'holds no packed map', key .. ' ' .. field)
         return nil
@@ -65,7 +65,7 @@ local ask = {shape = shape}
 
 function ask.conv()
     slice('HSCAN', K.conv, function(id, value)
-        local c = unpacked(K.conv, id, value)
+        local c = unpacked(K.conv, id, value, conv_table)
         if not c or type(c.t) ~= 'table' then
             return
         end
@@ -107,7 +107,7 @@ end
 function ask.due()
     slice('ZSCAN', K.due, function(item)
         local id, key = string.match(item, '^(.-)\n(.*)$')
-        local c, found = id and load_packed(K.conv, id), false
+        local c, found = id and conv_load(id), false
         for _, p in ipairs(c and c.t.p or {}) do
             found = found or p[3] == key
         end

@@ -1,4 +1,4 @@
--- needs: lib held said
+-- needs: lib rounds held said
 -- Takes a customer out of a shard, a piece of one key at a time. ARGV: 'find' | 'erase' | 'count', key's name, cursor ('0' or
 -- '' at first), 'all' | 'keep_open' (open cases and what belongs to them stay), the ids: the customer's, then those of the
 -- conversations that are this customer's alone. Returns {next cursor or '', {'conv', id}…, {'erased' | 'kept', n}}; 'find'
@@ -52,6 +52,16 @@ local function mentions(v)
     return false
 end
 
+-- Does any of the ids stand in these bytes?
+local function stands_in(bytes)
+    for id in pairs(is_id) do
+        if string.find(bytes, id, 1, true) then
+            return true
+        end
+    end
+    return false
+end
+
 -- The same value with the ids put out of it.
 local function without(v)
     if type(v) == 'string' then
@@ -82,14 +92,24 @@ end
 
 local hash = {}
 
-function hash.conv(id, c)
+function hash.conv(id, c, raw)
     if c.cu == customer then
         add_conv(id)
     end
     if is_id[id] or c.cu == customer then
         act(call, 'HDEL', key, id)
-    elseif mentions(c) then
-        act(call, 'HSET', key, id, pack(without(c)))
+    elseif stands_in(raw) then -- a room: its rounds go on, its recent events are forgotten
+        local h = string.byte(raw) == CONV_HEAD and head_unpack(raw) or conv_from_1(raw)
+        conv_forget_window(h)
+        h.cu, h.extra = without(h.cu), h.extra ~= '' and pack(without(unpack_mp(h.extra))) or ''
+        act(call, 'HSET', key, id, head_pack(h))
+    end
+end
+
+function hash.win(field, raw)
+    local conv = string.match(field, '^(.*)\n%d+$')
+    if is_id[conv] or stands_in(raw) then
+        act(call, 'HDEL', key, field)
     end
 end
 
@@ -170,10 +190,12 @@ end
 local function scan_hash()
     local page = call('HSCAN', key, cursor == '' and '0' or cursor, 'COUNT', BATCH)
     for i = 1, #page[2], 2 do
-        local field = page[2][i]
-        local fine, v = pcall(unpack_mp, page[2][i + 1])
-        if fine and type(v) == 'table' and not (name == 'held' and string.sub(field, 1, 1) == '#') then
-            hash[name](field, v)
+        local field, raw = page[2][i], page[2][i + 1]
+        local fine, v = pcall(name == 'conv' and conv_table or unpack_mp, raw)
+        if name == 'win' then
+            hash.win(field, raw)
+        elseif fine and type(v) == 'table' and not (name == 'held' and string.sub(field, 1, 1) == '#') then
+            hash[name](field, v, raw)
         end
     end
     return page[1] == '0' and '' or page[1]

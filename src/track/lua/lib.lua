@@ -1,5 +1,5 @@
--- Common to all scripts. KEYS are those of schema.h, in that order. Nothing is written before a script has read and
--- computed everything, so an error in the middle leaves no half of an event behind.
+-- Common to all scripts. KEYS are those of schema.h, in that order. Nothing but entries of the stream is written before a
+-- script has read and computed everything, so an error in the middle leaves no half of an event behind.
 local K = {}
 for i, name in ipairs({'applied', 'rings', 'info', 'stream', 'conv', 'conv_at', 'waiting', 'due', 'cust', 'cust_at',
     'case', 'case_open', 'case_done', 'remind', 'remind_at', 'agents', 'rounds'}) do
@@ -7,21 +7,22 @@ for i, name in ipairs({'applied', 'rings', 'info', 'stream', 'conv', 'conv_at', 
 end
 local HOURS, DAYS, FIRST_HOURS, FIRST_DAYS = 8, 4, 18, 26
 for i, name in ipairs({'held', 'held_at', 'held_done', 'held_tell', 'said', 'said_at', 'said_new', 'seals',
-    'hook', 'hook_at', 'hook_urgent'}) do
+    'hook', 'hook_at', 'hook_urgent', 'win', 'figlog'}) do
     K[name] = KEYS[FIRST_DAYS + DAYS - 1 + i]
 end
 
-local SCHEMA = 1
+local SCHEMA = 2
 local STREAM_MAX = 100000
 local HOUR_MS, DAY_MS = 3600000, 86400000
 local SPAN_MS = 28 * DAY_MS -- what one `days` hash holds
 local SHARD = string.match(KEYS[1], '{(.-)}')
 
 local call, pack, unpack_mp = redis.call, cmsgpack.pack, cmsgpack.unpack
+local spack, sunpack, concat = struct.pack, struct.unpack, table.concat
 local floor = math.floor
 
 local function int(v)
-    return string.format('%.0f', v)
+    return string.format('%d', v)
 end
 
 local function redis_now()
@@ -32,6 +33,36 @@ end
 local function load_packed(key, field)
     local v = call('HGET', key, field)
     return v and unpack_mp(v)
+end
+
+-- A conversation as readers see it: {cu customer, t = {at last event, since, og ot op and so n of the open round, last
+-- and news of the last reply, rep, g t h last replier, p open commitments {made, due, key, agent, team, shop, rule}}}.
+-- Its inside is described in rounds.lua; one of schema version 1 holds the same table `t`.
+local CONV_HEAD, CONV_SLOTS = 2, 24
+local HEAD = '>BI6I4I6I6I6I4I6I6BI6I4Hc0Hc0Hc0Hc0Hc0Hc0Hc0'
+local function conv_table(v)
+    if string.byte(v) ~= CONV_HEAD then
+        return unpack_mp(v)
+    end
+    local _, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, p = sunpack(HEAD, v)
+    local t = {at = at, since = since, n = n, last = last, news = news, rep = rep == 1, g = '', t = '', h = '', og = '',
+        ot = '', op = '', p = {}}
+    if og ~= '' then
+        t.og, t.ot, t.op = unpack_mp(og)
+    end
+    if g ~= '' then
+        t.g, t.t, t.h = unpack_mp(g)
+    end
+    for _, c in ipairs(p ~= '' and unpack_mp(p) or t.p) do
+        local agent, team, shop = unpack_mp(c[4])
+        t.p[#t.p + 1] = {c[1], c[2], c[3], agent, team, shop, c[5]}
+    end
+    return {cu = cu, t = t}
+end
+
+local function conv_load(id)
+    local v = call('HGET', K.conv, id)
+    return v and conv_table(v)
 end
 
 -- The bucket numbers of base/hist.c.

@@ -56,6 +56,11 @@ local take = {}
 
 function take.conv(p)
     call('HSET', K.conv, p.id, p.v)
+    for i, chunk in ipairs(p.win) do
+        if chunk ~= '' then
+            call('HSET', K.win, p.id .. '\n' .. i - 1, chunk)
+        end
+    end
     place(K.conv_at, p.id, p.at)
     place(K.waiting, p.id, p.wait)
     for _, d in ipairs(p.due) do
@@ -128,8 +133,9 @@ function take.rounds(p)
     call('ZADD', K.rounds, p.at, p.v)
 end
 
-local HIGHEST, OWN = {schema = true, fence = true, hooks_until = true}, {case_seq = true, held_seq = true,
-    seal_no = true, seal_hash = true, seal_node = true, seal_until = true, seal_fence = true}
+local HIGHEST = {schema = true, fence = true, hooks_until = true, swept = true, folded_at = true}
+local OWN = {case_seq = true, held_seq = true, seal_no = true, seal_hash = true, seal_node = true, seal_until = true,
+    seal_fence = true}
 function take.info(p)
     if HIGHEST[p.id] then
         highest(p.id, tonumber(p.v))

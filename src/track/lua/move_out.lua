@@ -1,6 +1,6 @@
--- needs: lib
--- What one shard holds, in pieces that move_in.lua takes, for a move to another number of shards; writes nothing. The
--- gateways are stopped. ARGV: kind, cursor (0 at first). Returns {next cursor or '0', {customer, piece}…}; for the kind
+-- needs: lib stats
+-- What one shard holds, in pieces that move_in.lua takes, for a move to another number of shards; writes nothing but
+-- the log of figures into their hashes. The gateways are stopped. ARGV: kind, cursor (0 at first). Returns {next cursor or '0', {customer, piece}…}; for the kind
 -- 'unknown' {'0', {name}…} of keys that this program cannot move, for 'held_open' {'0', {number}} of waiting messages.
 local COUNT = 100
 local kind, cursor = ARGV[1], ARGV[2]
@@ -9,7 +9,8 @@ local STAY = {applied = true, rings = true, stream = true}
 local MOVED = {info = true, conv = true, conv_at = true, waiting = true, due = true, cust = true, cust_at = true,
     case = true, case_open = true, case_done = true, remind = true, remind_at = true, agents = true, rounds = true,
     held = true, held_at = true, held_done = true, held_tell = true, hook = true, hook_at = true, hook_urgent = true,
-    said = true, said_at = true, said_new = true, seals = true}
+    said = true, said_at = true, said_new = true, seals = true,
+    win = true, figlog = true}
 
 local function give(customer, piece)
     rows[#rows + 1] = {customer, pack(piece)}
@@ -48,8 +49,11 @@ end
 
 function ask.conv()
     slice('HSCAN', K.conv, function(id, value)
-        local c = unpack_mp(value)
-        local due, rem = {}, {}
+        local c = conv_table(value)
+        local due, rem, win = {}, {}, {}
+        for slot = 0, CONV_SLOTS - 1 do
+            win[#win + 1] = call('HGET', K.win, id .. '\n' .. slot) or ''
+        end
         for _, p in ipairs(c.t.p or {}) do
             local at = call('ZSCORE', K.due, id .. '\n' .. p[3])
             if at then
@@ -60,7 +64,8 @@ function ask.conv()
         end
         reminder(rem, 'w\n' .. id)
         give(c.cu, {k = 'conv', id = id, v = value, at = call('ZSCORE', K.conv_at, id) or '',
-            wait = call('ZSCORE', K.waiting, id) or '', due = due, rem = rem})
+            wait = call('ZSCORE', K.waiting, id) or '', due = due, rem = rem,
+            win = win})
     end)
 end
 
@@ -145,6 +150,7 @@ end
 
 -- Figures: kind is the key's name, for example hours:3.
 local function figures()
+    figures_fold()
     for i, key in ipairs(KEYS) do
         if string.match(key, '}:(.*)$') == kind then
             local held = call('HGET', key, '#')

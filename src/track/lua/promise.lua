@@ -4,9 +4,9 @@ local function promise_hand(conv, key)
     return load_packed(K.remind, 'P\n' .. conv .. '\n' .. key)
 end
 
--- What an outcome {how, made, due, end, agent, team, shop, key} of rounds.lua counts as; nil: it was ended by hand.
+-- What an outcome {how, made, due, end, who, key} of rounds.lua counts as; nil: it was ended by hand.
 local function promise_outcome(conv, o)
-    local hand = promise_hand(conv, o[8])
+    local hand = promise_hand(conv, o[6])
     if hand and hand.x then
         return nil
     elseif hand and hand.d and o[1] ~= 'extended' then

@@ -44,8 +44,8 @@ call('HSET', K.remind, 'P\n' .. member, pack(hand))
 if hand.x then
     call('ZREM', K.due, member)
     forget_item('p\n' .. member)
-    stat_who(now, p[4], p[5], p[6], 'v', add_count, 'promise_' .. is_now, 1)
-    stats_write()
+    add_count(figures_of(now, pack(p[4], p[5], p[6])), 'promise_' .. is_now, 1)
+    figures_log()
 else
     call('ZADD', K.due, int(due), member)
     look_at('p\n' .. member, now)

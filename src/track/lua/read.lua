@@ -1,5 +1,6 @@
--- needs: lib hook rounds cases
--- What people look at, per shard; readers merge the shards. Writes nothing. ARGV[1] names the question; every answer is
+-- needs: lib hook rounds cases stats
+-- What people look at, per shard; readers merge the shards. Writes nothing but the log of
+-- figures into their hashes. ARGV[1] names the question; every answer is
 -- {now, row…}, numbers as strings.
 local now = redis_now()
 local rows = {int(now)}
@@ -25,7 +26,7 @@ local read = {}
 -- 'waiting', most: {conversation, customer, since, agent, team, shop, messages}, longest first
 function read.waiting(most)
     for _, id in ipairs(call('ZRANGE', K.waiting, 0, tonumber(most) - 1)) do
-        local c = load_packed(K.conv, id)
+        local c = conv_load(id)
         if c then
             local t = c.t
             local known = t.g ~= ''
@@ -34,9 +35,10 @@ function read.waiting(most)
     end
 end
 
--- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n', n, sum, five counts of
--- LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour
+-- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n' | 'F' | 'N', n, sum, five
+-- counts of LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour; F and N in business hours
 function read.figures(from, to, scope, only)
+    figures_fold()
     local first, last = floor(from / HOUR_MS), floor((to - 1) / HOUR_MS)
     first = math.max(first, (floor(last / 24) - HOURS + 1) * 24)
     for day = floor(first / 24), floor(last / 24) do
@@ -68,7 +70,8 @@ function read.sessions()
     end
 end
 
--- 'rounds', agent or '', most: {conversation, customer, start, end, agent, team, shop, first, messages}, newest first
+-- 'rounds', agent or '', most: {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1},
+-- newest first
 function read.rounds(agent, most)
     for _, packed in ipairs(call('ZREVRANGE', K.rounds, 0, -1)) do
         local r = unpack_mp(packed)
@@ -85,7 +88,7 @@ local function add_case(c, news)
 end
 
 local function news_of(c)
-    local conv = load_packed(K.conv, c.cv)
+    local conv = conv_load(c.cv)
     return conv and conv.t.news or 0
 end
 
@@ -123,7 +126,7 @@ function read.commitments(most)
     local all = call('ZRANGE', K.due, 0, tonumber(most) - 1, 'WITHSCORES')
     for i = 1, #all, 2 do
         local id, key = string.match(all[i], '^(.-)\n(.*)$')
-        local c = load_packed(K.conv, id)
+        local c = conv_load(id)
         for _, p in ipairs(c and c.t.p or {}) do
             if p[3] == key then
                 add(id, c.cu, p[4], p[5], p[6], p[1], tonumber(all[i + 1]), p[7],

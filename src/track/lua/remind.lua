@@ -6,7 +6,7 @@
 local LOOK_AGAIN_MS, REVIEW_LOOK_MS, CALLS_A_DAY = DAY_MS, 15 * 60000, 2
 
 local function conv_of(id)
-    return load_packed(K.conv, id)
+    return conv_load(id)
 end
 
 local function parse_steps(text, want_call)

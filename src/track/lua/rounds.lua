@@ -1,204 +1,447 @@
--- A conversation as a pure function of its events in time order. The last WINDOW of them are kept; what is older is
--- folded into `b`. A late event is put in its place and the rounds behind it are computed anew; the caller books the
--- difference.
---   conversation: {cu customer, w window, b state before the window, t state after it, s keys that left the window,
---                 f newest time that left it}
---   record:       {at, 1 in | 2 out | 3 refused, key, agent, team, shop, ack only, due, rule, message id, text hash}
---   state:        at last event, since (0: nobody waits), og ot op n of the open round, last and news: last reply and
---                 last one that is more than an acknowledgement, rep: replied in this session, g t p last replier,
---                 p: open commitments {made, due, key, agent, team, shop, rule}
-local WINDOW, SEEN = 32, 64
+-- A conversation as a pure function of its events in time order. Stored in two hashes, so that an event in order reads and
+-- writes a few hundred bytes, whatever the conversation's length:
+--   conv  id: head, see HEAD; win  id\nSLOT: chunk of CHUNK records, see SNAP and RECORD, SLOTS of them as a ring, chunk
+--         number modulo SLOTS. All numbers big-endian, all texts behind their length.
+--   HEAD:    2, top (time of the newest record), total (records), expires, STATE, customer, og, g, p, ref, extra, fps,
+--            SNAP, RECORDs since the last chunk (the tail)
+--   STATE:   at last event, since (0: nobody waits), n messages, last and news: last reply and last one that is more than
+--            an acknowledgement, rep 1: replied in this session, so sc business time of `since` and its calendar; og who saw
+--            the first message, g last replier, p packed open commitments {made, due, key, who, rule} or ''
+--   SNAP:    top and state before the first record that follows
+--   RECORD:  at, 1 out | 2 refused | 3 in (+ 8: no more than an acknowledgement), due, business time and its calendar (0:
+--            none), key, who, text hash, rule. At the same millisecond a customer's message stands behind an agent's: who
+--            may have been answered still waits, so that nobody vanishes
+--   ref:     message ids of refusals that found no message; extra: packed keys of messages that count although they are
+--            older than the window; fps: three bytes of hash of every key in window and extra
+--   who:     packed agent, team, shop
+-- The window is what lies in the chunks and the tail, the state before it is the base. A late event is put in its place
+-- and the rounds behind it are computed anew, from the tail's snapshot if that suffices; the caller books the difference.
+-- In memory a record is an array {at, order, key, who, ack, due, text hash, rule, business time, calendar}.
+local CHUNK, SLOTS, EXTRA = 4, CONV_SLOTS, 64
+local FPS_BYTES = 3 * (CHUNK * SLOTS + 2 * CHUNK + EXTRA)
 local SESSION_MS = 8 * 3600000 -- a customer who writes after so long a silence begins a new session (first reply)
 local PENDING = 8
-local LIMITS = {3000, 30000, 60000, 180000, 300000}
+local OUT, REFUSED, IN = 1, 2, 3
+local STATE_FIELDS = {'at', 'since', 'og', 'n', 'last', 'news', 'rep', 'g', 'p', 'so', 'sc'}
 
-local function state_new()
-    return {at = 0, since = 0, og = '', ot = '', op = '', n = 0, last = 0, news = 0, rep = false, g = '', t = '',
-        h = '', p = {}}
-end
-
-local function conv_new(customer)
-    return {cu = customer, w = {}, b = state_new(), t = state_new(), s = {}, f = 0}
-end
-
-local function copy(v)
-    return unpack_mp(pack(v))
-end
-
-local function settle_pending(st, r, out)
-    if r[7] == 1 or #st.p == 0 then
-        return
+local fingerprint, conv_new, head_pack, head_unpack, conv_put, conv_from_1, conv_forget_window
+do
+    -- The hash of event.c (event_key_hash).
+    function fingerprint(key)
+        local h = 7
+        for i = 1, #key do
+            h = (h * 31 + string.byte(key, i)) % 16777216
+        end
+        return string.char(floor(h / 65536), floor(h / 256) % 256, h % 256)
     end
-    local rest = {}
-    for _, p in ipairs(st.p) do
-        if p[1] >= r[1] then
-            rest[#rest + 1] = p
-        else
-            local how = r[8] > 0 and 'extended' or 'kept'
-            if r[1] > p[2] then
-                how = 'broken'
+
+    local function state_new()
+        return {at = 0, since = 0, og = '', n = 0, last = 0, news = 0, rep = 0, g = '', p = '', so = 0, sc = 0}
+    end
+
+    local function state_copy(from, to)
+        for _, f in ipairs(STATE_FIELDS) do
+            to[f] = from[f]
+        end
+        return to
+    end
+
+    -- struct.pack and concatenation: cmsgpack.pack of many values takes several times as long.
+    local SNAP, RECORD = '>I6I6I6I4I6I6BI6I4Hc0Hc0Hc0', '>I6BI6I6I4Bc0Hc0Bc0Bc0'
+
+    local function snap_pack(top, s)
+        return spack(SNAP, top, s.at, s.since, s.n, s.last, s.news, s.rep, s.so, s.sc, #s.og, s.og, #s.g, s.g, #s.p, s.p)
+    end
+
+    -- One constructor with every field: a table that grows by fields costs several times as much. k: records in the tail.
+    local function head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, body)
+        return {top = top, total = total, exp = exp, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
+            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, body = body, win = {}, new = {},
+            new_fps = {}, k = total > 0 and (total - 1) % CHUNK + 1 or 0, was_since = since, was_p = p, closed = false,
+            is_changed = false}
+    end
+
+    function conv_new(customer)
+        return head_new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, customer, '', '', '', '', '', '', snap_pack(0, state_new()))
+    end
+
+    -- New records and hashes stay apart from the old ones until the head is written.
+    local function settle(h)
+        if #h.new > 0 then
+            h.body = h.body .. concat(h.new)
+            h.new = {}
+        end
+        if #h.new_fps > 0 then
+            h.fps = h.fps .. concat(h.new_fps)
+            h.new_fps = {}
+            if #h.fps > FPS_BYTES then
+                h.fps = string.sub(h.fps, -FPS_BYTES)
             end
-            out[#out + 1] = {how, p[1], p[2], r[1], p[4], p[5], p[6], p[3]}
         end
     end
-    st.p = rest
-end
 
--- Takes one event; closed rounds go to `out` as {'round', start, end, agent, team, shop, first, messages}, ended
--- commitments as {'kept' | 'extended' | 'broken', made, due, end, agent, team, shop, key}.
-local function step(st, r, out)
-    if r[2] == 1 then
-        if st.since == 0 then
-            if st.at > 0 and r[1] - st.at > SESSION_MS then
-                st.rep = false
+    function head_pack(h)
+        settle(h)
+        return spack(HEAD, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #h.cu, h.cu,
+            #h.og, h.og, #h.g, h.g, #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra, #h.fps, h.fps) .. h.body
+    end
+
+    function head_unpack(text)
+        local _, top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, from = sunpack(HEAD, text)
+        return head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps,
+            string.sub(text, from))
+    end
+
+    local function rec_pack(r)
+        local key, who, th, rule = r[3], r[4], r[7], r[8]
+        return spack(RECORD, r[1], r[2] + 8 * r[5], r[6], r[9], r[10], #key, key, #who, who, #th, th, #rule, rule)
+    end
+
+    local function mid_of(r)
+        return string.byte(r[3], 3) ~= 9 and string.sub(r[3], 3) or ''
+    end
+
+    local function settle_pending(st, r, out)
+        local rest = {}
+        for _, p in ipairs(unpack_mp(st.p)) do
+            if p[1] >= r[1] then
+                rest[#rest + 1] = p
+            else
+                local how = r[1] > p[2] and 'broken' or r[6] > 0 and 'extended' or 'kept'
+                out[#out + 1] = {how, p[1], p[2], r[1], p[4], p[3]}
             end
-            st.since, st.og, st.ot, st.op, st.n = r[1], r[4], r[5], r[6], 0
         end
-        st.n = st.n + 1
-    elseif r[2] == 2 then
-        if st.since > 0 then
-            out[#out + 1] = {'round', st.since, r[1], r[4], r[5], r[6], st.rep and 0 or 1, st.n}
-            st.since, st.og, st.ot, st.op, st.n = 0, '', '', '', 0
-        end
-        st.rep, st.last, st.g, st.t, st.h = true, r[1], r[4], r[5], r[6]
-        settle_pending(st, r, out)
-        if r[7] ~= 1 then
-            st.news = r[1]
-        end
-        if r[8] > 0 then
-            push_bounded(st.p, {r[1], r[8], r[3], r[4], r[5], r[6], r[9]}, PENDING)
-        end
+        st.p = #rest > 0 and pack(rest) or ''
     end
-    st.at = r[1]
-end
 
--- Which records of the window were refused by the backend after all: by message id, else by text, else the agent's last.
-local function refusals(w)
-    local refused
-    for i, r in ipairs(w) do
-        if r[2] == 3 then
-            refused = refused or {}
-            local hit
-            for j = #w, 1, -1 do
-                local o = w[j]
-                if o[2] == 2 and not refused[j] and not hit then
-                    if r[10] ~= '' then
-                        hit = o[10] == r[10] and j
-                    elseif o[4] == r[4] and j < i then
-                        hit = (r[11] == '' or o[11] == r[11]) and j
+    local function promise(st, r)
+        local list = st.p ~= '' and unpack_mp(st.p) or {}
+        push_bounded(list, {r[1], r[6], r[3], r[4], r[8]}, PENDING)
+        st.p = pack(list)
+    end
+
+    -- Time in business hours, or -1: not known, or by another calendar than where the customer wrote.
+    local function business(st, r)
+        if r[10] == 0 or r[10] ~= st.sc then
+            return -1
+        end
+        return math.min(math.max(r[9] - st.so, 0), r[1] - st.since)
+    end
+
+    -- Takes one event; closed rounds go to `out` as {'round', start, end, who, first, messages, business ms}, ended
+    -- commitments as {'kept' | 'extended' | 'broken', made, due, end, who, key}.
+    local function step(st, r, out)
+        local at, order = r[1], r[2]
+        if order == IN then
+            if st.since == 0 then
+                if st.at > 0 and at - st.at > SESSION_MS then
+                    st.rep = 0
+                end
+                st.since, st.og, st.n, st.so, st.sc = at, r[4], 0, r[9], r[10]
+            end
+            st.n = st.n + 1
+        elseif order == OUT then
+            if st.since > 0 then
+                out[#out + 1] = {'round', st.since, at, r[4], 1 - st.rep, st.n, business(st, r)}
+                st.since, st.og, st.n, st.so, st.sc = 0, '', 0, 0, 0
+            end
+            st.rep, st.last, st.g = 1, at, r[4]
+            if r[5] == 0 then
+                if st.p ~= '' then
+                    settle_pending(st, r, out)
+                end
+                st.news = at
+            end
+            if r[6] > 0 then
+                promise(st, r)
+            end
+        end
+        st.at = at
+    end
+
+    local function close_chunk(h, number)
+        settle(h)
+        h.win[number % SLOTS] = h.body
+        h.body, h.k = snap_pack(h.top, h), 0
+    end
+
+    local function remember(h, fp)
+        h.new_fps[#h.new_fps + 1] = fp
+        h.new_fps[fp] = true
+    end
+
+    -- The newest record of all, seen for the first time.
+    local function append(h, r, fp, out)
+        if h.k == CHUNK then
+            close_chunk(h, h.total / CHUNK - 1)
+        end
+        step(h, r, out)
+        h.top, h.total, h.k = r[1], h.total + 1, h.k + 1
+        h.new[#h.new + 1] = rec_pack(r)
+        remember(h, fp)
+    end
+
+    -- What only late events, copies and refusals need: window_tail, window_all, put_into, has_refusal, conv_from_1.
+    local function make_slow()
+        -- Behind it: from where the records follow.
+        local function snap_unpack(text)
+            local s, top, next_at = {}, nil, nil
+            top, s.at, s.since, s.n, s.last, s.news, s.rep, s.so, s.sc, s.og, s.g, s.p, next_at = sunpack(SNAP, text)
+            return top, s, next_at
+        end
+
+        local function records_into(list, text, from)
+            while from <= #text do
+                local at, code, due, ob, oc, key, who, th, rule, next_at = sunpack(RECORD, text, from)
+                list[#list + 1] = {at, code % 8, key, who, code >= 8 and 1 or 0, due, th, rule, ob, oc}
+                from = next_at
+            end
+            return list
+        end
+
+        local function agent_of(who)
+            return (unpack_mp(who))
+        end
+
+        -- Which records of the window were refused by the backend after all: by message id, else by text, else the agent's last.
+        -- And the message ids of refusals that found none.
+        local function refusals(w)
+            local refused, open = {}, ''
+            for i, r in ipairs(w) do
+                if r[2] == REFUSED then
+                    local mid, hit = mid_of(r), nil
+                    for j = #w, 1, -1 do
+                        local o = w[j]
+                        if o[2] == OUT and not refused[j] then
+                            if mid ~= '' then
+                                hit = mid_of(o) == mid and j
+                            elseif j < i and o[4] == r[4] then
+                                hit = (r[7] == '' or o[7] == r[7]) and j
+                            end
+                            if hit then
+                                break
+                            end
+                        end
+                    end
+                    refused[i] = true
+                    if hit then
+                        refused[hit] = true
+                    elseif mid ~= '' then
+                        open = open .. mid .. '\n'
                     end
                 end
             end
-            refused[i] = true
-            if hit then
-                refused[hit] = true
+            return refused, open
+        end
+
+        local function run(c)
+            local st, out, refused = state_copy(c.b, {}), {}, refusals(c.w)
+            for i, r in ipairs(c.w) do
+                if not refused[i] then
+                    step(st, r, out)
+                end
             end
+            return out
         end
-    end
-    return refused or {}
-end
 
-local function run(c)
-    local st, out, refused = copy(c.b), {}, refusals(c.w)
-    for i, r in ipairs(c.w) do
-        if not refused[i] then
-            step(st, r, out)
+        -- Writes the window into the head anew, chunks from `number` on; returns what the rounds come to.
+        local function rebuild(h, c, number)
+            local out, refused, open = {}, refusals(c.w)
+            h.ref = c.is_tail and h.ref or open
+            state_copy(c.b, h)
+            h.top, h.body, h.k = c.f, snap_pack(c.f, c.b), 0
+            h.new = {}
+            for i, r in ipairs(c.w) do
+                if h.k == CHUNK then
+                    close_chunk(h, number)
+                    number = number + 1
+                end
+                if not refused[i] then
+                    step(h, r, out)
+                end
+                h.top, h.k = r[1], h.k + 1
+                h.new[#h.new + 1] = rec_pack(r)
+            end
+            h.total = number * CHUNK + h.k
+            return out
         end
-    end
-    return st, out
-end
 
-local function has_refusal(w)
-    for _, r in ipairs(w) do
-        if r[2] == 3 then
+        -- The tail alone: {w records, b state before them, f time of the record before them, n number of its chunk}.
+        local function window_tail(h)
+            settle(h)
+            local f, b, from = snap_unpack(h.body)
+            return {w = records_into({}, h.body, from), b = b, f = f, n = (h.total - h.k) / CHUNK, is_tail = true}
+        end
+
+        -- All that is kept; numbers begin anew.
+        local function window_all(h, id)
+            local c = {w = {}, n = 0}
+            local full = (h.total - h.k) / CHUNK
+            local first = math.max(full - SLOTS, 0)
+            local fields = {}
+            for i = first, full - 1 do
+                fields[#fields + 1] = id .. '\n' .. i % SLOTS
+            end
+            local held = #fields > 0 and call('HMGET', K.win, unpack(fields)) or {}
+            for i = first, full - 1 do
+                local text = h.win[i % SLOTS] or held[i - first + 1]
+                if text then
+                    local f, b, from = snap_unpack(text)
+                    if not c.b then
+                        c.f, c.b = f, b
+                    end
+                    records_into(c.w, text, from)
+                else -- erased: the window begins behind it
+                    c.w, c.b = {}, nil
+                end
+            end
+            settle(h)
+            local f, b, from = snap_unpack(h.body)
+            if not c.b then
+                c.f, c.b = f, b
+            end
+            records_into(c.w, h.body, from)
+            return c
+        end
+
+        -- What `now` has more than `old` and the reverse.
+        local function difference(old, now)
+            local count = {}
+            local function add(list, by)
+                for _, o in ipairs(list) do
+                    local id = table.concat(o, '\n')
+                    local e = count[id] or {o, 0}
+                    e[2] = e[2] + by
+                    count[id] = e
+                end
+            end
+            add(now, 1)
+            add(old, -1)
+            local plus, minus = {}, {}
+            for _, e in pairs(count) do
+                if e[2] > 0 then
+                    plus[#plus + 1] = e[1]
+                elseif e[2] < 0 then
+                    minus[#minus + 1] = e[1]
+                end
+            end
+            return plus, minus
+        end
+
+        -- A customer message older than the window, but later than the last reply: the wait began with it.
+        local function extend_base(b, r)
+            if r[2] ~= IN or r[1] <= b.last or b.since == 0 or r[1] >= b.since then
+                return false
+            end
+            b.since, b.og, b.so, b.sc = r[1], r[4], r[9], r[10]
             return true
         end
-    end
-    return false
-end
 
-local function fold_oldest(c)
-    while #c.w > WINDOW do
-        local refused = refusals(c.w)
-        local r = table.remove(c.w, 1)
-        push_bounded(c.s, r[3], SEEN)
-        if not refused[1] then
-            step(c.b, r, {})
+        local function has_refusal(w)
+            for _, r in ipairs(w) do
+                if r[2] == REFUSED then
+                    return true
+                end
+            end
+            return false
         end
-        c.f = math.max(c.f, r[1])
-    end
-end
 
--- What `now` has more than `old` and the reverse.
-local function difference(old, now)
-    local count = {}
-    local function add(list, by)
-        for _, o in ipairs(list) do
-            local id = table.concat(o, '\n')
-            local e = count[id] or {o, 0}
-            e[2] = e[2] + by
-            count[id] = e
+        local function is_first_sight(was, r)
+            return was[1] > r[1] or was[1] == r[1] and agent_of(was[4]) > agent_of(r[4])
         end
-    end
-    add(now, 1)
-    add(old, -1)
-    local plus, minus = {}, {}
-    for _, e in pairs(count) do
-        if e[2] > 0 then
-            plus[#plus + 1] = e[1]
-        elseif e[2] < 0 then
-            minus[#minus + 1] = e[1]
-        end
-    end
-    return plus, minus
-end
 
--- A customer message older than the window, but later than the last reply: the wait began with it.
-local function extend_base(c, r)
-    local b = c.b
-    if r[2] ~= 1 or r[1] <= b.last or b.since == 0 or r[1] >= b.since then
-        return false
-    end
-    b.since, b.og, b.ot, b.op = r[1], r[4], r[5], r[6]
-    return true
-end
+        local function put_into(h, c, r, fp, extra)
+            local at = find_key(c.w, r[3])
+            local was = at and c.w[at]
+            if was and not is_first_sight(was, r) or not was and contains(extra, r[3]) then
+                return 'dup', {}, {}
+            end
+            local old = run(c)
+            if r[1] <= c.f then
+                if was or not extend_base(c.b, r) then
+                    return was and 'dup' or 'late', {}, {}
+                end
+                push_bounded(extra, r[3], EXTRA)
+                h.extra = pack(extra)
+            else
+                if was then
+                    table.remove(c.w, at)
+                end
+                insert_sorted(c.w, r)
+            end
+            if not was then
+                remember(h, fp)
+            end
+            local plus, minus = difference(old, rebuild(h, c, c.n))
+            return was and 'moved' or 'new', plus, minus, was
+        end
 
--- Puts a record into the conversation. Result: 'new', 'dup' (nothing changed), 'moved' (the same message was seen
--- earlier elsewhere: `was` is the record it replaces), 'late' (too old for the window). Outcomes to book: plus, minus.
-local function conv_put(c, r)
-    local at = find_key(c.w, r[3])
-    local was = at and c.w[at]
-    if was and (was[1] < r[1] or (was[1] == r[1] and was[4] <= r[4])) or not was and contains(c.s, r[3]) then
-        return 'dup', {}, {}
-    end
-    if r[1] <= c.f then
-        if was then
-            return 'dup', {}, {}
+        local ORDER_1 = {IN, OUT, REFUSED}
+
+        -- A conversation of schema version 1: {cu, w records, b state, s keys that left the window, f}.
+        local function from_1(text)
+            local old = unpack_mp(text)
+            local h, b, c = conv_new(old.cu), old.b, {w = {}, f = old.f, n = 0}
+            local fps, promises = {}, {}
+            for _, p in ipairs(b.p) do
+                promises[#promises + 1] = {p[1], p[2], p[3], pack(p[4], p[5], p[6]), p[7]}
+            end
+            c.b = {at = b.at, since = b.since, og = b.since > 0 and pack(b.og, b.ot, b.op) or '', n = b.n, last = b.last,
+                news = b.news, rep = b.rep and 1 or 0, g = b.last > 0 and pack(b.g, b.t, b.h) or '',
+                p = #promises > 0 and pack(promises) or '', so = 0, sc = 0}
+            for _, key in ipairs(old.s) do
+                fps[#fps + 1] = fingerprint(key)
+            end
+            for _, r in ipairs(old.w) do
+                c.w[#c.w + 1] = {r[1], ORDER_1[r[2]], r[3], pack(r[4], r[5], r[6]), r[7], r[8], r[11], r[9], 0, 0}
+                fps[#fps + 1] = fingerprint(r[3])
+            end
+            table.sort(c.w, before)
+            h.extra, h.fps = #old.s > 0 and pack(old.s) or '', table.concat(fps)
+            rebuild(h, c, 0)
+            return h
         end
-        local _, old = run(c)
-        if not extend_base(c, r) then
-            return 'late', {}, {}
+
+        return {window_tail = window_tail, window_all = window_all, put_into = put_into, has_refusal = has_refusal,
+            from_1 = from_1}
+    end
+
+    local slow_made
+    local function slow()
+        slow_made = slow_made or make_slow()
+        return slow_made
+    end
+
+    -- Its state stays, its records go: what is older than its newest record is too late from now on.
+    function conv_forget_window(h)
+        h.new, h.win, h.total, h.k, h.ref, h.body = {}, {}, 0, 0, '', snap_pack(h.top, h)
+    end
+
+    function conv_from_1(text)
+        return slow().from_1(text)
+    end
+
+    local NOTHING, outcomes = {}, {} -- what the common case returns: read before the next call
+
+    -- Puts a record into the conversation. Result: 'new', 'dup' (nothing changed), 'moved' (the same message was seen
+    -- earlier elsewhere: `was` is the record it replaces), 'late' (too old for the window). Outcomes to book: plus, minus.
+    function conv_put(h, id, r, fp)
+        local seen = h.new_fps[fp] or string.find(h.fps, fp, 1, true)
+        local is_plain = r[2] == IN or r[2] == OUT and (h.ref == '' or not string.find(h.ref, mid_of(r), 1, true))
+        if not seen and is_plain and r[1] > h.top then
+            for i = #outcomes, 1, -1 do
+                outcomes[i] = nil
+            end
+            append(h, r, fp, outcomes)
+            return 'new', outcomes, NOTHING
         end
-        push_bounded(c.s, r[3], SEEN)
-        local st, now = run(c)
-        c.t = st
-        return 'new', difference(old, now)
+        if is_plain then
+            local c = slow().window_tail(h)
+            if r[1] > c.f and (not seen or find_key(c.w, r[3])) and not slow().has_refusal(c.w) then
+                return slow().put_into(h, c, r, fp, NOTHING)
+            end
+        end
+        return slow().put_into(h, slow().window_all(h, id), r, fp, h.extra ~= '' and unpack_mp(h.extra) or {})
     end
-    if not was and r[2] ~= 3 and (#c.w == 0 or before(c.w[#c.w], r)) and not has_refusal(c.w) then
-        c.w[#c.w + 1] = r
-        local out = {}
-        step(c.t, r, out)
-        fold_oldest(c)
-        return 'new', out, {}
-    end
-    local _, old = run(c)
-    if was then
-        table.remove(c.w, at)
-    end
-    insert_sorted(c.w, r)
-    local st, now = run(c)
-    c.t = st
-    fold_oldest(c)
-    local plus, minus = difference(old, now)
-    return was and 'moved' or 'new', plus, minus, was
+
 end

@@ -1,97 +1,238 @@
 -- Figures by hour and by day, one packed map per field `<hour or day number>|<scope>|<name>|<kind>`:
---   scope a agent, t team, s shop; kind f first replies, n next replies: {n, sum, w = {within LIMITS}, b = {bucket: count}}
+--   scope a agent, t team, s shop; kind f first replies, n next replies, F and N the same in business hours:
+--       {n, sum, w = {within LIMITS}, b = {bucket: count}}
 --   scopes a, t, s with kind v: counters of messages by what became of them; scopes r (rules), x (shadow rules) with v
 -- A hash holds one day's hours (or 28 days); its field `#` is that day's number, and a newer day empties it.
-local stats = {}
+--
+-- A call adds what it counted to a log, as one entry {hour: {who or 'r' or 'x': {what: count, f n F N: {ms…}}}}; a negative
+-- number -1-ms takes a round back. The log is folded into the hashes every FOLD_EVENTS or FOLD_MS, and before anybody reads.
+local LIMITS = {3000, 30000, 60000, 180000, 300000}
+local FOLD_EVENTS, FOLD_MS = 8192, 60000
+local ROUND_KINDS = {f = true, n = true, F = true, N = true}
 
-local function stat_hash(base, slots, number)
-    local index = base + number % slots
-    local h = stats[index]
-    if not h then
-        local held = tonumber(call('HGET', KEYS[index], '#') or '-1')
-        h = {held = held, was = held, f = {}}
-        stats[index] = h
-    end
-    if number < h.held then
-        return nil
-    end
-    if number > h.held then
-        h.held, h.f = number, {}
-    end
-    return h, KEYS[index]
-end
+local figures_of, add_count, add_to_list, stat_list, figures_log, figures_fold
+do
+    local figures = {} -- of this call
 
-local function stat_field(h, key, field)
-    local v = h.f[field]
-    if not v then
-        v = h.held == h.was and load_packed(key, field) or {}
-        h.f[field] = v
+    function figures_of(at, who)
+        local hour = floor(at / HOUR_MS)
+        local all = figures[hour]
+        if not all then
+            all = {}
+            figures[hour] = all
+        end
+        local f = all[who]
+        if not f then
+            f = {}
+            all[who] = f
+        end
+        return f
     end
-    return v
-end
 
--- Calls fn(map) on the fields of that hour and that day.
-local function stat_bump(at, scope, name, kind, fn, ...)
-    if name == '' then
-        return
+    function add_count(m, what, by)
+        m[what] = (m[what] or 0) + by
     end
-    local hour, day = floor(at / HOUR_MS), floor(at / DAY_MS)
-    local h, key = stat_hash(FIRST_HOURS, HOURS, day)
-    if h then
-        fn(stat_field(h, key, hour .. '|' .. scope .. '|' .. name .. '|' .. kind), ...)
-    end
-    h, key = stat_hash(FIRST_DAYS, DAYS, floor(at / SPAN_MS))
-    if h then
-        fn(stat_field(h, key, day .. '|' .. scope .. '|' .. name .. '|' .. kind), ...)
-    end
-end
 
-local function add_count(m, what, by)
-    local n = (m[what] or 0) + by
-    m[what] = n ~= 0 and n or nil
-end
+    function add_to_list(m, kind, ms, by)
+        local list = m[kind]
+        if not list then
+            list = {}
+            m[kind] = list
+        end
+        list[#list + 1] = by > 0 and ms or -1 - ms
+    end
 
-local function add_round(m, ms, by)
-    m.n, m.sum = (m.n or 0) + by, (m.sum or 0) + by * ms
-    m.w = m.w or {0, 0, 0, 0, 0}
-    for i, limit in ipairs(LIMITS) do
-        if ms <= limit then
-            m.w[i] = m.w[i] + by
+    function stat_list(at, scope, names, what, by)
+        local m = figures_of(at, scope)
+        for name in string.gmatch(names, '[^,]+') do
+            m[name] = m[name] or {}
+            add_count(m[name], what, by)
         end
     end
-    m.b = m.b or {}
-    add_count(m.b, tostring(hist_index(ms)), by)
-    if m.n == 0 then
-        m.n, m.sum, m.w, m.b = nil, nil, nil, nil
-    end
-end
 
-local function stat_who(at, agent, team, shop, kind, fn, ...)
-    stat_bump(at, 'a', agent, kind, fn, ...)
-    stat_bump(at, 't', team, kind, fn, ...)
-    stat_bump(at, 's', shop, kind, fn, ...)
-end
-
-local function stat_list(at, scope, names, what, by)
-    for name in string.gmatch(names, '[^,]+') do
-        stat_bump(at, scope, name, 'v', add_count, what, by)
-    end
-end
-
-local function stats_write()
-    for index, h in pairs(stats) do
-        local key = KEYS[index]
-        if h.held ~= h.was then
-            call('DEL', key)
-            call('HSET', key, '#', h.held)
+    function figures_log()
+        if next(figures) then
+            call('RPUSH', K.figlog, pack(figures))
         end
-        for field, m in pairs(h.f) do
-            if next(m) then
-                call('HSET', key, field, pack(m))
-            else
-                call('HDEL', key, field)
+    end
+
+    -- The log into the hashes. Nothing is written before all is computed. (Functions inside of functions cost nothing until
+    -- they are needed; all others are made anew at every call of a script.)
+    function figures_fold()
+        local stats = {}
+
+        local function stat_hash(base, slots, number)
+            local index = base + number % slots
+            local h = stats[index]
+            if not h then
+                local held = tonumber(call('HGET', KEYS[index], '#') or '-1')
+                h = {held = held, was = held, f = {}}
+                stats[index] = h
+            end
+            if number < h.held then
+                return nil
+            end
+            if number > h.held then
+                h.held, h.f = number, {}
+            end
+            return h, KEYS[index]
+        end
+
+        local function stat_field(h, key, field)
+            local v = h.f[field]
+            if not v then
+                v = h.held == h.was and load_packed(key, field) or {}
+                h.f[field] = v
+            end
+            return v
+        end
+
+        local function add_counts(to, from)
+            for what, by in pairs(from) do
+                local n = (to[what] or 0) + by
+                to[what] = n ~= 0 and n or nil
             end
         end
-        call('EXPIRE', key, index < FIRST_DAYS and 9 * 86400 or 113 * 86400)
+
+        local function add_rounds(to, from)
+            to.n, to.sum, to.w, to.b = (to.n or 0) + from.n, (to.sum or 0) + from.sum, to.w or {0, 0, 0, 0, 0}, to.b or {}
+            for i, by in ipairs(from.w) do
+                to.w[i] = to.w[i] + by
+            end
+            add_counts(to.b, from.b)
+            if to.n == 0 then
+                to.n, to.sum, to.w, to.b = nil, nil, nil, nil
+            end
+        end
+
+        -- Adds to the fields of that hour and of its day.
+        local function stat_add(hour, scope, name, kind, add, what)
+            if name == '' then
+                return
+            end
+            local day, rest = floor(hour / 24), '|' .. scope .. '|' .. name .. '|' .. kind
+            local h, key = stat_hash(FIRST_HOURS, HOURS, day)
+            if h then
+                add(stat_field(h, key, hour .. rest), what)
+            end
+            h, key = stat_hash(FIRST_DAYS, DAYS, floor(day / 28))
+            if h then
+                add(stat_field(h, key, day .. rest), what)
+            end
+        end
+
+        local function rounds_of(list)
+            local m = {n = 0, sum = 0, w = {0, 0, 0, 0, 0}, b = {}}
+            for _, ms in ipairs(list) do
+                local by = 1
+                if ms < 0 then
+                    by, ms = -1, -1 - ms
+                end
+                m.n, m.sum = m.n + by, m.sum + by * ms
+                for i, limit in ipairs(LIMITS) do
+                    m.w[i] = ms <= limit and m.w[i] + by or m.w[i]
+                end
+                local bucket = tostring(hist_index(ms))
+                m.b[bucket] = (m.b[bucket] or 0) + by
+            end
+            return m
+        end
+
+        local function merge_lists(to, from)
+            for what, v in pairs(from) do
+                if type(v) ~= 'table' then
+                    to[what] = (to[what] or 0) + v
+                elseif not to[what] then
+                    to[what] = v
+                else
+                    for _, ms in ipairs(v) do
+                        table.insert(to[what], ms)
+                    end
+                end
+            end
+        end
+
+        local function fold_who(hour, who, m)
+            local names, counts = {}, {}
+            names.a, names.t, names.s = unpack_mp(who)
+            for what, v in pairs(m) do
+                if not ROUND_KINDS[what] then
+                    counts[what] = v
+                end
+            end
+            for scope, name in pairs(names) do
+                if next(counts) then
+                    stat_add(hour, scope, name, 'v', add_counts, counts)
+                end
+                for kind in pairs(ROUND_KINDS) do
+                    if m[kind] then
+                        m[kind] = m[kind].n and m[kind] or rounds_of(m[kind])
+                        stat_add(hour, scope, name, kind, add_rounds, m[kind])
+                    end
+                end
+            end
+        end
+
+        local function stats_write()
+            for index, h in pairs(stats) do
+                local key, set = KEYS[index], {}
+                if h.held ~= h.was then
+                    call('DEL', key)
+                    set[1], set[2] = '#', int(h.held)
+                end
+                for field, m in pairs(h.f) do
+                    if next(m) then
+                        set[#set + 1], set[#set + 2] = field, pack(m)
+                    elseif h.held == h.was then
+                        call('HDEL', key, field)
+                    end
+                    if #set >= 1000 then
+                        call('HSET', key, unpack(set))
+                        set = {}
+                    end
+                end
+                if #set > 0 then
+                    call('HSET', key, unpack(set))
+                end
+                call('EXPIRE', key, index < FIRST_DAYS and 9 * 86400 or 113 * 86400)
+            end
+        end
+
+        local merged = {}
+        for _, entry in ipairs(call('LRANGE', K.figlog, 0, -1)) do
+            for hour, all in pairs(unpack_mp(entry)) do
+                hour = tonumber(hour)
+                merged[hour] = merged[hour] or {}
+                for who, m in pairs(all) do
+                    local to = merged[hour][who]
+                    if not to then
+                        merged[hour][who] = m
+                    elseif who == 'r' or who == 'x' then
+                        for name, counts in pairs(m) do
+                            to[name] = to[name] or {}
+                            merge_lists(to[name], counts)
+                        end
+                    else
+                        merge_lists(to, m)
+                    end
+                end
+            end
+        end
+        if not next(merged) then
+            return
+        end
+        for hour, all in pairs(merged) do
+            for who, m in pairs(all) do
+                if who == 'r' or who == 'x' then
+                    for name, counts in pairs(m) do
+                        stat_add(hour, who, name, 'v', add_counts, counts)
+                    end
+                else
+                    fold_who(hour, who, m)
+                end
+            end
+        end
+        call('DEL', K.figlog)
+        stats_write()
     end
 end
