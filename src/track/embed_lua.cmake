@@ -1,7 +1,7 @@
 # Writes a C file with script_text() over all Lua files: cmake -DOUT=… -DFILES=a.lua|b.lua -P embed_lua.cmake
 # A first line `-- needs: x y` puts the text of x.lua and y.lua before the file's own (their own needs are not followed);
-# `rare:x rare:y` behind them become one function rare() (a local declared by one of the other texts), which runs the texts when it is first called and returns what the
-# last one returns: what is seldom needed then costs nothing.
+# `rare:x rare:y` behind them become one function rare() (a local that another of the texts declares), which runs those
+# texts when it is first called and returns what the last one returns: what is seldom needed then costs nothing.
 string(REPLACE "|" ";" files "${FILES}")
 foreach(file IN LISTS files)
   get_filename_component(name "${file}" NAME_WE)

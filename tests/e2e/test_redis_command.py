@@ -163,7 +163,8 @@ def whole_state(topology, shards):
                 if field != b"#":
                     merge(state["figures"].setdefault((slot, field), {}), unpack(v))
         for name, v in db.hgetall(key("info")).items():
-            if name not in (b"case_seq", b"schema", b"fence", b"held_seq", b"hooks_until"):
+            if name not in (b"case_seq", b"schema", b"fence", b"held_seq", b"hooks_until", b"swept",
+                            b"folded", b"folded_at"):
                 state["info"][name] = state["info"].get(name, 0) + int(v)
         state["waiting"].update(db.zrange(key("waiting"), 0, -1, withscores=True))
         state["conv"].update(db.hgetall(key("conv")))
@@ -209,6 +210,7 @@ webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{n
             assert refused.returncode == 2 and "test-node" in refused.stderr, refused.stderr
             g.stop()
             forget_beats(topology)
+            g.cli("agents", "--config", g.config)       # a reader of figures folds what was counted last into them
             before = whole_state(topology, 16)
             assert len(before["waiting"]) == 30 and len(before["cases"]) == 6 and len(before["conv"]) == 60
             assert len(before["hooks"]) == 6, "nobody took what webhooks were to tell"
@@ -241,6 +243,7 @@ webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{n
                                     lambda: len(list((g.folder / "ring").iterdir())) == 2, 30)
             assert check(g)["fit"]
             g.stop()
+            g.cli("agents", "--config", g.config)
             after = whole_state(topology, 5)
             assert set(after["waiting"]) == {b"c0"} and len(after["cases"]) == 6 and len(after["rounds"]) == 60
             forget_beats(topology)
