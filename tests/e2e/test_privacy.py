@@ -24,6 +24,8 @@ def values(db, key):
     kind = db.type(key).decode()
     if kind == "hash":
         return [x for pair in db.hgetall(key).items() for x in pair]
+    if kind == "list":
+        return db.lrange(key, 0, -1)
     if kind == "zset":
         return db.zrange(key, 0, -1)
     if kind == "stream":
