@@ -56,8 +56,8 @@ def read_rows(folder, names):
 
 def scan(binary, rules, preset, rows):
     """One answer per row, in order."""
-    lines = "".join(json.dumps({"id": r["id"], "text": r["text"], "side": r["side"]}, ensure_ascii=False) + "\n"
-                    for r in rows)
+    lines = "".join(json.dumps({"id": r["id"], "text": r["text"], "side": r["side"], "before": r.get("before", [])},
+                               ensure_ascii=False) + "\n" for r in rows)
     command = [binary, "scan", "--rules", rules, "--preset", preset, "-"]
     done = subprocess.run(command, input=lines.encode("utf-8"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode != 0:
