@@ -7,38 +7,12 @@
 #include "base/xalloc.h"
 #include "cli/cli.h"
 #include "cli/cli_evidence.h"
+#include "cli/cli_evidence_check.h"
 #include "cli/cli_tracked.h"
-#include "proto/json.h"
-#include "track/evidence.h"
 
-enum { FILE_BYTES_MAX = 256 << 20, PROBLEMS_MAX = 1000, SHARDS_MAX = 1024 };
+enum { FILE_BYTES_MAX = 256 << 20, PROBLEMS_MAX = 1000 };
 
-/* A line of the file, without the comma at its end. */
-struct line {
-    struct span text;
-    char hash[SHA256_HEX];
-    bool is_listed; /* the manifest knows its hash */
-};
-
-struct check {
-    struct buf file;
-    struct line *line;
-    size_t n_lines; /* without the manifest */
-    struct span manifest;
-    bool has_manifest, has_end;
-    struct sign_key *key;
-    struct json_doc doc;
-    /* of the manifest */
-    char (*want)[SHA256_HEX];
-    size_t n_want;
-    uint64_t from, entries, newest, history, seals, exported_ms;
-    char by_case[64];
-    unsigned problems, sealed, heads;
-};
-
-static void problem(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void problem(struct check *c, const char *fmt, ...)
+void check_problem(struct check *c, const char *fmt, ...)
 {
     va_list ap;
     if (++c->problems > PROBLEMS_MAX)
@@ -51,7 +25,7 @@ static void problem(struct check *c, const char *fmt, ...)
 
 /* --- reading --- */
 
-static int read_file(const char *path, struct buf *out, struct err *e)
+int check_read_file(const char *path, struct buf *out, struct err *e)
 {
     FILE *f = fopen(path, "re");
     struct stat st;
@@ -104,8 +78,7 @@ static void split(struct check *c)
     }
 }
 
-/* The decoded text of a string member; false: not there. */
-static bool get_text(const struct json_doc *d, uint32_t object, const char *key, struct buf *out)
+bool check_get_text(const struct json_doc *d, uint32_t object, const char *key, struct buf *out)
 {
     uint32_t at = json_member(d, object, span_str(key));
     buf_reset(out);
@@ -117,20 +90,19 @@ static bool get_text(const struct json_doc *d, uint32_t object, const char *key,
     return true;
 }
 
-static uint64_t get_number(const struct json_doc *d, uint32_t object, const char *key)
+uint64_t check_get_number(const struct json_doc *d, uint32_t object, const char *key)
 {
     uint32_t at = json_member(d, object, span_str(key));
     uint64_t v = 0;
     return at && span_u64(json_raw_span(d, at), &v) ? v : 0;
 }
 
-/* A line {"WHAT":"text","signature":"hex"}: is the text signed by the key? */
-static bool read_signed(struct check *c, struct span line, const char *what, struct buf *text, bool *is_good)
+bool check_read_signed(struct check *c, struct span line, const char *what, struct buf *text, bool *is_good)
 {
     struct err e;
     struct buf sig = {0};
-    bool ok = json_read(&c->doc, line, 0, &e) == JSON_OK && get_text(&c->doc, 0, "signature", &sig) &&
-              get_text(&c->doc, 0, what, text);
+    bool ok = json_read(&c->doc, line, 0, &e) == JSON_OK && check_get_text(&c->doc, 0, "signature", &sig) &&
+              check_get_text(&c->doc, 0, what, text);
     *is_good = ok && sign_check(c->key, buf_span(text), buf_span(&sig));
     buf_fini(&sig);
     return ok;
@@ -146,7 +118,7 @@ static bool copy_hash(const struct json_doc *d, uint32_t node, char out[SHA256_H
     return true;
 }
 
-static bool read_hashes(const struct json_doc *d, uint32_t list, char (**out)[SHA256_HEX], size_t *n)
+bool check_read_hashes(const struct json_doc *d, uint32_t list, char (**out)[SHA256_HEX], size_t *n)
 {
     bool ok = list && d->node[list].kind == JSON_ARRAY;
     *n = ok ? d->node[list].n : 0;
@@ -161,26 +133,27 @@ static bool read_manifest(struct check *c)
 {
     struct buf text = {0}, id = {0};
     struct err e;
-    bool is_good, ok = c->has_manifest && read_signed(c, c->manifest, "manifest", &text, &is_good);
+    bool is_good, ok = c->has_manifest && check_read_signed(c, c->manifest, "manifest", &text, &is_good);
     if (!ok) {
-        problem(c, "the manifest, the signed list at the end of the file, %s: the file was cut off or is no export",
-                c->has_manifest ? "cannot be read" : "is missing");
+        check_problem(c,
+                      "the manifest, the signed list at the end of the file, %s: the file was cut off or is no export",
+                      c->has_manifest ? "cannot be read" : "is missing");
     } else {
         if (!is_good)
-            problem(c, "the manifest is not signed by this key (%s): it was altered, or another key made it",
-                    sign_key_id(c->key));
+            check_problem(c, "the manifest is not signed by this key (%s): it was altered, or another key made it",
+                          sign_key_id(c->key));
         ok = json_read(&c->doc, buf_span(&text), 0, &e) == JSON_OK &&
-             read_hashes(&c->doc, json_member(&c->doc, 0, span_str("hashes")), &c->want, &c->n_want);
-        c->from = get_number(&c->doc, 0, "from");
-        c->entries = get_number(&c->doc, 0, "entries");
-        c->newest = get_number(&c->doc, 0, "newest");
-        c->history = get_number(&c->doc, 0, "history");
-        c->seals = get_number(&c->doc, 0, "seals");
-        c->exported_ms = get_number(&c->doc, 0, "exported_ms");
-        ok = ok && get_text(&c->doc, 0, "case", &id);
+             check_read_hashes(&c->doc, json_member(&c->doc, 0, span_str("hashes")), &c->want, &c->n_want);
+        c->from = check_get_number(&c->doc, 0, "from");
+        c->entries = check_get_number(&c->doc, 0, "entries");
+        c->newest = check_get_number(&c->doc, 0, "newest");
+        c->history = check_get_number(&c->doc, 0, "history");
+        c->seals = check_get_number(&c->doc, 0, "seals");
+        c->exported_ms = check_get_number(&c->doc, 0, "exported_ms");
+        ok = ok && check_get_text(&c->doc, 0, "case", &id);
         snprintf(c->by_case, sizeof(c->by_case), "%s", ok ? buf_cstr(&id) : "?");
         if (!ok)
-            problem(c, "the manifest cannot be read");
+            check_problem(c, "the manifest cannot be read");
     }
     buf_fini(&text);
     buf_fini(&id);
@@ -232,174 +205,19 @@ static void compare(struct check *c)
         bool is_kept = is_want && is_in_file(c, j, c->want[i]);
         bool is_known = is_line && is_in_list(c, i, c->line[j].hash);
         if (is_want && is_line && !is_kept && !is_known) {
-            problem(c, "%s was altered", name_of(c, i, name));
+            check_problem(c, "%s was altered", name_of(c, i, name));
             i++, j++;
         } else if (is_want && !is_kept) {
-            problem(c, is_line ? "%s was removed" : "%s was removed from the end", name_of(c, i, name));
+            check_problem(c, is_line ? "%s was removed" : "%s was removed from the end", name_of(c, i, name));
             i++;
         } else if (is_line && !is_known) {
-            problem(c, "line %zu was added%s%s", j + 2, i ? " behind " : "", i ? name_of(c, i - 1, after) : "");
+            check_problem(c, "line %zu was added%s%s", j + 2, i ? " behind " : "", i ? name_of(c, i - 1, after) : "");
             j++;
         } else { /* both are there, elsewhere */
-            problem(c, "%s stands in another place", name_of(c, i, name));
+            check_problem(c, "%s stands in another place", name_of(c, i, name));
             i++;
         }
     }
-}
-
-/* --- what the gateways sealed at the time --- */
-
-static const struct line *find_entry(struct check *c, uint64_t no)
-{
-    char begin[48];
-    snprintf(begin, sizeof(begin), "{\"entry\":{\"no\":%" PRIu64 ",", no);
-    for (size_t j = 0; j < c->n_lines; j++)
-        if (span_starts(c->line[j].text, span_str(begin)))
-            return &c->line[j];
-    return NULL;
-}
-
-static void check_sealed(struct check *c, uint64_t no, const char *hash, const char *when)
-{
-    if (no < c->from || no >= c->from + c->entries)
-        return;
-    const struct line *l = find_entry(c, no);
-    if (!l)
-        problem(c, "message %" PRIu64 " is missing; it was sealed at %s", no, when);
-    else if (strcmp(l->hash, hash) != 0)
-        problem(c, "message %" PRIu64 " is not what was sealed at %s", no, when);
-    else
-        c->sealed++;
-}
-
-static void check_seal(struct check *c, size_t number, struct span line)
-{
-    struct buf text = {0}, head = {0}, before = {0};
-    char(*hash)[SHA256_HEX] = NULL, chain[SHA256_HEX], when[TRACKED_TIME_MAX];
-    size_t n = 0;
-    struct err e;
-    bool is_good;
-    if (!read_signed(c, line, "seal", &text, &is_good)) {
-        problem(c, "seal %zu cannot be read", number);
-    } else if (!is_good) {
-        problem(c, "seal %zu is not signed by this key (%s)", number, sign_key_id(c->key));
-    } else if (json_read(&c->doc, buf_span(&text), 0, &e) != JSON_OK || !get_text(&c->doc, 0, "head", &head) ||
-               !get_text(&c->doc, 0, "before", &before) || before.len != SHA256_HEX - 1 ||
-               !read_hashes(&c->doc, json_member(&c->doc, 0, span_str("hashes")), &hash, &n)) {
-        problem(c, "seal %zu cannot be understood", number);
-    } else {
-        uint64_t from = get_number(&c->doc, 0, "from");
-        tracked_time((int64_t)get_number(&c->doc, 0, "at_ms"), when);
-        memcpy(chain, buf_cstr(&before), SHA256_HEX);
-        for (size_t i = 0; i < n; i++) {
-            evidence_chain(chain, hash[i]);
-            check_sealed(c, from + i, hash[i], when);
-        }
-        if (!span_is(buf_span(&head), chain))
-            problem(c, "seal %zu: its chain does not lead to its head", number);
-    }
-    free(hash);
-    buf_fini(&text);
-    buf_fini(&head);
-    buf_fini(&before);
-}
-
-static void check_seals(struct check *c)
-{
-    size_t number = 0;
-    for (size_t j = 0; j < c->n_lines; j++)
-        if (span_starts(c->line[j].text, span_str("{\"seal\":")))
-            check_seal(c, ++number, c->line[j].text);
-}
-
-/* --- heads that somebody kept elsewhere --- */
-
-/* The conversation of the export, from its description. */
-static void read_conv(struct check *c, struct buf *out)
-{
-    struct err e;
-    uint32_t of = 0;
-    if (c->n_lines && json_read(&c->doc, c->line[0].text, 0, &e) == JSON_OK)
-        of = json_member(&c->doc, 0, span_str("case"));
-    if (!of || !get_text(&c->doc, of, "conversation", out))
-        buf_reset(out);
-}
-
-/* Where each shard's chain of seals has come to. */
-struct shard_chain {
-    uint64_t number;
-    char hash[SHA256_HEX];
-};
-
-static void follow(struct check *c, struct shard_chain *chain, uint64_t shard, struct span seal)
-{
-    struct buf previous = {0};
-    uint64_t number = get_number(&c->doc, 0, "seal");
-    bool has_previous = get_text(&c->doc, 0, "previous", &previous);
-    if (chain->number && number > chain->number + 1)
-        problem(c, "shard %" PRIu64 ": seals %" PRIu64 " to %" PRIu64 " are missing", shard, chain->number + 1,
-                number - 1);
-    else if (chain->number && number <= chain->number && number != 1)
-        problem(c, "shard %" PRIu64 ": seal %" PRIu64 " stands behind seal %" PRIu64, shard, number, chain->number);
-    else if (chain->number && number != 1 && (!has_previous || !span_is(buf_span(&previous), chain->hash)))
-        problem(c, "shard %" PRIu64 ": seal %" PRIu64 " does not follow seal %" PRIu64, shard, number, chain->number);
-    chain->number = number;
-    sha256_hex(seal, chain->hash);
-    buf_fini(&previous);
-}
-
-/* What was sealed before the export, behind all that the store had then. The seal is in c->doc. */
-static void check_newest(struct check *c)
-{
-    char when[TRACKED_TIME_MAX];
-    uint64_t at_ms = get_number(&c->doc, 0, "at_ms"), to = get_number(&c->doc, 0, "to");
-    uint64_t from = MAX_OF(get_number(&c->doc, 0, "from"), c->newest + 1);
-    if (at_ms <= c->exported_ms && to > c->newest)
-        problem(c, "messages %" PRIu64 " to %" PRIu64 " were sealed at %s, and were no longer there at the export",
-                from, to, tracked_time((int64_t)at_ms, when));
-}
-
-static void check_head(struct check *c, struct shard_chain *chains, size_t number, struct span line, struct span conv)
-{
-    struct buf text = {0}, of = {0};
-    struct err e;
-    bool is_good;
-    if (!read_signed(c, line, "seal", &text, &is_good) || !is_good) {
-        problem(c, "head %zu is not signed by this key (%s)", number, sign_key_id(c->key));
-    } else if (json_read(&c->doc, buf_span(&text), 0, &e) != JSON_OK || !get_text(&c->doc, 0, "conversation", &of)) {
-        problem(c, "head %zu cannot be understood", number);
-    } else {
-        uint64_t shard = get_number(&c->doc, 0, "shard");
-        if (shard < SHARDS_MAX)
-            follow(c, &chains[shard], shard, buf_span(&text));
-        c->heads++;
-        if (conv.n && span_eq(conv, buf_span(&of))) {
-            check_newest(c);
-            check_seal(c, number, line);
-        }
-    }
-    buf_fini(&text);
-    buf_fini(&of);
-}
-
-static int check_heads(struct check *c, const char *path, struct err *e)
-{
-    struct buf file = {0}, conv = {0};
-    struct shard_chain *chains = xcalloc(SHARDS_MAX, sizeof(*chains));
-    int rc = read_file(path, &file, e);
-    size_t number = 0;
-    read_conv(c, &conv);
-    for (struct span rest = buf_span(&file); rc == 0 && rest.n;) {
-        const uint8_t *end = memchr(rest.p, '\n', rest.n);
-        size_t n = end ? (size_t)(end - rest.p) : rest.n;
-        if (n)
-            check_head(c, chains, ++number, span_of(rest.p, n), buf_span(&conv));
-        rest = span_from(rest, end ? n + 1 : n);
-    }
-    free(chains);
-    buf_fini(&file);
-    buf_fini(&conv);
-    return rc;
 }
 
 static void verify_export(struct check *c)
@@ -408,7 +226,7 @@ static void verify_export(struct check *c)
     if (read_manifest(c))
         compare(c);
     if (!c->has_end)
-        problem(c, "the end of the file is missing");
+        check_problem(c, "the end of the file is missing");
     check_seals(c);
 }
 
@@ -452,7 +270,7 @@ int evidence_verify(int argc, char **argv)
         return cli_usage("cases");
     }
     c.key = sign_key_load_public(key, &e);
-    int rc = c.key && (!path || read_file(path, &c.file, &e) == 0) ? 0 : -1;
+    int rc = c.key && (!path || check_read_file(path, &c.file, &e) == 0) ? 0 : -1;
     if (rc == 0 && path)
         verify_export(&c);
     if (rc == 0 && heads)

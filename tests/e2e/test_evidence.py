@@ -275,6 +275,25 @@ def test_seals_form_one_chain(desk):
             before, number = hashlib.sha256(e[b"seal"]).hexdigest(), number + 1
 
 
+def test_garbage_is_refused_and_crashes_nothing(desk, lines):
+    import random
+    rnd, text = random.Random(7), "\n".join(lines).encode()
+    file = desk.folder / "garbage.json"
+    for _ in range(40):
+        data = bytearray(text)
+        for _ in range(rnd.randrange(1, 6)):
+            at, n = rnd.randrange(len(data)), rnd.randrange(1, 40)
+            how = rnd.randrange(3)
+            piece = bytes(data[rnd.randrange(len(data)):][:n]) if how == 0 else rnd.randbytes(n) if how == 1 else b""
+            data[at:at + n] = piece
+        if bytes(data) == text:
+            continue
+        file.write_bytes(data)
+        for args in (["--key", desk.pub, file], ["--key", desk.pub, "--heads", file]):
+            done = subprocess.run([BUILD / "src/cli/chatgate", "cases", "verify", *args], capture_output=True)
+            assert done.returncode == 1 and not done.stderr, (done.stdout[-500:], done.stderr[-2000:])
+
+
 def test_heads_kept_elsewhere_show_what_was_cut_off(desk):
     """The newest messages and their seals are taken out of Redis: nothing in Redis tells, what was kept elsewhere does."""
     heads = desk.folder / "heads"
