@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "track/reminder_quiet.h"
@@ -12,7 +13,8 @@
 
 enum {
     POLL_MS = 500,
-    GRACE_MS = 4000,   /* how long a node with the agent's session goes first */
+    GRACE_MS = 4000, /* how long a node with the agent's session goes first */
+    SEEN_MAX = 128,
     DUE_MOST = 16,     /* steps of one shard at a time */
     STEPS_TEXT = 1024, /* steps as the scripts take them */
     NUMBER_LEN = 24,
@@ -44,6 +46,11 @@ struct shard {
     unsigned number;
     bool is_polling;
     unsigned n_jobs; /* while there are any, the shard is not asked again */
+    struct sight {
+        uint64_t step; /* hash of item, anchor and step */
+        int64_t first_ms, last_ms;
+    } seen[SEEN_MAX]; /* steps left to the node that holds the agent; the newest overwrite the oldest */
+    unsigned n_seen;
 };
 
 struct reminder {
@@ -230,6 +237,27 @@ static bool is_held(struct shard *sh, const struct redis_reply *row, int64_t now
     return true;
 }
 
+/* Is it so long since this node saw the step first that whoever holds the agent would have taken it? Counted from then,
+ * not from the due time: behind an outage every step is late. */
+static bool is_left(struct shard *sh, const struct redis_reply *row)
+{
+    int64_t n = 0, now_ms = clock_mono_ms();
+    uint64_t step = hash_keyed(redis_item(row, ROW_ITEM)->text) ^ hash_keyed(redis_item(row, ROW_ANCHOR)->text) << 1;
+    if (redis_get_int(redis_item(row, ROW_STEP), &n))
+        step += (uint64_t)n * 0x9e3779b97f4a7c15u;
+    for (unsigned i = 0; i < MIN_OF(sh->n_seen, (unsigned)SEEN_MAX); i++) {
+        struct sight *s = &sh->seen[i];
+        if (s->step != step)
+            continue;
+        if (now_ms - s->last_ms > GRACE_MS) /* it was put off or taken in between */
+            s->first_ms = now_ms;
+        s->last_ms = now_ms;
+        return now_ms - s->first_ms >= GRACE_MS;
+    }
+    sh->seen[sh->n_seen++ % SEEN_MAX] = (struct sight){step, now_ms, now_ms};
+    return false;
+}
+
 /* The node that holds the agent's session goes first; without one anybody records the step after a while. */
 static void consider(struct shard *sh, const struct redis_reply *row, int64_t now_ms)
 {
@@ -237,10 +265,7 @@ static void consider(struct shard *sh, const struct redis_reply *row, int64_t no
     struct span agent = redis_item(row, ROW_AGENT)->text;
     bool is_for_agent = span_is(redis_item(row, ROW_TO)->text, "agent");
     bool is_chat = is_for_agent && agent.n && r->o.has_agent(r->o.ctx, agent);
-    int64_t due_ms;
-    if (!redis_get_int(redis_item(row, ROW_DUE), &due_ms) || (is_for_agent && !is_chat && now_ms - due_ms < GRACE_MS))
-        return;
-    if (is_held(sh, row, now_ms))
+    if (is_held(sh, row, now_ms) || (is_for_agent && !is_chat && !is_left(sh, row)))
         return;
     struct job *j = xcalloc(1, sizeof(*j));
     j->shard = sh;
