@@ -124,7 +124,9 @@ void report_print(const struct report *r)
 static void put_number(struct json_out *j, const char *key, double v)
 {
     json_key(j, key);
-    if (isfinite(v))
+    if (isfinite(v) && v == floor(v) && fabs(v) < 1e15)
+        json_int(j, (int64_t)v); /* counts, to the last message */
+    else if (isfinite(v))
         json_dbl(j, v);
     else
         json_null(j);
