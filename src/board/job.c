@@ -36,9 +36,9 @@ const struct user *job_user(struct job *j)
 
 bool job_shard(struct job *j)
 {
-    uint64_t s, n;
+    uint64_t s;
     const char *dash = strchr(j->id, '-');
-    if (!dash || !span_u64(span_of(j->id, (size_t)(dash - j->id)), &s) || !span_u64(span_str(dash + 1), &n) ||
+    if (!dash || !dash[1] || !span_u64(span_of(j->id, (size_t)(dash - j->id)), &s) ||
         s >= (uint64_t)j->board->model->n_shards)
         return false;
     j->shard = (unsigned)s;

@@ -24,7 +24,7 @@ struct job *job_new(const struct request *r);
 void job_free(struct job *j);
 /* The user, with the rights that they have now; NULL: gone, the request was answered and the job is freed. */
 const struct user *job_user(struct job *j);
-/* Takes the shard out of the id "SHARD-NUMBER"; false when it is none, or no shard of ours. */
+/* Takes the shard out of the id "SHARD-…"; false when it is none, or no shard of ours. */
 bool job_shard(struct job *j);
 /* Calls a script on the job's shard; fn gets the job. */
 void job_eval(struct job *j, const struct redis_script *s, redis_fn fn, size_t n, const struct span *args);

@@ -348,6 +348,9 @@ struct model *model_new(struct loop *l, struct redis *r, const struct settings *
     m->move = redis_script_add(r, script_text("case_move"));
     m->act = redis_script_add(r, script_text("case_act"));
     m->held_read = redis_script_add(r, script_text("held_read"));
+    m->remind_list = redis_script_add(r, script_text("remind_list"));
+    m->remind_snooze = redis_script_add(r, script_text("remind_snooze"));
+    m->hooks = redis_script_add(r, script_text("hooks_read"));
     m->feedback = redis_script_add(r, script_text("feedback"));
     m->held_decide = redis_script_add(r, script_text("held_decide"));
     nodes_init(&m->nodes, r);

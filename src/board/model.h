@@ -73,14 +73,15 @@ struct left {
 
 struct shard_reply {
     struct redis_reply *hour[DAY_HOURS_MAX], *open; /* what is counted in, so that it can be taken out again */
-    int64_t cases_open, oldest_case_ms, held;
+    int64_t cases_open, oldest_case_ms, held, hooks_waiting;
 };
 
 struct model {
     struct loop *loop;
     struct redis *redis;
     const struct settings *set;
-    struct redis_script *read, *extra, *move, *act, *held_read, *held_decide, *feedback;
+    struct redis_script *read, *extra, *move, *act, *held_read, *held_decide, *feedback, *remind_list, *remind_snooze,
+        *hooks;
     struct timer *timer;
     loop_fn publish; /* after every tick whose answers are all here */
     void *ctx;
@@ -131,7 +132,7 @@ struct gather {
 };
 typedef void (*gather_fn)(void *ctx, const struct gather *g);
 struct asked;
-enum model_script { MODEL_READ, MODEL_EXTRA, MODEL_HELD }; /* read.lua, board.lua, held_read.lua */
+enum model_script { MODEL_READ, MODEL_EXTRA, MODEL_HELD, MODEL_REMIND }; /* read, board, held_read, remind_list .lua */
 bool model_ask(struct model *m, gather_fn fn, void *ctx, enum model_script script, const char *question,
                const char *arg1, const char *arg2) MUST_CHECK;
 void model_ask_forget(struct model *m);

@@ -5,7 +5,7 @@
 #include "board/model.h"
 #include "track/schema.h"
 
-enum { KEEP_MS = 1000, WAITERS_MAX = 500, ASKED_MAX = 32 };
+enum { KEEP_MS = 1000, WAITERS_MAX = 500, ASKED_MAX = 200 };
 
 struct waiter {
     gather_fn fn;
@@ -21,6 +21,7 @@ struct asked {
     unsigned pending, n_waiters;
     struct waiter *waiter;
     int64_t asked_ms;
+    bool is_answering; /* those who wait are being called, who may ask themselves: it must stay */
     bool is_old; /* its answer serves those who wait, and nobody after them */
 };
 
@@ -47,7 +48,7 @@ static unsigned drop_old(struct model *m)
     unsigned left = 0;
     for (struct asked **at = &m->asked; *at;) {
         struct asked *a = *at;
-        if (!a->pending && (a->is_old || a->g.error || clock_mono_ms() - a->asked_ms > KEEP_MS)) {
+        if (!a->pending && !a->is_answering && (a->is_old || a->g.error || clock_mono_ms() - a->asked_ms > KEEP_MS)) {
             *at = a->next;
             free_asked(a);
         } else {
@@ -71,8 +72,10 @@ static void on_part(void *ctx, const struct redis_reply *reply)
         return;
     unsigned n = a->n_waiters;
     a->n_waiters = 0;
+    a->is_answering = true;
     for (unsigned i = 0; i < n; i++)
         a->waiter[i].fn(a->waiter[i].ctx, &a->g);
+    a->is_answering = false;
 }
 
 static bool is_same(const char *a, const char *b)
@@ -91,7 +94,9 @@ static struct asked *find(struct model *m, enum model_script script, const char 
 
 static const struct redis_script *script_of(const struct model *m, enum model_script script)
 {
-    return script == MODEL_READ ? m->read : script == MODEL_HELD ? m->held_read : m->extra;
+    const struct redis_script *of[] = {
+        [MODEL_READ] = m->read, [MODEL_EXTRA] = m->extra, [MODEL_HELD] = m->held_read, [MODEL_REMIND] = m->remind_list};
+    return of[script];
 }
 
 static void send(struct model *m, struct asked *a)
@@ -139,9 +144,12 @@ bool model_ask(struct model *m, gather_fn fn, void *ctx, enum model_script scrip
         return false;
     if (!a)
         a = start(m, script, question, arg1, arg2); /* answers come after this returned */
-    if (!a->pending)
+    if (!a->pending) {
+        bool was_answering = a->is_answering;
+        a->is_answering = true;
         fn(ctx, &a->g);
-    else if (a->n_waiters < WAITERS_MAX)
+        a->is_answering = was_answering;
+    } else if (a->n_waiters < WAITERS_MAX)
         a->waiter[a->n_waiters++] = (struct waiter){fn, ctx};
     else
         return false;

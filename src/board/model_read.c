@@ -161,6 +161,7 @@ void model_take_sizes(struct model *m, unsigned shard, unsigned unused, const st
     m->shard[shard].cases_open = row_int(row, 0);
     m->shard[shard].oldest_case_ms = row_int(row, 1);
     m->shard[shard].held = row_int(row, 2);
+    m->shard[shard].hooks_waiting = row_int(row, 3);
 }
 
 /* --- figures --- */

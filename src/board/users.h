@@ -37,6 +37,7 @@ bool role_from_name(struct span name, enum role *out) MUST_CHECK;
     X(SCOPE_HELD, "held", ROLE_SUPERVISOR)                                                                             \
     X(SCOPE_HELD_DECIDE, "held.decide", ROLE_SUPERVISOR)                                                               \
     X(SCOPE_REMINDERS, "reminders", ROLE_VIEWER)                                                                       \
+    X(SCOPE_SNOOZE, "reminders.snooze", ROLE_SUPERVISOR)                                                               \
     X(SCOPE_RULES, "rules", ROLE_VIEWER)                                                                               \
     X(SCOPE_HEALTH, "health", ROLE_ADMIN)                                                                              \
     X(SCOPE_AUDIT, "audit", ROLE_ADMIN)

@@ -58,6 +58,7 @@ void web_stop(struct board *b);
     X(EVHTTP_REQ_POST, "/api/v1/violations/{id}/feedback", SCOPE_FEEDBACK, api_violation_feedback)                     \
     X(EVHTTP_REQ_GET, "/api/v1/rules", SCOPE_RULES, api_rules)                                                         \
     X(EVHTTP_REQ_GET, "/api/v1/reminders", SCOPE_REMINDERS, api_reminders)                                             \
+    X(EVHTTP_REQ_POST, "/api/v1/reminders/{id}/snooze", SCOPE_SNOOZE, api_reminder_snooze)                             \
     X(EVHTTP_REQ_GET, "/api/v1/health", SCOPE_HEALTH, api_health)                                                      \
     X(EVHTTP_REQ_GET, "/api/v1/audit", SCOPE_AUDIT, api_audit)
 

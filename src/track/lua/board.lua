@@ -9,7 +9,8 @@
 --   'violation', stream id: that entry, as below
 --   'rules', day borders (hours, with commas), rule ids (with commas): {id, 'r' | 'x' on trial, number of the day between two
 --       borders from 0, 'what:count,…'}
---   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval}
+--   'gaps': {when, node, lost events} of the newest entries, the newest first
+--   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval, events for webhooks}
 --   'violations', most, agent or '': stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
 --       {stream id, field, value…}, newest first; of the newest LOOKED entries
 local rows = {int(redis_now())}
@@ -215,9 +216,22 @@ local function read_rules(borders, list)
     end
 end
 
+local function read_gaps()
+    for _, e in ipairs(call('XREVRANGE', K.stream, '+', '-', 'COUNT', LOOKED)) do
+        if e[2][4] == 'gap' then
+            local m = {}
+            for i = 1, #e[2], 2 do
+                m[e[2][i]] = e[2][i + 1]
+            end
+            rows[#rows + 1] = {m.at, m.node, m.count or '0'}
+        end
+    end
+end
+
 local function read_sizes()
     local oldest = call('ZRANGE', K.case_open, 0, 0, 'WITHSCORES')
-    rows[2] = {int(call('ZCARD', K.case_open)), oldest[2] or '0', K.held_at and int(call('ZCARD', K.held_at)) or '0'}
+    rows[2] = {int(call('ZCARD', K.case_open)), oldest[2] or '0', int(call('ZCARD', K.held_at)),
+        int(call('HLEN', K.hook))}
 end
 
 if ARGV[1] == 'violation' then
@@ -230,6 +244,8 @@ elseif ARGV[1] == 'rules' then
     read_rules(numbers(ARGV[2]), ARGV[3])
 elseif ARGV[1] == 'day' then
     read_day(numbers(ARGV[2]), ARGV[3])
+elseif ARGV[1] == 'gaps' then
+    read_gaps()
 elseif ARGV[1] == 'sizes' then
     read_sizes()
 elseif ARGV[1] == 'violations' then
