@@ -590,11 +590,60 @@ def test_reminders_as_the_gateways_record_them(rig):
         fence = shard.run("remind_claim", item, step, anchor, "n1", 10000, *steps)[1]
         assert shard.run("remind_raise", item, step, anchor, fence, "chat", *steps) == [b"SEND"]
         assert shard.run("remind_done", item, step, anchor, fence, "delivered", *steps) == [b"OK"]
-    seen = client["sue"].get("/api/v1/reminders")["reminders"]
+    answer = client["sue"].get("/api/v1/reminders")
+    seen = answer["reminders"]
     waits = [r for r in seen if r["kind"] == "unanswered" and r["customer"] == "wu2"]
     assert [(r["what"], r["customer"], r["agent"], r["node"]) for r in waits] == [("delivered", "wu2", "bob", "n1"), ("raised", "wu2", "bob", "n1")]
     assert client["red-view"].get("/api/v1/reminders")["reminders"] == []
-    check("get", "/api/v1/reminders", 200, {"reminders": seen})
+    check("get", "/api/v1/reminders", 200, answer)
+
+
+def test_reminders_to_come_and_put_off(rig):
+    _, _, client, _ = rig
+    sue, red = client["sue"], client["red-sup"]
+    coming = {(c["kind"], c["customer"]): c for c in sue.get("/api/v1/reminders")["coming"]}
+    assert ("unanswered", "wu1") in coming and ("unanswered", "wu2") in coming and ("stale_case", "u3") in coming
+    assert {c["customer"] for c in red.get("/api/v1/reminders")["coming"]} == {"u1", "wu1", "u3", "wu3"}
+    one = coming["unanswered", "wu2"]
+    assert one["snoozed_ms"] is None and one["agent"] == "bob"
+
+    def snooze(who, id, **body):
+        code, got = who.call("POST", f"/api/v1/reminders/{id}/snooze", body)
+        check("post", "/api/v1/reminders/{id}/snooze", code, got)
+        return code, got
+    assert snooze(red, one["id"], until="+60000", why="x")[0] == 404
+    assert snooze(sue, one["id"], until="+60000")[1]["error"] == "why" and snooze(sue, one["id"], why="x")[0] == 400
+    assert snooze(sue, one["id"], until="5", why="x")[1]["error"] == "until"
+    assert snooze(sue, "0-0000000000", until="+60000", why="x")[0] == snooze(sue, "99-x", until="+60000", why="x")[0] == 404
+    assert client["vera"].call("POST", f"/api/v1/reminders/{one['id']}/snooze", {"until": "0", "why": "x"})[0] == 403
+    code, body = snooze(sue, one["id"], until="+3600000", why="he calls back")
+    assert code == 200 and body["snoozed_ms"] > time.time() * 1000 + 3_500_000
+    seen = next(c for c in sue.get("/api/v1/reminders")["coming"] if c["id"] == one["id"])
+    assert seen["snoozed_ms"] == seen["next_ms"] == body["snoozed_ms"]
+    check("get", "/api/v1/reminders", 200, sue.get("/api/v1/reminders"))
+    assert ("reminder_snooze", "sue", one["id"], "he calls back", "ok") in [(e["action"], e["who"], e["target"], e["why"], e["result"]) for e in client["adam"].get("/api/v1/audit")["entries"]]
+    assert snooze(sue, one["id"], until="0", why="x")[1]["snoozed_ms"] is None
+
+
+def test_gaps_and_webhooks_on_health(folder):
+    import msgpack
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    for i, n in enumerate((3, 40)):
+        story.put(i, {"k": "gap", "at": story.now - 60_000 * i, "count": n})
+    redis.client().hset("cg:hooks", "oncall", msgpack.packb({"kind": "generic", "host": "hooks.example.com", "sent": 12, "failed": 3, "gave": 1, "ok_at": story.now - 5000, "fail_at": story.now - 1000,
+                                                             "err": "HTTP 500", "b": 2, "o": story.now + 60_000, "w": 0, "seen": story.now}))
+    board = Board(folder / "board", redis.socket)
+    adam = Client(board, "adam")
+    adam.now_until("data", lambda d: True)
+    d = adam.get("/api/v1/health")
+    check("get", "/api/v1/health", 200, d)
+    assert [(g["node"], g["events"]) for g in d["gaps"]] == [("n1", 3), ("n1", 40)] or [g["events"] for g in d["gaps"]] == [3, 40]
+    assert d["totals"]["lost"] == 43 and d["redis_whole"] and d["hooks_waiting"] == 0
+    hook = d["hooks"][0]
+    assert (hook["target"], hook["sent"], hook["gave_up"], hook["error"], hook["in_a_row"], hook["closed_until_ms"]) == ("oncall", 12, 1, "HTTP 500", 2, story.now + 60_000)
+    board.stop()
+    redis.stop()
 
 
 # --- the OpenAPI file ---

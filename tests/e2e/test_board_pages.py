@@ -104,7 +104,7 @@ def test_every_page_at_every_width_in_both_themes(rig, page):
     """Nothing sticks out, nothing is logged; screenshots go to CHATGATE_SHOTS when it is set."""
     shots = os.environ.get("CHATGATE_SHOTS")
     ready(page)
-    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("violations", "[data-violation]"), ("rules", "tbody tr"), ("held", ".empty"), ("reminders", ".empty"), ("health", "tbody tr")]:
+    for name, sign in [("now", "li.wait"), ("cases", "[data-case]"), ("agents", "tbody tr"), ("violations", "[data-violation]"), ("rules", "tbody tr"), ("held", ".empty"), ("reminders", "tbody tr"), ("health", "tbody tr")]:
         page.go(name)
         page.wait(sign)
         if name == "cases":
@@ -205,6 +205,25 @@ def test_assign_call_and_snooze(rig, page):
         page.size(width, 900)
         assert page.overflow() == [0, []], width
     assert [e for e in free_of_surprises(page) if "409 (Conflict)" not in e] == []
+
+
+def test_a_reminder_is_put_off(rig, page):
+    board, _, _ = rig
+    ready(page, "sue")
+    page.go("reminders")
+    page.wait("[data-snooze]")
+    page.wait("[data-snooze=\"1h\"]").click()
+    page.wait_text("main .error", "Please give a reason")
+    page.find("#why")[0].send_keys("the warehouse looks")
+    page.wait("[data-snooze=\"4h\"]").click()
+    page.wait("[data-snooze=end]")
+    page.wait_text("main", "asleep until")
+    asleep = lambda: len([c for c in Client(board, "sue").get("/api/v1/reminders")["coming"] if c["snoozed_ms"]])
+    before = asleep()
+    assert before
+    page.wait("[data-snooze=end]").click()
+    wait_for("awake", lambda: asleep() == before - 1)
+    assert free_of_surprises(page) == []
 
 
 def test_days_beside_each_other(rig, page):

@@ -78,7 +78,7 @@ function distribution(d) {
   const bar = (n, kind) => {
     const b = h("span", { class: `bin ${kind}` });
     b.style.width = `${(100 * n) / most}%`;
-    return h("div", { class: "bin-row" }, b, h("span", { class: "n" }, number(n)));
+    return h("div", { class: "bin-row" }, b, h("span", { class: "n" }, n ? number(n) : ""));
   };
   return h("table", { class: "dist" }, h("caption", {}, t("distribution"), " ", h("span", { class: "bin key plain" }), t("plain_time"), " ", h("span", { class: "bin key business" }), t("business_time")),
     h("tbody", {}, d.plain.map((n, i) => h("tr", {}, h("th", { scope: "row" }, label(i)), h("td", {}, bar(n, "plain"), bar(d.business[i], "business"))))));

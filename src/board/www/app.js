@@ -7,7 +7,8 @@ import { heldPage } from "./held.js";
 import { language, setLanguage, stored, t } from "./lang.js";
 import { Feed, nowPage } from "./now.js";
 import { rulesPage } from "./rules.js";
-import { healthPage, remindersPage } from "./tables.js";
+import { remindersPage } from "./reminders.js";
+import { healthPage } from "./tables.js";
 import { violationsPage } from "./violations.js";
 
 // name: [scope, page]

@@ -8,7 +8,7 @@ const MOVES = { open: ["acknowledged", "waiting", "solved", "closed"], acknowled
   solved: ["closed", "reopened"], closed: ["reopened"] }; // to show the right buttons; Redis decides
 const REASONS = ["r_called", "r_refund", "r_resent", "r_wait_courier", "r_not_justified"];
 const REFRESH_MS = 5000, HOUR_MS = 3_600_000;
-const SNOOZES = [["1h", () => "+" + HOUR_MS], ["4h", () => "+" + 4 * HOUR_MS], ["tomorrow", () => String(new Date().setHours(33, 0, 0, 0))], ["3d", () => "+" + 72 * HOUR_MS]];
+export const SNOOZES = [["1h", () => "+" + HOUR_MS], ["4h", () => "+" + 4 * HOUR_MS], ["tomorrow", () => String(new Date().setHours(33, 0, 0, 0))], ["3d", () => "+" + 72 * HOUR_MS]];
 const CALLS = ["answered", "no_answer", "busy"];
 const filters = { which: "open", severity: "", team: "", q: "" }; // kept while other pages are looked at
 
@@ -115,7 +115,7 @@ export function casesPage() {
     detail.replaceChildren(h("div", { class: "head" }, h("h2", { tabindex: "-1" }, c.id), h("button", { type: "button", onclick: close }, t("close_detail"))),
       h("div", { class: "detail" },
         h("div", { class: "title" }, chip(c.severity), h("span", { class: "chip", "data-state": c.state }, word("state_", c.state)), h("strong", {}, kinds(c))),
-        c.words ? h("blockquote", {}, c.words) : null, h("dl", {}, pairs.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v || "–")])), actions(c),
+        c.words ? h("blockquote", {}, c.words) : null, actions(c), h("dl", { class: "two" }, pairs.map(([k, v]) => h("div", {}, h("dt", {}, k), h("dd", {}, v || "–")))),
         h("div", {}, h("h3", {}, t("history")), h("ol", { class: "history" }, [...c.history].reverse().map((x) => h("li", {},
           h("strong", {}, x.what ? actText(x) : word("state_", x.to)), ` — ${x.why}`, h("br"), h("small", {}, `${when(x.at_ms)} · ${x.who}`)))))));
   }

@@ -15,6 +15,9 @@ export const panel = (title, extra, ...body) => h("section", { class: "panel apa
 export const stamp = (ms) => h("span", {}, timeOf(ms), h("small", {}, dayOf(ms)));
 export const empty = (text) => h("p", { class: "empty" }, text);
 
+const focusable = (e) => [...e.querySelectorAll("a, button, select, input")];
+
+// Reads again and again, and draws when the answer is another; what had the focus has it again.
 export function polled(read, draw, every = REFRESH_MS) {
   let timer = 0, ended = false, last = "";
   const message = h("p", { class: "error", role: "alert", hidden: true }), body = h("div");
@@ -23,7 +26,12 @@ export function polled(read, draw, every = REFRESH_MS) {
       const d = await read();
       if (ended) return;
       const text = JSON.stringify(d);
-      if (text !== last) body.replaceChildren(...draw(d));
+      if (text !== last) {
+        const at = focusable(body).indexOf(document.activeElement), scrolled = [...body.querySelectorAll(".scroll")].map((e) => e.scrollLeft);
+        body.replaceChildren(...draw(d));
+        if (at >= 0) focusable(body)[at]?.focus({ preventScroll: true });
+        body.querySelectorAll(".scroll").forEach((e, i) => { if (scrolled[i]) e.scrollLeft = scrolled[i]; });
+      }
       last = text;
       message.hidden = true;
     } catch (e) {
