@@ -185,6 +185,7 @@ local function days_of_rules(first, last, ids)
 end
 
 local function read_rules(borders, list)
+    figures_fold()
     local ids, sums = {}, {}
     for id in string.gmatch(list, '[^,]+') do
         ids[#ids + 1] = id
