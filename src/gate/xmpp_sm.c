@@ -149,7 +149,7 @@ bool xmpp_sm_out(struct session *s, const struct xmpp_item *item, struct xmpp_cu
 static void begin(struct session *s)
 {
     struct xmpp_sm *sm = &s->xmpp->sm;
-    sm->asked -= sm->asked > 0;
+    sm->asked = 0; /* a login may ask for both a resumption and a new session: one was granted */
     sm->is_on = true;
     sm->ledger = s->w->gate->xmpp_ledger;
     sm->resume_ms = resume_default_ms;
@@ -202,8 +202,10 @@ static bool take_resumed(struct session *s, const struct xmpp_item *item, uint32
     sm->sent_out = h;
     keep(sm);
     bool ok = lowered == h || cut_h(cuts, item, node, lowered);
-    return ok && (!xmpp_attr(item->dom, node, "previd").n ||
-                  xmpp_cut_attr(cuts, item->dom, item->raw, node, "previd", buf_span(&sm->asked_as)));
+    if (ok && xmpp_attr(item->dom, node, "previd").n)
+        ok = xmpp_cut_attr(cuts, item->dom, item->raw, node, "previd", buf_span(&sm->asked_as));
+    buf_fini(&sm->asked_as);
+    return ok;
 }
 
 /* A server may say what it had before the session was lost. */
@@ -262,42 +264,36 @@ static bool is_known(const struct session *s)
     return sm->is_on && !sm->asked && may_add(s) && (sm->id.len || !sm->is_resumable);
 }
 
-static bool keep_added(struct xmpp_sm *sm, const struct xmpp_tally *fresh)
-{
-    if (sm->id.len && !xmpp_ledger_write(sm->ledger, buf_span(&sm->id), sm->owner, fresh))
-        return false;
-    sm->tally = *fresh;
-    return true;
-}
-
-bool xmpp_sm_add_in(struct session *s)
+static bool add(struct session *s, bool to_server)
 {
     struct xmpp_sm *sm = &s->xmpp->sm;
     if (!xmpp_sm_is_counting(sm))
         return true;
     struct xmpp_tally fresh = sm->tally;
-    if (!is_known(s) || !xmpp_counts_add(&fresh.in, sm->sent_in + 1) || !keep_added(sm, &fresh))
+    uint32_t *sent = to_server ? &sm->sent_out : &sm->sent_in;
+    if (!is_known(s) || !xmpp_counts_add(to_server ? &fresh.out : &fresh.in, *sent + 1))
         return false;
-    sm->sent_in++;
+    if (sm->id.len && !xmpp_ledger_write(sm->ledger, buf_span(&sm->id), sm->owner, &fresh))
+        return false;
+    sm->tally = fresh;
+    (*sent)++;
     return true;
+}
+
+bool xmpp_sm_add_in(struct session *s)
+{
+    return add(s, false);
+}
+
+bool xmpp_sm_add_out(struct session *s)
+{
+    return add(s, true);
 }
 
 bool xmpp_sm_can_add_out(const struct session *s)
 {
     const struct xmpp_sm *sm = &s->xmpp->sm;
     return !xmpp_sm_is_counting(sm) || (is_known(s) && sm->tally.out.n < XMPP_NOTES_MAX);
-}
-
-bool xmpp_sm_add_out(struct session *s)
-{
-    struct xmpp_sm *sm = &s->xmpp->sm;
-    if (!xmpp_sm_is_counting(sm))
-        return true;
-    struct xmpp_tally fresh = sm->tally;
-    if (!is_known(s) || !xmpp_counts_add(&fresh.out, sm->sent_out + 1) || !keep_added(sm, &fresh))
-        return false;
-    sm->sent_out++;
-    return true;
 }
 
 bool xmpp_sm_wants_ack(const struct xmpp_sm *sm)

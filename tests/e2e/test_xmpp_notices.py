@@ -10,7 +10,7 @@ import pytest
 from gateway import SOURCE, Gateway, Redis
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
-from xmpp_sm_client import SmClient
+from xmpp_sm_client import SmClient, acked, resume, with_sm
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 OTHERS = [f"w{i}" for i in range(120)]  # a warning is shown once in a conversation
@@ -42,25 +42,6 @@ def profile_with(folder, old, new):
     assert old in text
     (profiles / "xmpp.yaml").write_text(text.replace(old, new))
     return profiles
-
-
-async def acked(c):
-    await c.send(f"<r xmlns='{SM}'/>")
-    return int(re.search(r"h=['\"](\d+)", await c.until("<a ")).group(1))
-
-
-async def with_sm(port):
-    c = await Raw.login(port, "amy", "secret-a")
-    await c.send(f"<enable xmlns='{SM}' resume='true'/>")
-    c.sm_id = re.search(r" id=['\"]([^'\"]+)", await c.until("<enabled")).group(1)
-    return c
-
-
-async def resume(port, sm_id, h, answer="<resumed"):
-    c = await Raw.login(port, "amy", "secret-a", resource=None)
-    await c.send(f"<resume xmlns='{SM}' previd='{sm_id}' h='{h}'/>")
-    c.answer = await c.until(answer)
-    return c
 
 
 def test_step_by_step(folder, server):

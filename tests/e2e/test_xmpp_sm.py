@@ -11,7 +11,7 @@ import pytest
 from gateway import SOURCE, Gateway
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
-from xmpp_sm_client import SmClient
+from xmpp_sm_client import SmClient, acked, resume, with_sm
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 ACCOUNTS = {"amy": "secret-a", "cus": "secret-c"}
@@ -35,22 +35,9 @@ def server(folder, request):
     s.stop()
 
 
-async def acked(c):
-    await c.send(f"<r xmlns='{SM}'/>")
-    return int(re.search(r"h=['\"](\d+)", await c.until("<a ")).group(1))
-
-
-async def with_sm(port):
-    c = await Raw.login(port, "amy", "secret-a")
-    await c.send(f"<enable xmlns='{SM}' resume='true'/>")
-    c.sm_id = re.search(r" id=['\"]([^'\"]+)", await c.until("<enabled")).group(1)
-    return c
-
-
 async def resumed(port, sm_id, h):
-    c = await Raw.login(port, "amy", "secret-a", resource=None)
-    await c.send(f"<resume xmlns='{SM}' previd='{sm_id}' h='{h}'/>")
-    c.h = int(re.search(r"h=['\"](\d+)", await c.until("<resumed")).group(1))
+    c = await resume(port, sm_id, h)
+    c.h = int(re.search(r"h=['\"](\d+)", c.answer).group(1))
     return c
 
 

@@ -162,7 +162,7 @@ def test_notices_inside_sasl2_and_beside_a_long_element(folder):
             await stub.until(f"<a xmlns='{SM}' h='2'/>")
             c.cut()
             back = f"<resumed xmlns='{SM}' previd='&lt;7' h='3'/>"
-            c = await login(g, stub, f"<resume xmlns='{SM}' h='4' previd='{sm_id}'/>",
+            c = await login(g, stub, f"<enable xmlns='{SM}' resume='true'/></bind><resume xmlns='{SM}' h='4' previd='{sm_id}'/><bind>",
                             SUCCESS.replace("</success>", back + "</success>"))
             assert f"<resume xmlns='{SM}' h='2' previd='&lt;7'/>" in stub.got
             assert f"<resumed xmlns='{SM}' previd='{sm_id}' h='3'/>" in c.success
@@ -170,6 +170,8 @@ def test_notices_inside_sasl2_and_beside_a_long_element(folder):
             await c.until("<presence from='c2@x'/>")                                             # 5
             await c.send(f"<a xmlns='{SM}' h='5'/>")
             await stub.until(f"<a xmlns='{SM}' h='3'/>")
+            await c.send(WARNED.format("c4", "w4"))
+            await c.until("id='cgn-")  # what was asked for beside the resumption is settled
             c.cut()
             # a login with an id of another gateway's, or of nobody's
             c = await login(g, stub, f"<resume xmlns='{SM}' h='4' previd='cgsm-0123456789abcdef-x'/>")

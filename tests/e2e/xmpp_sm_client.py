@@ -3,6 +3,7 @@ and fails when a counter of the server cannot be. (slixmpp 1.8.3 loses count by 
 
 import asyncio
 import base64
+import re
 import xml.etree.ElementTree as ET
 from collections import deque
 
@@ -11,6 +12,27 @@ from xmpp_client import Raw
 SM = "{urn:xmpp:sm:3}"
 CLIENT = "{jabber:client}"
 STANZAS = {CLIENT + n for n in ("message", "presence", "iq")}
+
+
+async def acked(c):
+    """What the server has counted, on a raw stream."""
+    await c.send("<r xmlns='urn:xmpp:sm:3'/>")
+    return int(re.search(r"h=['\"](\d+)", await c.until("<a ")).group(1))
+
+
+async def with_sm(port):
+    """A raw stream of amy's with stream management."""
+    c = await Raw.login(port, "amy", "secret-a")
+    await c.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    c.sm_id = re.search(r" id=['\"]([^'\"]+)", await c.until("<enabled")).group(1)
+    return c
+
+
+async def resume(port, sm_id, h, answer="<resumed"):
+    c = await Raw.login(port, "amy", "secret-a", resource=None)
+    await c.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{sm_id}' h='{h}'/>")
+    c.answer = await c.until(answer)
+    return c
 
 
 class SmClient:
