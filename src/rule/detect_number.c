@@ -67,7 +67,7 @@ static const char *const order_words[] = {"单号", "订单", "运单", "编号"
                                           "流水", "工单", "批号", "税号", "sku",  "物流号", "快递号", NULL};
 static const char *const call_words[] = {"电话", "手机", "号码", "联系", "致电", "拨打", "微信", "热线",   "座机",
                                          "卡号", "打款", "转账", "tel",  "vx",   "wx",   "qq",   "身份证", NULL};
-static const char *const reach_words[] = {"电话", "手机", "号码",   "号是", "联系", "致电", "拨", "打我", "找我",
+static const char *const reach_words[] = {"电话", "手机", "号码",   "号是", "联系", "致电", "拨",   "打我", "找我",
                                           "呼我", "加我", "我的号", "微信", "tel",  "vx",   "call", NULL};
 static const char *const unit_words[] = {"mm", "cm", "kg", "ml", "mah",  "km",   "gb", "元",   "块", "件", "个", "米",
                                          "克", "斤", "人", "次", "年",   "月",   "日", "天",   "点", "折", "码", "瓦",
