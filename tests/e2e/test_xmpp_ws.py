@@ -141,6 +141,35 @@ def test_notices_are_counted(folder, server):
     run(go())
 
 
+def test_held_messages_are_counted(folder, server):
+    """Approved later, it is one more for the server than the client has sent."""
+    from test_hold import OFFER, Desk
+
+    async def go():
+        server.port = server.http
+        d = Desk(folder, server, profile="xmpp-websocket")
+        async with Client("cus", "secret-c", server.c2s, tls=False) as cus:
+            c = await WsClient.login(d.gateway.port, server.ws_path, sm=True)
+            sm_id = c.sm_id
+            for turn in range(2):
+                await c.ws.send(MESSAGE.format(f"h{turn}", OFFER))
+                assert "已提交审批" in await c.until(f"id='h{turn}'")
+                (m,) = await d.waits()
+                d.cli("held", "approve", m["id"])
+                assert (await cus.next())["id"] == f"h{turn}"
+                await c.until("id='cgn-")
+                await d.ends(m["id"], "sent")
+                await c.ws.send("<r xmlns='urn:xmpp:sm:3'/>")
+                assert re.search(rf"h=['\"]{turn + 1}['\"]", await c.until("<a "))
+                c.ws.transport.abort()
+                c = await WsClient.login(d.gateway.port, server.ws_path, resume=(sm_id, 2 * (turn + 1)))
+                assert c.h == turn + 1
+            await c.ws.close()
+        d.gateway.stop()
+        d.redis.stop()
+    run(go())
+
+
 def test_what_is_no_element_is_refused(folder, server):
     async def go():
         g = Gateway(folder, server.http, profile="xmpp-websocket", rules=RULES)
