@@ -187,8 +187,9 @@ def test_days_teams_and_shops(folder):
         story.agent(name, team, shop, i % 4)
         for ago, took in ((2 * hour, 10_000 + i * 100), (26 * hour, 40_000), (27 * hour, 200_000), (50 * hour, 20_000)):
             cust = f"{name}.{ago}"
-            story.says(i % 4, cust, ago, name, team, shop)
-            story.answers(i % 4, cust, ago - took, name, team, shop)
+            hours = {"ob": 900_000_000, "oc": 7} if name == "ann" else {}  # business time, and of which calendar
+            story.says(i % 4, cust, ago, name, team, shop, **hours)
+            story.answers(i % 4, cust, ago - took, name, team, shop, **({**hours, "ob": hours["ob"] + 4000} if hours else {}))
         story.put(i % 4, {"k": "out", "at": story.now - 25 * hour, "act": 4, "conv": "c", "cust": "u", "agent": name, "team": team, "shop": shop, "rules": "r.x"})
     board = Board(folder / "board", redis.socket)
     vera, red = Client(board, "vera"), Client(board, "red-view")
@@ -201,7 +202,10 @@ def test_days_teams_and_shops(folder):
     ann = {a["agent"]: a for a in d["agents"]}["ann"]
     assert (ann["replies"], ann["mean_ms"], ann["within_30s"], ann["within_180s"], ann["blocked"], ann["open"]) == (2, 120_000, 0, 0.5, 1, None)
     assert len(d["agents"]) == len(people) and all(a["replies"] == 2 for a in d["agents"]) and not d["today"] and d["start_ms"] == zone - 24 * hour
-    assert ann["business"]["replies"] == 0 and ann["business"]["p50_ms"] is None
+    assert (ann["business"]["replies"], ann["business"]["mean_ms"], ann["business"]["within_30s"]) == (2, 4000, 1)
+    bob = next(a for a in d["agents"] if a["agent"] == "bob")
+    assert bob["business"]["replies"] == 0 and bob["business"]["p50_ms"] is None  # whose shop has no calendar
+    assert next(a for a in today["agents"] if a["agent"] == "ann")["business"]["replies"] == 1
     same_as_csv(csv_of(vera, f"?day={yesterday}"), d["agents"])
     teams = vera.get(f"/api/v1/agents?day={yesterday}&by=team")
     check("get", "/api/v1/agents", 200, teams)
@@ -217,7 +221,7 @@ def test_days_teams_and_shops(folder):
     one = vera.get(f"/api/v1/agents/ann?day={yesterday}")
     check("get", "/api/v1/agents/{id}", 200, one)
     assert [r["end_ms"] - r["start_ms"] for r in one["rounds"]] == [40_000, 200_000] and "hours" not in one
-    assert one["distribution"]["plain"] == [0, 0, 0, 1, 0, 0, 1, 0, 0, 0] and sum(one["distribution"]["business"]) == 0
+    assert one["distribution"]["plain"] == [0, 0, 0, 1, 0, 0, 1, 0, 0, 0] and one["distribution"]["business"] == [0, 2, 0, 0, 0, 0, 0, 0, 0, 0] and {r["business_ms"] for r in one["rounds"]} == {4000}
     assert red.call("GET", f"/api/v1/agents/cy?day={yesterday}")[0] == 404
     assert [v["agent"] for v in vera.get("/api/v1/violations?agent=cy")["violations"]] == ["cy"]
     assert red.get("/api/v1/violations?agent=cy")["violations"] == []
@@ -726,8 +730,17 @@ def test_an_acl_user_with_no_more_than_the_documented_rights(folder):
     case = cases_of(adam)["u1"]["id"]
     assert adam.call("POST", f"/api/v1/cases/{case}/move", {"to": "solved", "why": "x"})[0] == 200
     adam.get("/api/v1/health")
-    adam.get("/api/v1/reminders")
+    coming = adam.get("/api/v1/reminders")["coming"]
     assert adam.get("/api/v1/audit")["entries"][0]["action"] == "case_solved"
+    story.put(1, {"k": "out", "at": story.now - 1000, "act": 4, "conv": "c", "cust": "u", "agent": "ann", "team": "red", "shop": "s1", "rules": "r.x", "txf": "t"})
+    seen = wait_for("a violation", lambda: adam.get("/api/v1/violations")["violations"])[0]["id"]
+    for path, body in [(f"cases/{case}/act", {"what": "note", "why": "x"}), (f"violations/{seen}/feedback", {"verdict": "right"}), (f"violations/{seen}/text", {"why": "x"}),
+                       (f"reminders/{coming[0]['id']}/snooze", {"until": "+60000", "why": "x"})]:
+        assert adam.call("POST", "/api/v1/" + path, body)[0] == 200, path
+    assert adam.call("POST", "/api/v1/held/1-1/decide", {"decision": "approve"})[0] == 404
+    yesterday = day_name(0, 1, adam.get("/api/v1/agents")["day"])
+    for path in ("held", "rules", f"agents?day={yesterday}", "agents/ann"):
+        adam.get("/api/v1/" + path)
     refused = redis.client().execute_command("ACL", "LOG")
     assert refused == [], str(refused)[-900:]
     board.stop()

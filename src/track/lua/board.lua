@@ -33,23 +33,33 @@ local function numbers(text)
 end
 
 local function put_replies(row, m)
-    local w = m.w or {0, 0, 0, 0, 0}
-    for _, v in ipairs({m.n or 0, m.sum or 0, w[1], w[2], w[3], w[4], w[5]}) do
-        row[#row + 1] = int(v)
+    local at = #row
+    if not m.n then -- nothing was counted, which is the most common
+        for i = at + 1, at + 7 do
+            row[i] = '0'
+        end
+        return
+    end
+    row[at + 1], row[at + 2] = int(m.n), int(m.sum)
+    for i = 1, 5 do
+        row[at + 2 + i] = int(m.w[i])
     end
 end
 
 local KINDS = {'f', 'n', 'v', 'F', 'N'}
 
+local NO_REPLIES = {}
+
 local function put_agent(name, m)
     local row = {name}
-    put_replies(row, m.f)
-    put_replies(row, m.n)
-    row[#row + 1] = pairs_text(m.f.b) .. ',' .. pairs_text(m.n.b)
+    local f, n, F, N = m.f or NO_REPLIES, m.n or NO_REPLIES, m.F or NO_REPLIES, m.N or NO_REPLIES
+    put_replies(row, f)
+    put_replies(row, n)
+    row[#row + 1] = pairs_text(f.b) .. ',' .. pairs_text(n.b)
     row[#row + 1] = pairs_text(m.v)
-    put_replies(row, m.F)
-    put_replies(row, m.N)
-    row[#row + 1] = pairs_text(m.F.b) .. ',' .. pairs_text(m.N.b)
+    put_replies(row, F)
+    put_replies(row, N)
+    row[#row + 1] = pairs_text(F.b) .. ',' .. pairs_text(N.b)
     rows[#rows + 1] = row
 end
 
@@ -66,22 +76,32 @@ end
 
 -- Adds the figures of hours [from, to] of one day, of some agents, to sums[name].
 local function add_hours(sums, names, from, to)
-    local day = floor(from / 24)
+    local day, hours = floor(from / 24), to - from + 1
     local key = KEYS[FIRST_HOURS + day % HOURS]
     if call('HGET', key, '#') ~= tostring(day) then
         return
     end
-    for _, name in ipairs(names) do
+    local at_once = math.max(1, floor(CHUNK / hours))
+    for first = 1, #names, at_once do
         local fields = {}
-        for hour = from, to do
-            for _, kind in ipairs(KINDS) do
-                fields[#fields + 1] = hour .. '|a|' .. name .. '|' .. kind
+        for i = first, math.min(first + at_once - 1, #names) do
+            for hour = from, to do
+                local stem = hour .. '|a|' .. names[i] .. '|'
+                for _, kind in ipairs(KINDS) do
+                    fields[#fields + 1] = stem .. kind
+                end
             end
         end
         for i, held in ipairs(call('HMGET', key, unpack(fields))) do
             if held then
-                sums[name] = sums[name] or {f = {}, n = {}, v = {}, F = {}, N = {}}
-                add_map(sums[name][KINDS[(i - 1) % #KINDS + 1]], unpack_mp(held))
+                local name, kind = names[first + floor((i - 1) / #KINDS / hours)], KINDS[(i - 1) % #KINDS + 1]
+                local sum = sums[name] or {}
+                sums[name] = sum
+                if sum[kind] then
+                    add_map(sum[kind], unpack_mp(held))
+                else
+                    sum[kind] = unpack_mp(held)
+                end
             end
         end
     end
