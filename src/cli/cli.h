@@ -20,8 +20,9 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
       "messages that wait for approval, and the decision")                                                             \
     X(commitments, "[list [--most N] | keep ID | cancel ID | extend ID --for TIME] [--reason TEXT] [--by NAME]",       \
       "times that agents promised, soonest first, and what is decided about them")                                     \
-    X(reminders, "[--most N | snooze ID --for TIME | wake ID] [--reason TEXT] [--by NAME] [--config FILE] [--json]",   \
-      "reminders that went out, newest first; snooze puts one off")                                                    \
+    X(reminders,                                                                                                       \
+      "[next] [--most N] | snooze ID --for TIME | wake ID [--reason TEXT] [--by NAME] [--config FILE] [--json]",       \
+      "reminders that went out, newest first; next: those to come; snooze puts one off")                               \
     X(redis, "check | reshard --to N [--config FILE] [--format json|text]",                                            \
       "is Redis fit and whole; move a stopped deployment to another number of shards")                                 \
     X(erase, "--customer ID [--dry-run] [--with-open-cases] [--reason TEXT] [--by NAME] [--config FILE] [--json]",     \

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/cli_hand.h"
+#include "cli/cli_reminders_next.h"
 
 static const struct hand_verb verbs[] = {{"snooze", "--for", false}, {"wake", NULL, false}, {NULL, NULL, false}};
 
@@ -129,6 +130,8 @@ int cli_reminders(int argc, char **argv)
     char most[24];
     if (argc > 1 && hand_is_verb(verbs, argv[1]))
         return snooze(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "next") == 0)
+        return reminders_next(argc - 1, argv + 1);
     if (tracked_read_args(argc, argv, "--most", &args) != 0)
         return cli_usage("reminders");
     struct tracked *t = tracked_open(&args);

@@ -221,6 +221,19 @@ const struct redis_reply *tracked_run(struct tracked *t, unsigned shard, const c
     return run(t, shard, script, n, args);
 }
 
+int tracked_ask_script(struct tracked *t, tracked_fn fn, void *ctx, const char *script, size_t n_args,
+                       const struct span *args)
+{
+    for (unsigned shard = 0; shard < t->n_shards; shard++) {
+        const struct redis_reply *r = run(t, shard, script, n_args, args);
+        if (!r)
+            return -1;
+        for (size_t i = 1; i < r->n; i++)
+            fn(ctx, redis_item(r, i));
+    }
+    return 0;
+}
+
 int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...)
 {
     struct span args[ARGS_MAX];
@@ -228,14 +241,7 @@ int tracked_ask(struct tracked *t, tracked_fn fn, void *ctx, ...)
     va_start(ap, ctx);
     size_t n = collect(args, ap);
     va_end(ap);
-    for (unsigned shard = 0; shard < t->n_shards; shard++) {
-        const struct redis_reply *r = run(t, shard, "read", n, args);
-        if (!r)
-            return -1;
-        for (size_t i = 1; i < r->n; i++)
-            fn(ctx, redis_item(r, i));
-    }
-    return 0;
+    return tracked_ask_script(t, fn, ctx, "read", n, args);
 }
 
 void tracked_keep(void *ctx, const struct redis_reply *row)

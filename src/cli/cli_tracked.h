@@ -39,6 +39,9 @@ int tracked_pseudonym(struct tracked *t, const char *id, char out[PSEUDONYM_MAX]
 void tracked_audit(struct tracked *t, const char *who, const char *action, const char *target, const char *why);
 /* 0: no gateway has written there yet. */
 unsigned tracked_shards(const struct tracked *t);
+/* As tracked_ask with another script of src/track/lua. */
+int tracked_ask_script(struct tracked *t, tracked_fn fn, void *ctx, const char *script, size_t n_args,
+                       const struct span *args) MUST_CHECK;
 /* Runs one script of src/track/lua on one shard, arguments ended by NULL. The list it answers, valid until the next
  * call; NULL: the error was printed. */
 const struct redis_reply *tracked_run(struct tracked *t, unsigned shard, const char *script, ...)

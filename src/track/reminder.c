@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "track/reminder_plan.h"
 #include "track/reminder_quiet.h"
 #include "track/schema.h"
 #include "track/script.h"
@@ -15,10 +16,8 @@ enum {
     POLL_MS = 500,
     GRACE_MS = 4000, /* how long a node with the agent's session goes first */
     SEEN_MAX = 128,
-    DUE_MOST = 16,     /* steps of one shard at a time */
-    STEPS_TEXT = 1024, /* steps as the scripts take them */
+    DUE_MOST = 16, /* steps of one shard at a time */
     NUMBER_LEN = 24,
-    CONF_ARGS = 7,     /* as conf_of of remind.lua takes them */
     WAIT_MS = 200,     /* for replicas to have a step's record before it is shown */
     HOLD_MS = 600000,  /* quiet hours are looked at again, they may have been changed */
     SEVERITY_LOUD = 4, /* not held back by quiet hours */
@@ -56,8 +55,7 @@ struct shard {
 struct reminder {
     struct reminder_options o;
     char *node_id;
-    char unanswered[STEPS_TEXT], stale_case[STEPS_TEXT], before[NUMBER_LEN], commitment[STEPS_TEXT];
-    char cold_case[STEPS_TEXT], review[STEPS_TEXT], follow_up[STEPS_TEXT];
+    struct reminder_plan plan;
     char lease[NUMBER_LEN];
     unsigned wait_replicas;
     struct redis_script *due, *claim, *raise, *done, *hold;
@@ -94,13 +92,8 @@ static void run(struct reminder *r, const struct redis_script *s, const struct s
 {
     struct schema_keys keys;
     schema_apply_keys(sh->number, &keys);
-    args[n++] = span_str(r->unanswered);
-    args[n++] = span_str(r->stale_case);
-    args[n++] = span_str(r->before);
-    args[n++] = span_str(r->commitment);
-    args[n++] = span_str(r->cold_case);
-    args[n++] = span_str(r->review);
-    args[n++] = span_str(r->follow_up);
+    for (size_t i = 0; i < REMINDER_PLAN_ARGS; i++)
+        args[n++] = span_str(r->plan.text[i]);
     redis_eval(r->o.redis, fn, ctx, s, SCHEMA_KEY_COUNT, keys.span, n, args);
 }
 
@@ -109,7 +102,7 @@ static void run_job(struct job *j, const struct redis_script *s, redis_fn fn, co
 {
     char step[NUMBER_LEN];
     int64_t n = 0;
-    struct span args[5 + CONF_ARGS] = {field(j, ROW_ITEM)};
+    struct span args[5 + REMINDER_PLAN_ARGS] = {field(j, ROW_ITEM)};
     if (!redis_get_int(redis_item(j->row, ROW_STEP), &n))
         n = 0;
     snprintf(step, sizeof(step), "%" PRId64, n);
@@ -299,7 +292,7 @@ static void on_poll(void *ctx)
         return;
     for (unsigned i = 0; i < r->o.n_shards; i++) {
         struct shard *sh = &r->shard[i];
-        struct span args[1 + CONF_ARGS] = {span_str(most)};
+        struct span args[1 + REMINDER_PLAN_ARGS] = {span_str(most)};
         if (sh->is_polling || sh->n_jobs)
             continue;
         sh->is_polling = true;
@@ -307,26 +300,11 @@ static void on_poll(void *ctx)
     }
 }
 
-static void write_steps(char out[STEPS_TEXT], const struct conf_reminder_step *step, size_t n)
-{
-    size_t at = 0;
-    out[0] = 0;
-    for (size_t i = 0; i < n && at + 40 < STEPS_TEXT; i++)
-        at += (size_t)snprintf(out + at, STEPS_TEXT - at, "%s%" PRId64 ":%s%s", i ? "," : "", step[i].after_ms,
-                               step[i].to_supervisor ? "supervisor" : "agent", step[i].is_call ? ":call" : "");
-}
-
 void reminder_reconfigure(struct reminder *r, const struct conf *conf)
 {
-    write_steps(r->unanswered, conf->reminders.unanswered, conf->reminders.n_unanswered);
-    write_steps(r->stale_case, conf->reminders.stale_case, conf->reminders.n_stale_case);
-    write_steps(r->commitment, conf->reminders.commitment, conf->reminders.n_commitment);
-    write_steps(r->cold_case, conf->reminders.cold_case, conf->reminders.n_cold_case);
-    write_steps(r->review, conf->reminders.review, conf->reminders.n_review);
-    write_steps(r->follow_up, conf->reminders.follow_up, conf->reminders.n_follow_up);
+    reminder_plan_init(&r->plan, conf);
     quiet_free(&r->quiet);
     r->quiet = quiet_new(conf, clock_wall_ms());
-    snprintf(r->before, sizeof(r->before), "%" PRId64, conf->reminders.commitment_before_ms);
     snprintf(r->lease, sizeof(r->lease), "%" PRId64, conf->reminders.lease_ms);
     r->wait_replicas = (unsigned)conf->redis.wait_replicas;
 }

@@ -120,6 +120,23 @@ def test_extended(desk, answer_ago, outcome):
     assert desk.shard.db.hlen(desk.shard.key("remind")) == 0
 
 
+def test_what_comes_next(desk):
+    desk.event(k="in", at=desk.now - 60000, live=True, conv="c1", cust="u1")
+    desk.event(k="in", at=desk.now - 3 * HOUR, live=True, conv="c2", cust="u2", ckind="refund", sev=2, words="w")
+    desk.promise(HOUR, conv="c3", cust="u3")
+    rows = json.loads(desk("reminders", "next", "--json"))
+    assert [(r["kind"], r["customer"], r["to"]) for r in rows] == [
+        ("unanswered", "u2", "agent"), ("unanswered", "u1", "agent"), ("commitment", "u3", "agent"), ("stale_case", "u2", "agent")]
+    assert rows[1]["due_ms"] == desk.now and rows[2]["due_ms"] == desk.now + HOUR - 600000
+    assert rows[3]["due_ms"] == desk.now + HOUR and rows[3]["ref"] == "2-1"
+    desk("reminders", "snooze", rows[1]["id"], "--for", "2h")
+    after = json.loads(desk("reminders", "next", "--json"))
+    assert after[-1]["id"] == rows[1]["id"] and after[-1]["snoozed_ms"] == after[-1]["due_ms"] > desk.now + HOUR
+    table = desk("reminders", "next", "--most", "2")
+    assert "now" in table and rows[0]["id"] in table and rows[3]["id"] not in table
+    assert "unexpected" in desk("reminders", "next", "week", status=2)
+
+
 def test_snooze_and_wake(desk):
     desk.event(k="in", at=desk.now - 60000, live=True)
     assert due_now(desk) == [("unanswered", "agent")]
