@@ -85,6 +85,7 @@ def test_an_answer_in_time_raises_nothing(folder):
             async with Agent(g.url, "amy") as amy:
                 await b.say("amy", "c1", "在吗", "in-1")
                 await amy.until("message")
+                await asyncio.sleep(0.01)     # in one millisecond nobody can say which came first
                 await amy.send("c1", "您好", "out-1")
                 await amy.until("ack")
                 await b.say("amy", "c2", "在吗", "in-2")     # shows that the clock is at work
