@@ -11,7 +11,10 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
 #define CLI_COMMANDS(X)                                                                                                \
     X(check, "[--config FILE | --keys]", "check configuration, rules, profiles, certificates")                         \
     X(status, "[--config FILE] [--json]", "the daemon's state")                                                        \
-    X(agents, "[AGENT] [--hours N] [--config FILE] [--json]", "how fast agents answer; with AGENT: the last rounds")   \
+    X(agents,                                                                                                          \
+      "[[show] NAME] [--by agent|team|shop] [--hours N | --days N] [--business | --preset NAME] [--rounds] [--config " \
+      "FILE] [--json]",                                                                                                \
+      "how fast agents answer; with NAME: the last rounds")                                                            \
     X(cases, "[--all | VERB [ID] [--reason TEXT] …] [--config FILE] [--json]",                                         \
       "open complaints; show open ack wait solve close reopen assign call news note order severity snooze export "     \
       "heads "                                                                                                         \

@@ -4,15 +4,19 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "conf/directory_calendar.h"
+#include "conf/preset.h"
 #include "conf/yaml.h"
 
 struct shop {
     struct span platform;
     const char *const *facts;
     size_t n_facts;
+    const struct calendar *calendar;
 };
 
 struct pattern {
@@ -22,9 +26,11 @@ struct pattern {
 
 struct directory {
     atomic_uint refs;
-    struct arena arena; /* all texts, agents, shops */
-    struct map by_id;   /* to struct directory_agent */
-    struct map shops;   /* by name */
+    struct arena arena;              /* all texts, agents, shops */
+    struct map by_id;                /* to struct directory_agent */
+    struct map shops;                /* by name */
+    struct map calendars;            /* by name, owned */
+    const struct calendar *calendar; /* the one named "default", or NULL */
     struct pattern *pattern;
     size_t n_patterns, patterns_cap;
 };
@@ -70,9 +76,40 @@ static void load_facts(struct directory *d, struct shop *shop, const struct ynod
     shop->n_facts = at->n;
 }
 
+static void load_calendars(struct directory *d, const struct ynode *all, struct err_list *errs)
+{
+    if (all && all->kind != YNODE_MAP)
+        yaml_bad(errs, all, "calendars: is %s, must be a map of calendars by name", yaml_describe(all));
+    for (size_t i = 0; all && all->kind == YNODE_MAP && i < all->n; i++) {
+        struct calendar *c = directory_calendar_load(all->value[i], clock_wall_ms(), errs);
+        if (c)
+            map_put(&d->calendars, span_str(arena_strdup(&d->arena, span_str(all->key[i]->text))), c);
+    }
+    d->calendar = map_get(&d->calendars, span_str("default"));
+}
+
+/* One of the file's, else a preset's window, which is then kept as if it stood in the file. */
+static void load_shop_calendar(struct directory *d, struct shop *shop, const struct ynode *at, struct err_list *errs)
+{
+    const char *name;
+    shop->calendar = d->calendar;
+    if (!at || yaml_str(at, "calendar", &name, errs) != 0)
+        return;
+    shop->calendar = map_get(&d->calendars, span_str(name));
+    const struct preset *preset = shop->calendar ? NULL : preset_find(name);
+    if (preset) {
+        struct calendar *c = preset_calendar(preset, clock_wall_ms());
+        map_put(&d->calendars, span_str(preset->name), c);
+        shop->calendar = c;
+    } else if (!shop->calendar) {
+        yaml_bad(errs, at, "calendar: is %s, must be one of the names under calendars, or of %s", yaml_describe(at),
+                 preset_names());
+    }
+}
+
 static void load_shops(struct directory *d, const struct ynode *shops, struct err_list *errs)
 {
-    static const char *const allowed[] = {"platform", "facts", NULL};
+    static const char *const allowed[] = {"platform", "facts", "calendar", NULL};
     if (!shops)
         return;
     if (shops->kind != YNODE_MAP) {
@@ -83,14 +120,16 @@ static void load_shops(struct directory *d, const struct ynode *shops, struct er
         const struct ynode *name = shops->key[i], *map = shops->value[i];
         struct shop *shop = arena_alloc(&d->arena, sizeof(*shop));
         map_put(&d->shops, span_str(name->text), shop);
+        shop->calendar = d->calendar;
         if (map->kind == YNODE_SCALAR && !*map->text)
             continue; /* a shop of which nothing is known but the name */
         if (map->kind != YNODE_MAP) {
-            yaml_bad(errs, map, "shops.%.60s: is %s, must be a map with platform, facts", name->text,
+            yaml_bad(errs, map, "shops.%.60s: is %s, must be a map with platform, facts, calendar", name->text,
                      yaml_describe(map));
             continue;
         }
         yaml_allow_keys(map, allowed, errs);
+        load_shop_calendar(d, shop, yaml_get(map, "calendar"), errs);
         if (field(d, map, "platform", &shop->platform, errs) == 0)
             load_facts(d, shop, yaml_get(map, "facts"), errs);
     }
@@ -161,11 +200,13 @@ static void load_agent(struct directory *d, const struct ynode *map, struct err_
         yaml_bad(errs, yaml_get(map, "time_zone"),
                  "time_zone: is \"%.60s\", must be a name of the time zone database such as Asia/Shanghai",
                  (const char *)a->time_zone.p);
+    a->calendar = d->calendar;
     const struct shop *shop = a->shop.n ? map_get(&d->shops, a->shop) : NULL;
     if (shop) {
         a->facts = shop->facts;
         a->n_facts = shop->n_facts;
         a->platform = shop->platform;
+        a->calendar = shop->calendar;
     } else if (a->shop.n) {
         yaml_bad(errs, yaml_get(map, "shop"), "shop: \"%.60s\" is none of the names under shops",
                  (const char *)a->shop.p);
@@ -175,12 +216,13 @@ static void load_agent(struct directory *d, const struct ynode *map, struct err_
 
 static void load_root(struct directory *d, const struct ynode *root, struct err_list *errs)
 {
-    static const char *const allowed[] = {"shops", "agents", NULL};
+    static const char *const allowed[] = {"calendars", "shops", "agents", NULL};
     if (root->kind != YNODE_MAP) {
-        yaml_bad(errs, root, "the file: is %s, must be a map with shops, agents", yaml_describe(root));
+        yaml_bad(errs, root, "the file: is %s, must be a map with calendars, shops, agents", yaml_describe(root));
         return;
     }
     yaml_allow_keys(root, allowed, errs);
+    load_calendars(d, yaml_get(root, "calendars"), errs);
     load_shops(d, yaml_get(root, "shops"), errs);
     const struct ynode *agents = yaml_get(root, "agents");
     if (agents && agents->kind != YNODE_SEQ)
@@ -220,6 +262,11 @@ void directory_unref(struct directory **d)
     *d = NULL;
     if (!gone || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
         return;
+    size_t pos = 0;
+    struct span name;
+    for (void *c; map_next(&gone->calendars, &pos, &name, &c);)
+        calendar_unref(&(struct calendar *){c});
+    map_fini(&gone->calendars);
     map_fini(&gone->by_id);
     map_fini(&gone->shops);
     arena_fini(&gone->arena);
@@ -272,5 +319,5 @@ struct directory_agent directory_find(const struct directory *d, struct span age
     for (size_t i = 0; !a && i < d->n_patterns; i++)
         if (matches(d->pattern[i].text, agent))
             a = d->pattern[i].agent;
-    return a ? *a : (struct directory_agent){0};
+    return a ? *a : (struct directory_agent){.calendar = d->calendar};
 }

@@ -1,9 +1,11 @@
-/* Who is who (`directory:`): agents by id or pattern to team, shop, role, time zone; shops to facts and platform.
+/* Who is who (`directory:`): agents by id or pattern to team, shop, role, time zone; shops to facts, platform and
+ * calendar.
  * Immutable and reference-counted; docs/configuration.md has the format. */
 #pragma once
 
 #include <stdbool.h>
 
+#include "base/calendar.h"
 #include "base/err.h"
 #include "base/span.h"
 
@@ -15,6 +17,7 @@ struct directory_agent {
     struct span platform;         /* of the shop */
     const char *const *facts;     /* of the shop: "name" or "name=value" */
     size_t n_facts;
+    const struct calendar *calendar; /* of the shop, else the one named "default"; NULL: there is none */
     bool is_listed;
 };
 

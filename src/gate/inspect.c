@@ -36,6 +36,21 @@ static void use_pseudonyms(struct worker *w, struct track_event *ev)
     ev->customer = customer;
 }
 
+static void set_business_time(struct track_event *ev, const struct calendar *c)
+{
+    ev->open_ms = c ? calendar_open_ms(c, ev->at_ms) : 0;
+    ev->calendar_id = c ? calendar_id(c) : 0;
+}
+
+/* The message's own time, if it is older: it was delayed or is shown again. */
+static void use_own_time(struct session *s, struct track_event *ev, int64_t ts_ms)
+{
+    if (ts_ms >= ev->at_ms)
+        return;
+    ev->at_ms = ts_ms;
+    set_business_time(ev, directory_find(s->w->snap->directory, session_agent(s)).calendar);
+}
+
 static void fill_event(struct session *s, const struct unit *u, enum event_kind kind, struct track_event *ev)
 {
     struct worker *w = s->w;
@@ -57,6 +72,7 @@ static void fill_event(struct session *s, const struct unit *u, enum event_kind 
         .rules_version = span_str(ruleset_version(w->snap->rules)),
         .held_id = kind == EV_OUTGOING ? w->approved : span_of("", 0),
     };
+    set_business_time(ev, who.calendar);
     if (w->gate->alias && kind != EV_AGENT_ON && kind != EV_AGENT_OFF)
         use_pseudonyms(w, ev);
     uint64_t h = 0;
@@ -365,7 +381,7 @@ void inspect_incoming(struct session *s, const struct unit *u)
     fill_event(s, u, EV_INCOMING, &ev);
     ev.is_live = u->is_live;
     if (u->ts_ms && !u->is_live)
-        ev.at_ms = MIN_OF(u->ts_ms, ev.at_ms);
+        use_own_time(s, &ev, u->ts_ms);
     if (u->n_texts && w->gate->mode != MODE_BYPASS && !u->has_cause) {
         struct rule_input in;
         fill_input(s, u, DIR_INCOMING, clock_wall_ms(), &in);
@@ -398,7 +414,7 @@ void inspect_elsewhere(struct session *s, const struct unit *u)
     ev.is_live = u->is_live;
     ev.is_delivered = true;
     if (u->ts_ms)
-        ev.at_ms = MIN_OF(u->ts_ms, ev.at_ms);
+        use_own_time(s, &ev, u->ts_ms);
     transcript_fill(s, u, NULL, &ev);
     append(s->w, &ev);
 }

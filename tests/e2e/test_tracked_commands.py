@@ -7,6 +7,13 @@ import subprocess
 import pytest
 from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis, wait_for
 
+DIRECTORY = """
+calendars: {always: {hours: {daily: "00:00-24:00"}}, never: {hours: {daily: []}}}
+shops: {s1: {calendar: always}, s2: {calendar: never}, s3: }
+agents:
+  - {id: ann, team: day, shop: s1}
+  - {id: bob, team: day, shop: s2}
+"""
 COMPLAINT = "收到的衣服破了个洞，我要投诉你们！"
 
 
@@ -19,11 +26,12 @@ def tracked(folder):
     async def talk():
         nonlocal gate
         async with Backend() as backend:
+            (folder / "gate").mkdir()
+            (folder / "gate" / "who.yaml").write_text(DIRECTORY)
             gate = Gateway(folder / "gate", backend.port, redis=redis,
-                           extra="reminders: {unanswered: [{after: 1s, to: agent}]}")
+                           extra="reminders: {unanswered: [{after: 1s, to: agent}]}\ndirectory: who.yaml")
             async with Agent(gate.url, "ann") as ann, Agent(gate.url, "bob") as bob:
                 for n in 1, 2:
-                    await asyncio.sleep(0.05)  # what is asked in the very millisecond of a reply counts as answered by it
                     await backend.say("ann", "c-ann", "在吗？", f"q{n}")
                     await ann.until("message")
                     await asyncio.sleep(0.05)  # the reply time that is looked for below
@@ -41,7 +49,7 @@ def tracked(folder):
 
 
 def run(gate, *args, status=0):
-    done = subprocess.run([gate.cli_program, *args, "--config", gate.config], text=True, capture_output=True, timeout=60)
+    done = subprocess.run([gate.cli_program, *map(str, args), "--config", gate.config], text=True, capture_output=True, timeout=60)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 else done.stderr
 
@@ -61,6 +69,28 @@ def test_agents_cases_reminders(tracked):
     assert "bob" not in table and table.count("c-ann") == 2, table
     rounds = table.split("\n\n")[1].splitlines()
     assert [row.split()[3] for row in rounds[1:]] == ["next", "first"], "newest first"
+
+    assert ann["first_business"] == ann["first"] and ann["next_business"] == ann["next"], "a shop that never closes"
+    assert ann["first"]["within_3s"] == 1 and ann["first"]["p90_ms"] <= ann["first"]["p99_ms"]
+    assert "p50_ms" not in bob["first"] and "longest_wait_ms" not in ann and bob["longest_wait_ms"] > 0
+    assert (ann["incoming"], ann["passed"], bob["incoming"]) == (2, 2, 1)
+    [day] = json.loads(run(gate, "agents", "--by", "team", "--json"))
+    assert (day["team"], day["first"], day["waiting"], day["incoming"]) == ("day", ann["first"], 1, 3)
+    s1, s2 = json.loads(run(gate, "agents", "--by", "shop", "--days", 2, "--json"))
+    assert (s1["shop"], s1["next"]["count"], s2["shop"], s2["waiting"]) == ("s1", 1, "s2", 1)
+    jd = json.loads(run(gate, "agents", "ann", "--preset", "jd", "--json"))[0]["preset"]
+    taobao = json.loads(run(gate, "agents", "ann", "--preset", "taobao", "--json"))[0]["preset"]
+    assert (jd["count"], jd["within"], taobao["count"], taobao["within"]) == (1, 1, 2, 2)
+    wecom = json.loads(run(gate, "agents", "bob", "--preset", "wecom", "--json"))[0]["preset"]
+    assert wecom["count"] == 0 and "mean_ms" not in wecom and "within" not in wecom, "undefined is absent"
+    assert "100.0 %" in run(gate, "agents", "--preset", "pdd")
+    run(gate, "agents", "--preset", "ebay", status=2)
+    rounds = json.loads(run(gate, "agents", "show", "ann", "--rounds", "--json"))
+    assert [(r["first"], r["messages"], r["shop"], r["business_ms"] == r["reply_ms"]) for r in rounds] == [
+        (False, 1, "s1", True), (True, 1, "s1", True)]
+    assert sum(r["reply_ms"] for r in rounds) // 2 == (ann["first"]["mean_ms"] + ann["next"]["mean_ms"]) // 2
+    assert run(gate, "agents", "show", "ann", "--rounds").count("c-ann") == 2
+    assert "usage" in run(gate, "agents", "--rounds", status=2).lower()
 
     [case] = json.loads(run(gate, "cases", "--json"))
     assert (case["state"], case["agent"], case["conversation"], case["words"]) == ("open", "bob", "c-bob", COMPLAINT)

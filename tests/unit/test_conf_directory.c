@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -22,6 +23,81 @@ static struct directory *load(const char *text, struct err_list *errs)
     assert_int_equal(result, errs->n ? -1 : 0);
     unlink(path);
     return d;
+}
+
+static void shops_have_calendars(void **state)
+{
+    (void)state;
+    struct err_list errs = {0};
+    struct directory *d =
+        load("calendars:\n"
+             "  default:\n"
+             "    hours: {daily: \"09:00-18:00\"}\n"
+             "  night:\n"
+             "    zone: Asia/Taipei\n"
+             "    hours: {mon-fri: [\"09:00-12:00\", \"13:00-02:00\"], sat: []}\n"
+             "    holidays: [2026-10-01..2026-10-07]\n"
+             "    make_up_days: {\"2026-10-10\": fri}\n"
+             "    sale_days: {\"2026-10-05\": \"00:00-24:00\"}\n"
+             "shops: {day: {}, night: {calendar: night}, bare: , jd1: {calendar: jd}, jd2: {calendar: jd}}\n"
+             "agents:\n"
+             "  - {id: a, shop: day}\n"
+             "  - {id: b, shop: night}\n"
+             "  - {id: c}\n"
+             "  - {id: d, shop: jd1}\n"
+             "  - {id: e, shop: jd2}\n",
+             &errs);
+    assert_int_equal(errs.n, 0);
+    const struct calendar *jd = directory_find(d, span_str("d")).calendar;
+    assert_ptr_equal(directory_find(d, span_str("e")).calendar, jd);
+    assert_int_equal(calendar_open_ms(jd, civil_day(2026, 1, 2) * DAY_MS) -
+                         calendar_open_ms(jd, civil_day(2026, 1, 1) * DAY_MS),
+                     14 * HOUR_MS);
+    const struct calendar *day = directory_find(d, span_str("a")).calendar,
+                          *night = directory_find(d, span_str("b")).calendar;
+    assert_ptr_equal(directory_find(d, span_str("c")).calendar, day);
+    assert_ptr_equal(directory_find(d, span_str("nobody")).calendar, day);
+    int64_t october = civil_day(2026, 10, 1) * DAY_MS - 8 * HOUR_MS;
+    assert_true(calendar_is_open(day, october + 10 * HOUR_MS));
+    assert_false(calendar_is_open(night, october + 10 * HOUR_MS));               /* a holiday */
+    assert_true(calendar_is_open(night, october + 1 * HOUR_MS));                 /* the span of the evening before */
+    assert_true(calendar_is_open(night, october + 4 * DAY_MS + 3 * HOUR_MS));    /* sale */
+    assert_true(calendar_is_open(night, october + 9 * DAY_MS + 10 * HOUR_MS));   /* a Saturday made up for */
+    assert_false(calendar_is_open(night, october + 16 * DAY_MS + 10 * HOUR_MS)); /* an ordinary one */
+    assert_false(calendar_is_workday(night, civil_day(2026, 10, 5)) &&
+                 !calendar_is_workday(night, civil_day(2026, 10, 10)));
+    directory_unref(&d);
+}
+
+static void broken_calendars_are_named(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {"{}", "hours: is missing"},
+        {"{hours: {daily: \"9-18\"}}", "must be two times of day"},
+        {"{hours: {monday: \"09:00-18:00\"}}", "must be mon to sun"},
+        {"{hours: {fri-mon: \"09:00-18:00\"}}", "must be mon to sun"},
+        {"{hours: {daily: \"09:00-18:00\"}, zone: Mars/Olympus}", "zone: "},
+        {"{hours: {daily: \"09:00-18:00\"}, holidays: [2026-02-30]}", "must be a date"},
+        {"{hours: {daily: \"09:00-18:00\"}, holidays: [2026-02-03..2026-02-01]}", "must be a date"},
+        {"{hours: {daily: \"09:00-18:00\"}, make_up_days: {\"2026-02-03\": mon-fri}}", "must be the weekday"},
+        {"{hours: {daily: \"09:00-18:00\"}, sale_days: [x]}", "sale_days: is a list"},
+        {"{hours: {daily: \"09:00-18:00\"}, open: x}", "open"},
+        {"[]", "must be a map"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char text[300];
+        struct err_list errs = {0};
+        snprintf(text, sizeof(text), "calendars:\n  x: %s\n", bad[i][0]);
+        assert_null(load(text, &errs));
+        if (errs.n != 1 || !strstr(errs.line[0], bad[i][1]) || !strstr(errs.line[0], ":2:"))
+            fail_msg("%s: %zu errors, first: %s", bad[i][0], errs.n, errs.n ? errs.line[0] : "");
+        err_list_fini(&errs);
+    }
+    struct err_list errs = {0};
+    assert_null(load("shops: {s: {calendar: none}}\n", &errs));
+    assert_non_null(strstr(errs.line[0], "must be one of the names under calendars, or of taobao, jd, "));
+    err_list_fini(&errs);
 }
 
 static bool team_is(const struct directory *d, const char *agent, const char *team)
@@ -142,9 +218,9 @@ static void errors_say_where(void **state)
                                &errs);
     assert_null(d);
     static const char *const want[] = {
-        ":9:1: teams: unknown key, allowed here: shops, agents",
+        ":9:1: teams: unknown key, allowed here: calendars, shops, agents",
         ":1:12: shops.a: is \"5\", must be a map",
-        ":1:19: fact: unknown key, allowed here: platform, facts",
+        ":1:19: fact: unknown key, allowed here: platform, facts, calendar",
         ":1:43: facts: is \"=y\", must be NAME or NAME=VALUE",
         ":3:5: agents[]: has neither id and pattern",
         ":4:5: agents[]: has both id and pattern",
@@ -165,6 +241,8 @@ static void errors_say_where(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shops_have_calendars),
+        cmocka_unit_test(broken_calendars_are_named),
         cmocka_unit_test(agents_are_found),
         cmocka_unit_test(patterns_agree_with_a_plain_matcher),
         cmocka_unit_test(an_evil_pattern_takes_no_time),

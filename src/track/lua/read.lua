@@ -35,30 +35,36 @@ function read.waiting(most)
     end
 end
 
--- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n' | 'F' | 'N', n, sum, five
--- counts of LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour; F and N in business hours
-function read.figures(from, to, scope, only)
+local function add_figures(base, slots, per_hash, first, last, scope, only)
     figures_fold()
-    local first, last = floor(from / HOUR_MS), floor((to - 1) / HOUR_MS)
-    first = math.max(first, (floor(last / 24) - HOURS + 1) * 24)
-    for day = floor(first / 24), floor(last / 24) do
-        local key = KEYS[FIRST_HOURS + day % HOURS]
-        if call('HGET', key, '#') == tostring(day) then
-            local all = call('HGETALL', key)
-            for i = 1, #all, 2 do
-                local hour, of, name, kind = string.match(all[i], '^(%d+)|(%a)|(.*)|(%a)$')
-                hour = tonumber(hour)
-                if hour and hour >= first and hour <= last and of == scope and (only == '' or only == name) then
-                    local m = unpack_mp(all[i + 1])
-                    if kind == 'v' then
-                        add(name, kind, pairs_text(m))
-                    else
-                        add(name, kind, m.n, m.sum, m.w[1], m.w[2], m.w[3], m.w[4], m.w[5], pairs_text(m.b))
-                    end
+    first = math.max(first, (floor(last / per_hash) - slots + 1) * per_hash)
+    for number = floor(first / per_hash), floor(last / per_hash) do
+        local key = KEYS[base + number % slots]
+        local all = call('HGET', key, '#') == tostring(number) and call('HGETALL', key) or {}
+        for i = 1, #all, 2 do
+            local at, of, name, kind = string.match(all[i], '^(%d+)|(%a)|(.*)|(%a)$')
+            at = tonumber(at)
+            if at and at >= first and at <= last and of == scope and (only == '' or only == name) then
+                local m = unpack_mp(all[i + 1])
+                if kind == 'v' then
+                    add(name, kind, pairs_text(m))
+                else
+                    add(name, kind, m.n, m.sum, m.w[1], m.w[2], m.w[3], m.w[4], m.w[5], pairs_text(m.b))
                 end
             end
         end
     end
+end
+
+-- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n' | 'F' | 'N', n, sum, five
+-- counts of LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour; F and N in business hours
+function read.figures(from, to, scope, only)
+    add_figures(FIRST_HOURS, HOURS, 24, floor(from / HOUR_MS), floor((to - 1) / HOUR_MS), scope, only)
+end
+
+-- 'days': the same by days of UTC
+function read.days(from, to, scope, only)
+    add_figures(FIRST_DAYS, DAYS, 28, floor(from / DAY_MS), floor((to - 1) / DAY_MS), scope, only)
 end
 
 -- 'sessions': {agent, last on, last off, node, team, shop}
