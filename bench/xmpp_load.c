@@ -25,8 +25,9 @@
 #include "base/hist.h"
 #include "base/xalloc.h"
 #include "bench_proc.h"
+#include "xmpp_table.h"
 
-enum { TARGETS_MAX = 8, ROUNDS_MAX = 21, WINDOW = 8192, TEXTS_MAX = 1000, READ_MAX = 65536, GRACE_S = 5 };
+enum { TARGETS_MAX = 8, WINDOW = 8192, TEXTS_MAX = 1000, READ_MAX = 65536, GRACE_S = 5 };
 
 struct link {
     int fd;
@@ -43,17 +44,11 @@ struct pair {
     uint64_t due_ns[WINDOW]; /* by number */
 };
 
-struct figures {
-    double per_s, p50_us, p99_us, cpu_us, lost, late;
-};
-
 struct target {
-    const char *name;
+    struct xmpp_row row;
     int agent_port, customer_port;
     struct procs procs;
     struct pair *pair;
-    struct figures open[ROUNDS_MAX], closed[ROUNDS_MAX];
-    uint64_t refused, disordered;
 };
 
 static struct {
@@ -199,7 +194,7 @@ static void take_message(struct link *l, const char *from, const char *to)
         return;
     }
     uint32_t number = (uint32_t)strtoul(id + 6, NULL, 10);
-    p->target->disordered += number != p->came;
+    p->target->row.disordered += number != p->came;
     p->came = number + 1;
     b.came++;
     hist_add(&b.hist, now_ns() - p->due_ns[number % WINDOW]);
@@ -212,7 +207,7 @@ static void take_bytes(struct link *l)
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0)
-        die(l->pair->target->name, "closed a connection");
+        die(l->pair->target->row.name, "closed a connection");
     buf_commit(&l->in, (size_t)n);
     for (;;) {
         const char *all = buf_cstr(&l->in), *end = strstr(all, "</message>");
@@ -261,7 +256,7 @@ static void finish(struct target *t, struct figures *f, uint64_t sent, uint64_t 
     f->p99_us = (double)hist_quantile(&b.hist, 0.99) / 1000;
     f->cpu_us = b.came && t->procs.n ? (double)(procs_cpu_ns(&t->procs) - cpu) / 1000 / (double)b.came : 0;
     f->lost = (double)(sent - b.came - b.refused);
-    t->refused += b.refused;
+    t->row.refused += b.refused;
 }
 
 static void measure_open(struct target *t, struct figures *f)
@@ -295,66 +290,12 @@ static void measure_closed(struct target *t, struct figures *f)
     finish(t, f, sent, began, cpu);
 }
 
-/* --- the table --- */
-
-static int by_value(const void *a, const void *c)
-{
-    double x = *(const double *)a, y = *(const double *)c;
-    return (x > y) - (x < y);
-}
-
-static void print_spread(const char *head, double *v, int digits)
-{
-    qsort(v, b.rounds, sizeof(*v), by_value);
-    printf(" %s%.*f [%.*f-%.*f] |", head, digits, v[b.rounds / 2], digits, v[0], digits, v[b.rounds - 1]);
-}
-
-#define COLUMN(head, expression, digits)                                                                               \
-    do {                                                                                                               \
-        double v[ROUNDS_MAX];                                                                                          \
-        for (unsigned r = 0; r < b.rounds; r++)                                                                        \
-            v[r] = (expression);                                                                                       \
-        print_spread(head, v, digits);                                                                                 \
-    } while (0)
-
-static void print_table(void)
-{
-    const struct target *first = &b.target[0];
-    printf("\n%.0f messages a second over %u agents; median of %u rounds [lowest-highest]:\n\n", b.rate, b.pairs,
-           b.rounds);
-    printf("| target | p50 us | added to %s | p99 us | CPU us/msg | added | %% sent late | lost |\n", first->name);
-    printf("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    for (struct target *t = b.target; t < b.target + b.n_targets; t++) {
-        printf("| %s |", t->name);
-        COLUMN("", t->open[r].p50_us, 0);
-        COLUMN("", t->open[r].p50_us - first->open[r].p50_us, 0);
-        COLUMN("", t->open[r].p99_us, 0);
-        COLUMN("", t->open[r].cpu_us, 0);
-        COLUMN("", t->open[r].cpu_us - first->open[r].cpu_us, 0);
-        COLUMN("", t->open[r].late, 1);
-        COLUMN("", t->open[r].lost, 0);
-        printf("\n");
-    }
-    printf("\n%u outstanding messages per agent:\n\n", b.outstanding);
-    printf("| target | messages/s | ratio to %s | p50 us | CPU us/msg | lost | refused | disordered |\n", first->name);
-    printf("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    for (struct target *t = b.target; t < b.target + b.n_targets; t++) {
-        printf("| %s |", t->name);
-        COLUMN("", t->closed[r].per_s, 0);
-        COLUMN("", t->closed[r].per_s / first->closed[r].per_s, 2);
-        COLUMN("", t->closed[r].p50_us, 0);
-        COLUMN("", t->closed[r].cpu_us, 0);
-        COLUMN("", t->closed[r].lost, 0);
-        printf(" %" PRIu64 " | %" PRIu64 " |\n", t->refused, t->disordered);
-    }
-}
-
 /* --- options --- */
 
 static struct target *target_named(const char *name, size_t n)
 {
     for (unsigned i = 0; i < b.n_targets; i++)
-        if (strlen(b.target[i].name) == n && strncmp(b.target[i].name, name, n) == 0)
+        if (strlen(b.target[i].row.name) == n && strncmp(b.target[i].row.name, name, n) == 0)
             return &b.target[i];
     return NULL;
 }
@@ -366,7 +307,7 @@ static void add_target(char *text)
     if (b.n_targets > TARGETS_MAX || !ports || sscanf(ports + 1, "%d/%d", &t->agent_port, &t->customer_port) != 2)
         die("--target", "NAME=PORT/CUSTOMERS-PORT is wanted, 8 at most");
     *ports = '\0';
-    t->name = text;
+    t->row.name = text;
 }
 
 static void add_pids(const char *text)
@@ -444,9 +385,14 @@ int main(int argc, char **argv)
     for (unsigned r = 0; r < b.rounds; r++)
         for (unsigned i = 0; i < b.n_targets; i++) { /* the order turns by one each round */
             struct target *t = &b.target[(i + r) % b.n_targets];
-            measure_open(t, &t->open[r]);
-            measure_closed(t, &t->closed[r]);
+            measure_open(t, &t->row.open[r]);
+            measure_closed(t, &t->row.closed[r]);
         }
-    print_table();
+    printf("%.0f messages a second over %u agents, then %u outstanding messages per agent\n", b.rate, b.pairs,
+           b.outstanding);
+    struct xmpp_row rows[TARGETS_MAX];
+    for (unsigned i = 0; i < b.n_targets; i++)
+        rows[i] = b.target[i].row;
+    xmpp_table_print(rows, b.n_targets, b.rounds);
     return 0;
 }
