@@ -18,7 +18,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-from gateway import Gateway  # noqa: E402
+from gateway import Gateway, Process  # noqa: E402
 from xmpp_servers import Prosody  # noqa: E402
 
 TEXTS = ROOT / "bench" / "texts.txt"
@@ -94,6 +94,10 @@ def main():
         finally:
             for s in started:
                 s.stop()
+            for proc in Process.started:  # one that did not come up
+                if proc.poll() is None:
+                    proc.kill()
+                    proc.wait()
 
 
 main()
