@@ -8,7 +8,7 @@
 #include "track/schema.h"
 #include "track/script.h"
 
-enum { WHERE_MAX = 400 };
+enum { WHERE_MAX = 400, CURSOR_MAX = 32, SCANS_MAX = 2000 };
 
 /* ---- cg:meta ---- */
 
@@ -47,24 +47,46 @@ void check_meta(struct redis_check *c)
 
 /* ---- what other numbers of shards left ---- */
 
-static void check_leftover(struct redis_check *c, unsigned shard)
+/* "cg:{20}:conv", "cg:{3}:new:conv" */
+static void look_at_key(struct redis_check *c, struct span key)
 {
-    static const enum schema_key telling[] = {KEY_APPLIED, KEY_INFO, KEY_STREAM, KEY_CONV};
-    struct schema_keys k;
+    const uint8_t *end = memchr(key.p, '}', key.n);
+    uint64_t shard;
+    char name[WHERE_MAX];
     struct err e;
-    schema_apply_keys(shard, &k);
-    const struct redis_reply *r = redis_sync_command_str(c->redis, &e, "EXISTS", k.text[KEY_APPLIED], k.text[KEY_INFO],
-                                                         k.text[KEY_STREAM], k.text[KEY_CONV], NULL);
-    if (!r || r->kind != REDIS_INT || !r->integer)
+    if (!end || key.n >= sizeof(name) || !span_u64(span_of(key.p + 4, (size_t)(end - key.p) - 4), &shard))
         return;
-    for (size_t i = 0; i < ARRAY_LEN(telling); i++) {
-        r = redis_sync_command_str(c->redis, &e, "PTTL", k.text[telling[i]], NULL);
-        if (r && r->kind == REDIS_INT && r->integer == -1) { /* with a time to live a reshard left it */
-            report_problem(&c->report, "leftover", k.text[telling[i]],
-                           "belongs to another number of shards: cg:meta says %u. Nobody reads or writes it",
-                           c->n_shards);
+    bool is_copy = memmem(key.p, key.n, "}:new:", 6) != NULL;
+    if (shard < c->n_shards && !is_copy)
+        return;
+    memcpy(name, key.p, key.n);
+    name[key.n] = 0;
+    const struct redis_reply *r = redis_sync_command_str(c->redis, &e, "PTTL", name, NULL);
+    if (!r || r->kind != REDIS_INT || r->integer != -1)
+        return; /* with a time to live a reshard left it */
+    report_problem(&c->report, "leftover", name,
+                   is_copy ? "is the copy of a reshard that was given up"
+                           : "belongs to another number of shards than that of cg:meta. Nobody reads or writes it");
+}
+
+static void check_leftovers(struct redis_check *c, size_t master)
+{
+    char cursor[CURSOR_MAX] = "0", name[80];
+    for (int i = 0; i < SCANS_MAX && (i == 0 || strcmp(cursor, "0") != 0); i++) {
+        struct err e;
+        const struct redis_reply *r =
+            redis_sync_at_str(c->redis, master, &e, "SCAN", cursor, "MATCH", "cg:{*", "COUNT", "1000", NULL);
+        struct span next = r ? redis_item(r, 0)->text : span_of("", 0);
+        if (!next.n || next.n >= sizeof(cursor)) {
+            report_problem(&c->report, "unreadable", redis_sync_master_name(c->redis, master, name), "SCAN: %s",
+                           r ? redis_text(r, (char[160]){0}) : e.text);
             return;
         }
+        snprintf(cursor, sizeof(cursor), "%.*s", (int)next.n, (const char *)next.p);
+        struct redis_reply *keys = redis_reply_copy(redis_item(r, 1));
+        for (size_t k = 0; k < keys->n; k++)
+            look_at_key(c, redis_item(keys, k)->text);
+        redis_reply_free(keys);
     }
 }
 
@@ -95,12 +117,14 @@ static bool can_write(struct redis_check *c, unsigned shard)
 /* ---- one shard ---- */
 
 /* Rows of check.lua; returns the next cursor in `cursor`. */
-static bool take_rows(struct redis_check *c, unsigned shard, const struct redis_reply *r, char cursor[32])
+static bool take_rows(struct redis_check *c, unsigned shard, const struct redis_reply *r, char cursor[CURSOR_MAX])
 {
     char where[WHERE_MAX];
     for (size_t i = 1; i < r->n; i++) {
         const struct redis_reply *row = r->item[i];
         struct span code = tracked_text(row, 0), what = tracked_text(row, 1), at = tracked_text(row, 2);
+        if (span_is(code, ">"))
+            continue;
         if (!span_is(code, "@")) {
             snprintf(where, sizeof(where), "shard %u, %.*s", shard, (int)MIN_OF(at.n, 300), (const char *)at.p);
             report_problem(&c->report, (const char *)code.p, where, "%s", (const char *)what.p);
@@ -110,48 +134,61 @@ static bool take_rows(struct redis_check *c, unsigned shard, const struct redis_
         }
     }
     struct span next = redis_item(r, 0)->text;
-    if (!next.n || next.n >= 32 || span_is(next, "0"))
+    if (!next.n || next.n >= CURSOR_MAX || span_is(next, "0"))
         return false;
     memcpy(cursor, next.p, next.n);
     cursor[next.n] = 0;
     return true;
 }
 
-static void ask_shard(struct redis_check *c, unsigned shard, const char *question)
+/* The answer, the caller's to free; NULL: reported. */
+static struct redis_reply *ask_shard(struct redis_check *c, unsigned shard, const char *question, const char *cursor)
 {
-    char cursor[32] = "0", text[160], where[40];
+    char text[160], where[40];
     struct schema_keys keys;
-    bool is_more = true;
+    struct err e;
+    struct span args[] = {span_str(question), span_str(cursor)};
     schema_apply_keys(shard, &keys);
-    while (is_more) {
-        struct err e;
-        struct span args[] = {span_str(question), span_str(cursor)};
-        const struct redis_reply *r =
-            redis_sync_eval(c->redis, script_text("check"), SCHEMA_KEY_COUNT, keys.span, 2, args, &e);
-        if (!r || r->kind != REDIS_ARRAY) {
-            snprintf(where, sizeof(where), "shard %u", shard);
-            report_problem(&c->report, "unreadable", where, "%s: %s", question, r ? redis_text(r, text) : e.text);
-            return;
-        }
-        is_more = take_rows(c, shard, r, cursor);
+    const struct redis_reply *r =
+        redis_sync_eval(c->redis, script_text("check"), SCHEMA_KEY_COUNT, keys.span, 2, args, &e);
+    if (r && r->kind == REDIS_ARRAY)
+        return redis_reply_copy(r);
+    snprintf(where, sizeof(where), "shard %u", shard);
+    report_problem(&c->report, "unreadable", where, "%s: %s", question, r ? redis_text(r, text) : e.text);
+    return NULL;
+}
+
+static void go_on(struct redis_check *c, unsigned shard, const char *question, struct span from)
+{
+    char cursor[CURSOR_MAX];
+    snprintf(cursor, sizeof(cursor), "%.*s", (int)MIN_OF(from.n, CURSOR_MAX - 1), (const char *)from.p);
+    for (bool is_more = true; is_more;) {
+        struct redis_reply *r = ask_shard(c, shard, question, cursor);
+        is_more = r && take_rows(c, shard, r, cursor);
+        redis_reply_free(r);
     }
+}
+
+static void check_shard(struct redis_check *c, unsigned shard)
+{
+    char unused[CURSOR_MAX];
+    struct redis_reply *r = ask_shard(c, shard, "all", "0");
+    if (!r)
+        return;
+    (void)take_rows(c, shard, r, unused);
+    for (size_t i = 1; i < r->n; i++)
+        if (span_is(tracked_text(r->item[i], 0), ">"))
+            go_on(c, shard, (const char *)tracked_text(r->item[i], 1).p, tracked_text(r->item[i], 2));
+    redis_reply_free(r);
 }
 
 void check_shards(struct redis_check *c)
 {
-    static const char *const questions[] = {"applied", "conv", "waiting",   "conv_at",   "due",   "cust",
-                                            "cust_at", "case", "case_open", "case_done", "remind"};
-    for (unsigned s = 0; s < c->n_shards; s++) {
-        if (!can_write(c, s))
-            continue;
-        size_t before = c->report.problems;
-        ask_shard(c, s, "shape");
-        bool is_shaped = c->report.problems == before; /* else the other questions would stumble */
-        for (size_t i = 0; i < ARRAY_LEN(questions) && is_shaped; i++)
-            ask_shard(c, s, questions[i]);
-    }
-    for (unsigned s = c->n_shards; c->n_shards && s < RING_SHARDS_MAX; s++)
-        check_leftover(c, s);
+    for (unsigned s = 0; s < c->n_shards; s++)
+        if (can_write(c, s))
+            check_shard(c, s);
+    for (size_t i = 0, n = c->n_shards ? redis_sync_masters(c->redis) : 0; i < n; i++)
+        check_leftovers(c, i);
 }
 
 /* ---- gateways ---- */
