@@ -339,8 +339,9 @@ void pump_set_wait_replicas(struct pump *p, unsigned n)
 
 bool pump_is_drained(const struct pump *p)
 {
+    bool is_up = redis_is_up(p->o.redis);
     for (const struct pump_ring *pr = p->rings; pr; pr = pr->next)
-        if (ring_unsent_bytes(pr->ring))
+        if (ring_unsent_bytes(pr->ring) || (is_up && !is_settled(p, pr)))
             return false;
     return true;
 }

@@ -33,6 +33,7 @@ void pump_add_ring(struct pump *p, struct ring *r);
 /* A ring left behind: the pump owns it, deletes its file when all is confirmed and kept long enough, and closes it. */
 void pump_add_orphan(struct pump *p, struct ring *r);
 void pump_set_wait_replicas(struct pump *p, unsigned n);
+/* Has the present master every event? Without one: had the last one? */
 bool pump_is_drained(const struct pump *p);
 
 struct pump_state {

@@ -7,6 +7,7 @@ import collections
 import json
 import os
 import random
+import re
 import signal
 import time
 
@@ -192,6 +193,15 @@ class Load:
         while self.sent < until:
             await asyncio.sleep(0.01)
 
+    def evidence(self):
+        """What the journals say, for a failure."""
+        lines = []
+        for g in self.gates:
+            log = g.log.read_text(errors="replace").splitlines()
+            lines += sorted(map(str, (g.folder / "ring").iterdir()))
+            lines += [line for line in log if re.search(r"ring_|pump_|redis_|started", line)][-60:]
+        return "\n".join(lines)
+
     async def kill_gateway(self, i):
         g = self.gates[i]
         g.stop(signal.SIGKILL)
@@ -245,7 +255,7 @@ def check_account(load, topology, killed):
     delivered = collections.Counter(m["id"] for _, m in load.b.messages)
     assert all(n == 1 for n in delivered.values())
     assert [m for m, n in (out + incoming).items() if n != 1] == [], "twice in Redis"
-    assert [m for m in delivered if not out[m]] == [], "delivered, but not in Redis"
+    assert [m for m in delivered if not out[m]] == [], "delivered, but not in Redis: " + load.evidence()
     assert [m for m in load.seen if not incoming[m]] == [], "seen by the agent, but not in Redis"
     # Recorded before it is written: a killed gateway may have recorded at most what was on its way then.
     undelivered = [e["mid"] for e in entries if e.get("k") == "out" and e.get("dlv") and e["mid"] not in delivered]
@@ -273,6 +283,13 @@ def test_load_while_servers_and_gateways_die(folder, topology):
                 killed += 2
                 await make_trouble(load, topology)
             await load.run(trouble)
+            for g in gates:
+                await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g), 60)
+            # A gateway may not know yet that its master was replaced, or leave a ring to be found: what is delivered is
+            # in Redis soon.
+            delivered = {m["id"] for _, m in b.messages}
+            await asyncio.to_thread(wait_for, "all that was delivered is in Redis",
+                                    lambda: delivered <= counted(topology.entries(), "out").keys(), 30)
             for g in gates:
                 await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g), 60)
             n = check_account(load, topology, killed)
