@@ -116,7 +116,8 @@ static uint64_t releasable(struct pump *p, struct pump_ring *pr, uint64_t confir
     if (p->o.wait_replicas)
         safe = pr->waited = MIN_OF(pr->waited, confirmed);
     safe = MAX_OF(MIN_OF(safe, confirmed), tail);
-    if (used > capacity / 16 * 15 && confirmed > safe) {
+    uint64_t room = MAX_OF(capacity / 16, 3 * (uint64_t)EVENT_ENCODED_MAX); /* a full ring takes events again at two */
+    if (used > capacity - room && confirmed > safe) {
         p->total.released_early++;
         log_event_limited(&p->early_limit, LOG_WARN, "ring_released_early", "file=%s bytes=%" PRIu64,
                           ring_path(pr->ring), confirmed - safe);
@@ -341,7 +342,7 @@ bool pump_is_drained(const struct pump *p)
 {
     bool is_up = redis_is_up(p->o.redis);
     for (const struct pump_ring *pr = p->rings; pr; pr = pr->next)
-        if (ring_unsent_bytes(pr->ring) || (is_up && !is_settled(p, pr)))
+        if (ring_unsent_bytes(pr->ring) || (is_up && !p->is_refused_told && !is_settled(p, pr)))
             return false;
     return true;
 }

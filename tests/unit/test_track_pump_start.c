@@ -59,10 +59,32 @@ static bool on_has_agent(void *ctx, struct span agent)
     return false;
 }
 
+static void on_state(void *ctx, struct json_out *j)
+{
+    (void)ctx;
+    json_obj(j);
+    json_obj_end(j);
+}
+
+static const char *on_rules(void *ctx, struct json_out *j)
+{
+    (void)ctx;
+    if (j) {
+        json_arr(j);
+        json_arr_end(j);
+    }
+    return "v1";
+}
+
 static struct track_options options(void)
 {
-    return (struct track_options){
-        .conf = &conf, .loop = loop, .node_id = "node-1", .notify = on_notify, .has_agent = on_has_agent};
+    return (struct track_options){.conf = &conf,
+                                  .loop = loop,
+                                  .node_id = "node-1",
+                                  .notify = on_notify,
+                                  .has_agent = on_has_agent,
+                                  .state = on_state,
+                                  .rules = on_rules};
 }
 
 static void start(unsigned n_workers)
