@@ -144,7 +144,8 @@ static void on_second_info(void *ctx, const struct redis_reply *reply)
 static void on_greeting(void *ctx, const struct redis_reply *reply)
 {
     struct link *l = ctx;
-    if (l->state == LINK_GREETING && reply->kind == REDIS_ERROR) {
+    bool is_refused = reply->kind == REDIS_ERROR && !redis_has_code(reply, "MISCONF"); /* a full disk: it can be read */
+    if (l->state == LINK_GREETING && is_refused) {
         char why[180], text[160];
         snprintf(why, sizeof(why), "login refused: %s", redis_text(reply, text));
         if (!redis_has_code(reply, "LOADING") && !redis_has_code(reply, "MASTERDOWN"))

@@ -242,6 +242,49 @@ static void a_changed_shard_count(void **state)
     assert_true(state_now().unsent_bytes > 0);
 }
 
+/* Of the newest entry of any stream, how far its time is from Redis's. */
+static int64_t newest_is_off_by(void)
+{
+    struct redis_reply *time = ask(&server, "TIME", NULL, NULL, NULL, NULL);
+    int64_t s, newest = 0;
+    assert_true(redis_get_int(redis_item(time, 0), &s));
+    redis_reply_free(time);
+    for (unsigned shard = 0; shard < 8; shard++) {
+        struct schema_keys keys;
+        schema_apply_keys(shard, &keys);
+        struct redis_reply *r = ask(&server, "XREVRANGE", keys.text[KEY_STREAM], "+", "-", NULL);
+        for (size_t i = 0; i < r->n; i++) {
+            const struct redis_reply *fields = redis_item(redis_item(r, i), 1);
+            for (size_t f = 0; f + 1 < fields->n; f += 2) {
+                int64_t at;
+                if (span_is(redis_item(fields, f)->text, "at") && redis_get_int(redis_item(fields, f + 1), &at))
+                    newest = MAX_OF(newest, at);
+            }
+        }
+        redis_reply_free(r);
+    }
+    return newest - s * 1000;
+}
+
+/* Gateways whose clocks differ by three minutes: their events stand at Redis's time. */
+static void clocks_that_differ(void **state)
+{
+    (void)state;
+    static const int64_t off[] = {-90000, 90000};
+    server_start(&server, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(off); i++) {
+        clock_set_wall_offset_ms(off[i]);
+        start(1);
+        append(0, (unsigned)i * 10, 10);
+        run_until(is_drained);
+        assert_true(llabs(state_now().redis_clock_offset_ms + off[i]) < 2000);
+        assert_true(llabs(newest_is_off_by()) < 10000);
+        track_stop(&track);
+        tell(&server, "FLUSHALL", NULL, NULL, NULL);
+    }
+    clock_set_wall_offset_ms(0);
+}
+
 static void unusable_folders_are_named(void **state)
 {
     (void)state;
@@ -266,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(fewer_and_more_workers),
         TEST(a_changed_shard_count),
+        TEST(clocks_that_differ),
         TEST(unusable_folders_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
