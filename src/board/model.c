@@ -350,6 +350,7 @@ struct model *model_new(struct loop *l, struct redis *r, const struct settings *
     m->held_read = redis_script_add(r, script_text("held_read"));
     m->remind_list = redis_script_add(r, script_text("remind_list"));
     m->remind_snooze = redis_script_add(r, script_text("remind_snooze"));
+    m->said = redis_script_add(r, script_text("said_read"));
     m->hooks = redis_script_add(r, script_text("hooks_read"));
     m->feedback = redis_script_add(r, script_text("feedback"));
     m->held_decide = redis_script_add(r, script_text("held_decide"));

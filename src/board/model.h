@@ -81,7 +81,7 @@ struct model {
     struct redis *redis;
     const struct settings *set;
     struct redis_script *read, *extra, *move, *act, *held_read, *held_decide, *feedback, *remind_list, *remind_snooze,
-        *hooks;
+        *hooks, *said;
     struct timer *timer;
     loop_fn publish; /* after every tick whose answers are all here */
     void *ctx;

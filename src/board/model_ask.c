@@ -22,7 +22,7 @@ struct asked {
     struct waiter *waiter;
     int64_t asked_ms;
     bool is_answering; /* those who wait are being called, who may ask themselves: it must stay */
-    bool is_old; /* its answer serves those who wait, and nobody after them */
+    bool is_old;       /* its answer serves those who wait, and nobody after them */
 };
 
 struct part {

@@ -31,6 +31,7 @@ bool role_from_name(struct span name, enum role *out) MUST_CHECK;
     X(SCOPE_AGENTS, "agents", ROLE_VIEWER)                                                                             \
     X(SCOPE_CASES, "cases", ROLE_VIEWER)                                                                               \
     X(SCOPE_CASES_ACT, "cases.act", ROLE_SUPERVISOR)                                                                   \
+    X(SCOPE_TRANSCRIPT, "cases.transcript", ROLE_SUPERVISOR)                                                           \
     X(SCOPE_VIOLATIONS, "violations", ROLE_AGENT)                                                                      \
     X(SCOPE_FEEDBACK, "violations.feedback", ROLE_AGENT)                                                               \
     X(SCOPE_UNMASK, "violations.unmask", ROLE_SUPERVISOR)                                                              \

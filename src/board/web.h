@@ -51,6 +51,7 @@ void web_stop(struct board *b);
     X(EVHTTP_REQ_GET, "/api/v1/cases/{id}", SCOPE_CASES, api_case)                                                     \
     X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/move", SCOPE_CASES_ACT, api_case_move)                                      \
     X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/act", SCOPE_CASES_ACT, api_case_act)                                        \
+    X(EVHTTP_REQ_GET, "/api/v1/cases/{id}/transcript", SCOPE_TRANSCRIPT, api_case_transcript)                          \
     X(EVHTTP_REQ_GET, "/api/v1/held", SCOPE_HELD, api_held)                                                            \
     X(EVHTTP_REQ_POST, "/api/v1/held/{id}/decide", SCOPE_HELD_DECIDE, api_held_decide)                                 \
     X(EVHTTP_REQ_GET, "/api/v1/violations", SCOPE_VIOLATIONS, api_violations)                                          \

@@ -10,6 +10,7 @@ import time
 
 from gateway import BUILD, SOURCE, Process, wait_for
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from track_redis import Shard
 
@@ -191,7 +192,16 @@ class Page:
         return self.driver.execute_script(text, *args)
 
     def wait(self, selector, seconds=20):
-        return wait_for(selector, lambda: next((e for e in self.find(selector) if e.is_displayed()), None), seconds)
+        def shown():
+            try:
+                return next((e for e in self.find(selector) if e.is_displayed()), None)
+            except StaleElementReferenceException:  # it was drawn anew meanwhile
+                return None
+        return wait_for(selector, shown, seconds)
+
+    def press(self, selector):
+        """Clicks in the page's own turn, for what is drawn anew now and then."""
+        wait_for(selector, lambda: self.js("const e = document.querySelector(arguments[0]); e?.click(); return !!e", selector))
 
     def text(self, selector):
         return self.js("return document.querySelector(arguments[0])?.innerText ?? null", selector)

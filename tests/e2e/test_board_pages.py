@@ -212,16 +212,16 @@ def test_a_reminder_is_put_off(rig, page):
     ready(page, "sue")
     page.go("reminders")
     page.wait("[data-snooze]")
-    page.wait("[data-snooze=\"1h\"]").click()
+    page.press("[data-snooze=\"1h\"]")
     page.wait_text("main .error", "Please give a reason")
     page.find("#why")[0].send_keys("the warehouse looks")
-    page.wait("[data-snooze=\"4h\"]").click()
+    page.press("[data-snooze=\"4h\"]")
     page.wait("[data-snooze=end]")
     page.wait_text("main", "asleep until")
     asleep = lambda: len([c for c in Client(board, "sue").get("/api/v1/reminders")["coming"] if c["snoozed_ms"]])
     before = asleep()
     assert before
-    page.wait("[data-snooze=end]").click()
+    page.press("[data-snooze=end]")
     wait_for("awake", lambda: asleep() == before - 1)
     assert free_of_surprises(page) == []
 

@@ -276,3 +276,44 @@ def test_days_are_those_of_the_board(folder):
     assert re.search(r"^\d", str(hits["wrong"]))
     board.stop()
     redis.stop()
+
+
+def test_what_was_said_around_a_case(rig):
+    folder, redis, board = rig
+
+    async def run():
+        async with Backend() as im:
+            gate = Gateway(folder / "gate", im.port, redis=redis, extra=f"directory: {folder / 'directory.yaml'}\ntranscripts: {{enabled: true, text: full}}\n")
+            async with Agent(gate.url, "ann") as ann:
+                await im.say("ann", "u1", "我要投诉，东西坏了要退款，再不处理我就打12315", "m1")
+                await ann.until("message")
+                await ann.send("u1", "非常抱歉，我马上为您处理", "x1")
+                await ann.until("ack")
+                await in_thread(look)
+            gate.stop()
+
+    def look():
+        sue, blue = Client(board, "sue"), Client(board, "shop-sup")
+        case = wait_for("the case", lambda: (lambda code, d: d["cases"][0]["id"] if code == 200 and d["cases"] else None)(*sue.call("GET", "/api/v1/cases")))
+        d = wait_for("both", lambda: (lambda d: d if len(d["entries"]) == 2 else None)(sue.get(f"/api/v1/cases/{case}/transcript")))
+        check("get", "/api/v1/cases/{id}/transcript", 200, d)
+        assert [(e["kind"], e["delivered"], e["text"][:4]) for e in d["entries"]] == [("in", False, "我要投诉"), ("out", True, "非常抱歉")] and d["total"] == 2
+        assert blue.call("GET", f"/api/v1/cases/{case}/transcript")[0] == 404
+        assert Client(board, "vera").call("GET", f"/api/v1/cases/{case}/transcript")[0] == 403
+        audit = [(e["action"], e["who"], e["target"], e["result"]) for e in Client(board, "adam").get("/api/v1/audit")["entries"]]
+        assert ("case_transcript", "sue", case, "ok") in audit and ("case_transcript", "shop-sup", case, "not_visible") in audit
+        page = Page(board.url)
+        try:
+            page.log_in("sue")
+            page.go("cases")
+            page.wait("[data-case]").click()
+            page.wait("[data-transcript]").click()
+            page.wait_text(".talk", "非常抱歉，我马上为您处理")
+            for width in (360, 1280):
+                page.size(width, 900)
+                assert page.overflow() == [0, []], width
+            assert free_of_surprises(page) == []
+        finally:
+            page.close()
+
+    asyncio.run(run())

@@ -107,6 +107,20 @@ export function casesPage() {
       row(t("more_acts"), button(t("do_news"), "act", { what: "news" }, { "data-act": "news" }), button(t("do_note"), "act", { what: "note" }, { "data-act": "note" })), said);
   }
 
+  // What was said: read when it is asked for, since every look is audited.
+  function talk(c) {
+    const box = h("div", { class: "talk" }), b = h("button", { type: "button", "data-transcript": "", onclick: async () => {
+      try {
+        const d = await call("GET", `/api/v1/cases/${encodeURIComponent(c.id)}/transcript`);
+        b.remove();
+        box.append(h("h3", {}, t("transcript")), d.entries.length ? h("ol", {}, d.entries.filter((e) => e.text).map((e) => h("li", { class: e.kind === "in" ? "in" : e.delivered ? "out" : "out stopped" },
+          h("small", {}, `${when(e.at_ms)} · ${e.kind === "in" ? e.sender || c.customer : e.agent}`, e.action && e.action !== "pass" ? ` · ${t("act_" + e.action)}` : ""), h("p", {}, e.text, e.cut ? " …" : "")))) : h("p", { class: "note" }, t("no_transcript")));
+      } catch (e) { fail(e); }
+    } }, t("show_transcript"));
+    box.append(b);
+    return box;
+  }
+
   function show(c) {
     const pairs = [[t("customer"), c.customer], [t("agent"), [c.agent, c.team, c.shop].filter(Boolean).join(" · ") || "–"], [t("orders"), c.orders.join(", ") || "–"],
       [t("assigned"), c.assigned || "–"], [t("opened"), when(c.opened_ms)], [t("updated"), when(c.updated_ms)], [t("news"), when(c.news_ms)], [t("complaints"), String(c.complaints)],
@@ -116,6 +130,7 @@ export function casesPage() {
       h("div", { class: "detail" },
         h("div", { class: "title" }, chip(c.severity), h("span", { class: "chip", "data-state": c.state }, word("state_", c.state)), h("strong", {}, kinds(c))),
         c.words ? h("blockquote", {}, c.words) : null, actions(c), h("dl", { class: "two" }, pairs.map(([k, v]) => h("div", {}, h("dt", {}, k), h("dd", {}, v || "–")))),
+        session.data.scopes.includes("cases.transcript") ? talk(c) : null,
         h("div", {}, h("h3", {}, t("history")), h("ol", { class: "history" }, [...c.history].reverse().map((x) => h("li", {},
           h("strong", {}, x.what ? actText(x) : word("state_", x.to)), ` — ${x.why}`, h("br"), h("small", {}, `${when(x.at_ms)} · ${x.who}`)))))));
   }

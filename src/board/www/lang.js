@@ -46,6 +46,7 @@ const TEXTS = {
   do_acknowledged: ["Acknowledge", "受理"], do_waiting: ["Wait", "等待"], do_solved: ["Solve", "解决"],
   do_closed: ["Close", "关闭"], do_reopened: ["Reopen", "重新打开"],
   reason: ["Reason (needed)", "原因（必填）"], done_move: ["Done: {0}", "已完成：{0}"],
+  transcript: ["What was said", "聊天记录"], show_transcript: ["Show what was said", "查看聊天记录"], no_transcript: ["No transcript is kept.", "未保留聊天记录。"],
   coming: ["Coming up", "即将提醒"], snoozed_list: ["Snoozed", "已暂停"], raised_list: ["Raised", "已提醒"], no_coming: ["Nothing is to be reminded of.", "没有待提醒事项。"], when_next: ["Next", "下次"], due_now: ["due", "已到期"], in_time: ["in {0}", "{0}后"],
   due_at: ["due {0}", "{0} 到期"], since_when: ["since {0}", "始于 {0}"], n_raised: ["{0} raised", "已提醒 {0} 次"], reason_snooze: ["Why it is put off", "暂停原因"], r_wait_stock: ["Waiting for the warehouse", "等待仓库答复"], rem_snoozed: ["snoozed", "已暂停"],
   rem_cold_case: ["customer hears nothing", "顾客未获进展"], rem_review_chat: ["review, by chat", "差评跟进（聊天）"], rem_review_call: ["review, by telephone", "差评跟进（电话）"], rem_follow_up: ["visit after solving", "解决后回访"],
