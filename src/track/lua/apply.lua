@@ -211,8 +211,10 @@ local function write_conv(id, h)
     if h.since ~= h.was_since then
         write_waiting(id, h)
     end
-    for slot, text in pairs(h.win) do
-        later(hset, 'HSET', K.win, id .. '\n' .. slot, text)
+    if h.win then
+        for slot, text in pairs(h.win) do
+            later(hset, 'HSET', K.win, id .. '\n' .. slot, text)
+        end
     end
     later(hset, 'HSET', K.conv, id, head_pack(h))
 end

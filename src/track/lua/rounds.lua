@@ -56,8 +56,8 @@ do
     -- One constructor with every field: a table that grows by fields costs several times as much. k: records in the tail.
     local function head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, body)
         return {top = top, total = total, exp = exp, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
-            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, body = body, win = {}, new = {},
-            new_fps = {}, k = total > 0 and (total - 1) % CHUNK + 1 or 0, was_since = since, was_p = p, closed = false,
+            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, body = body, win = false,
+            k = total > 0 and (total - 1) % CHUNK + 1 or 0, was_since = since, was_p = p, closed = false,
             is_changed = false}
     end
 
@@ -65,23 +65,7 @@ do
         return head_new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, customer, '', '', '', '', '', '', snap_pack(0, state_new()))
     end
 
-    -- New records and hashes stay apart from the old ones until the head is written.
-    local function settle(h)
-        if #h.new > 0 then
-            h.body = h.body .. concat(h.new)
-            h.new = {}
-        end
-        if #h.new_fps > 0 then
-            h.fps = h.fps .. concat(h.new_fps)
-            h.new_fps = {}
-            if #h.fps > FPS_BYTES then
-                h.fps = string.sub(h.fps, -FPS_BYTES)
-            end
-        end
-    end
-
     function head_pack(h)
-        settle(h)
         return spack(HEAD, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #h.cu, h.cu,
             #h.og, h.og, #h.g, h.g, #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra, #h.fps, h.fps) .. h.body
     end
@@ -160,14 +144,16 @@ do
     end
 
     local function close_chunk(h, number)
-        settle(h)
+        h.win = h.win or {}
         h.win[number % SLOTS] = h.body
         h.body, h.k = snap_pack(h.top, h), 0
     end
 
     local function remember(h, fp)
-        h.new_fps[#h.new_fps + 1] = fp
-        h.new_fps[fp] = true
+        h.fps = h.fps .. fp
+        if #h.fps > FPS_BYTES + 96 then -- not at every event
+            h.fps = string.sub(h.fps, -FPS_BYTES)
+        end
     end
 
     -- The newest record of all, seen for the first time.
@@ -177,7 +163,7 @@ do
         end
         step(h, r, out)
         h.top, h.total, h.k = r[1], h.total + 1, h.k + 1
-        h.new[#h.new + 1] = rec_pack(r)
+        h.body = h.body .. rec_pack(r)
         remember(h, fp)
     end
 
@@ -250,8 +236,7 @@ do
             h.ref = c.is_tail and h.ref or open
             state_copy(c.b, h)
             h.top, h.body, h.k = c.f, snap_pack(c.f, c.b), 0
-            h.new = {}
-            for i, r in ipairs(c.w) do
+                for i, r in ipairs(c.w) do
                 if h.k == CHUNK then
                     close_chunk(h, number)
                     number = number + 1
@@ -260,7 +245,7 @@ do
                     step(h, r, out)
                 end
                 h.top, h.k = r[1], h.k + 1
-                h.new[#h.new + 1] = rec_pack(r)
+                h.body = h.body .. rec_pack(r)
             end
             h.total = number * CHUNK + h.k
             return out
@@ -268,7 +253,6 @@ do
 
         -- The tail alone: {w records, b state before them, f time of the record before them, n number of its chunk}.
         local function window_tail(h)
-            settle(h)
             local f, b, from = snap_unpack(h.body)
             return {w = records_into({}, h.body, from), b = b, f = f, n = (h.total - h.k) / CHUNK, is_tail = true}
         end
@@ -284,7 +268,7 @@ do
             end
             local held = #fields > 0 and call('HMGET', K.win, unpack(fields)) or {}
             for i = first, full - 1 do
-                local text = h.win[i % SLOTS] or held[i - first + 1]
+                local text = h.win and h.win[i % SLOTS] or held[i - first + 1]
                 if text then
                     local f, b, from = snap_unpack(text)
                     if not c.b then
@@ -295,7 +279,6 @@ do
                     c.w, c.b = {}, nil
                 end
             end
-            settle(h)
             local f, b, from = snap_unpack(h.body)
             if not c.b then
                 c.f, c.b = f, b
@@ -414,7 +397,7 @@ do
 
     -- Its state stays, its records go: what is older than its newest record is too late from now on.
     function conv_forget_window(h)
-        h.new, h.win, h.total, h.k, h.ref, h.body = {}, {}, 0, 0, '', snap_pack(h.top, h)
+        h.win, h.total, h.k, h.ref, h.body = false, 0, 0, '', snap_pack(h.top, h)
     end
 
     function conv_from_1(text)
@@ -426,7 +409,7 @@ do
     -- Puts a record into the conversation. Result: 'new', 'dup' (nothing changed), 'moved' (the same message was seen
     -- earlier elsewhere: `was` is the record it replaces), 'late' (too old for the window). Outcomes to book: plus, minus.
     function conv_put(h, id, r, fp)
-        local seen = h.new_fps[fp] or string.find(h.fps, fp, 1, true)
+        local seen = string.find(h.fps, fp, 1, true)
         local is_plain = r[2] == IN or r[2] == OUT and (h.ref == '' or not string.find(h.ref, mid_of(r), 1, true))
         if not seen and is_plain and r[1] > h.top then
             for i = #outcomes, 1, -1 do
