@@ -1,28 +1,29 @@
-/* Civil days and hours of one zone, counted from 1970-01-01; no leap seconds (inside of src/rule). */
+/* Local milliseconds since 1970-01-01, and the hours that promised times are read by (inside of src/rule; civil dates
+ * are those of base/civil.h). */
 #pragma once
 
-#include <stdint.h>
+#include "base/civil.h"
 
 enum {
-    ZONE_MS = 8 * 3600 * 1000, /* Asia/Shanghai has no summer time */
-    MINUTE_MS = 60 * 1000,
-    HOUR_MS = 60 * MINUTE_MS,
-    DAY_MS = 24 * HOUR_MS,
+    ZONE_MS = 8 * HOUR_MS, /* Asia/Shanghai has no summer time */
     OPEN_HOUR = 9,
     CLOSE_HOUR = 21,
 };
 
-struct civil {
-    int64_t year;
-    unsigned month, day;
-};
+static inline int64_t calendar_day_of(int64_t local_ms)
+{
+    return civil_floor(local_ms, DAY_MS);
+}
 
-int64_t calendar_day_of(int64_t local_ms);
 /* Local milliseconds of an hour of a day. */
-int64_t calendar_at(int64_t day, int hour, int minute);
-/* 0 Monday … 6 Sunday. */
-int calendar_weekday(int64_t day);
-int64_t calendar_day(int64_t year, unsigned month, unsigned day);
-struct civil calendar_civil(int64_t day);
+static inline int64_t calendar_at(int64_t day, int hour, int minute)
+{
+    return day * DAY_MS + hour * (int64_t)HOUR_MS + minute * (int64_t)MINUTE_MS;
+}
+
 /* The first day of the month so many months later. */
-int64_t calendar_month_start(struct civil c, unsigned later);
+static inline int64_t calendar_month_start(struct civil c, unsigned later)
+{
+    unsigned m = c.month - 1 + later;
+    return civil_day(c.year + m / 12, m % 12 + 1, 1);
+}

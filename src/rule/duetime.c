@@ -38,7 +38,7 @@ static bool read_span(struct reader *r, int64_t *due)
     if (!half && (duetime_take(r, "个工作日") || duetime_take(r, "工作日") || duetime_take(r, "个工作天") ||
                   duetime_take(r, "工作天"))) {
         int64_t day = calendar_day_of(r->now);
-        for (int left = n; left > 0; left -= calendar_weekday(day) < 5)
+        for (int left = n; left > 0; left -= (int)civil_weekday(day) < 5)
             day++;
         *due = calendar_at(day, CLOSE_HOUR, 0);
         (void)duetime_take_any(r, within);
@@ -164,7 +164,7 @@ static bool read_week(struct reader *r, int64_t *due)
     static const char *const week[] = {"周", "星期", "礼拜", NULL};
     static const char *const name[] = {"一", "二", "三", "四", "五", "六", "日", "天", "末", NULL};
     uint32_t start = r->at;
-    int64_t today = calendar_day_of(r->now), monday = today - calendar_weekday(today);
+    int64_t today = calendar_day_of(r->now), monday = today - (int)civil_weekday(today);
     bool is_next = duetime_take(r, "下个") || duetime_take(r, "下"),
          is_this = !is_next && (duetime_take(r, "这个") || duetime_take(r, "今个") || duetime_take(r, "本") ||
                                 duetime_take(r, "这"));
@@ -225,7 +225,7 @@ static bool read_date(struct reader *r, int64_t *due)
 {
     uint32_t start = r->at;
     int64_t today = calendar_day_of(r->now);
-    struct civil c = calendar_civil(today);
+    struct civil c = civil_of_day(today);
     if (read_month_end(r, c, due))
         return true;
     if (duetime_take(r, "下个月初") || duetime_take(r, "下月初") || duetime_take(r, "月初")) {
@@ -243,9 +243,9 @@ static bool read_date(struct reader *r, int64_t *due)
             r->at = start;
             return false;
         }
-        int64_t day = calendar_day(c.year, (unsigned)a, (unsigned)d);
+        int64_t day = civil_day(c.year, (unsigned)a, (unsigned)d);
         if (day < today)
-            day = calendar_day(c.year + 1, (unsigned)a, (unsigned)d);
+            day = civil_day(c.year + 1, (unsigned)a, (unsigned)d);
         read_rest_of_day(r, day, due, CLOSE_HOUR);
         return true;
     }
