@@ -187,8 +187,8 @@ static void put_said(struct writer *w, struct span said)
 size_t event_encode_map(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX])
 {
     _Static_assert(EVENT_SAID_MAX <= EVENT_HELD_TEXT_MAX, "one or the other");
-    _Static_assert(16 * (EVENT_FIELD_MAX + 10) + EVENT_WORDS_MAX + EVENT_HELD_TEXT_MAX + EVENT_HELD_RAW_MAX + 3 * 9 +
-                           20 * 18 <
+    _Static_assert(16 * (EVENT_FIELD_MAX + 10) + EVENT_WORDS_MAX + 2 * (EVENT_TEXT_MAX + 10) + EVENT_HELD_TEXT_MAX +
+                           EVENT_HELD_RAW_MAX + 3 * 9 + 20 * 18 <
                        EVENT_ENCODED_MAX,
                    "fields must fit");
     struct writer w = {.at = out + 3};

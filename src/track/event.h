@@ -27,8 +27,9 @@ enum {
     EVENT_TEXT_MAX = 400,
     EVENT_HELD_TEXT_MAX = 3000, /* a message with more cannot be held: these two are never cut */
     EVENT_HELD_RAW_MAX = 4800,
-    EVENT_SAID_MAX = 3000, /* of a message in the transcript; longer ones are cut and say so */
-    EVENT_ENCODED_MAX = 12288
+    EVENT_SAID_MAX = 3000,  /* of a message in the transcript; longer ones are cut and say so */
+    EVENT_USUAL_MAX = 4608, /* one that carries neither a held message nor a transcript */
+    EVENT_ENCODED_MAX = 13312
 };
 
 struct track_event {

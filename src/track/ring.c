@@ -91,10 +91,10 @@ static int count_lost(struct ring *r)
 
 int ring_append(struct ring *r, const struct track_event *ev)
 {
-    /* Room for a gap event and the largest record, else a ring at its limit would fill up with gap events. */
+    /* Room for a gap event and the largest usual record, else a ring at its limit would fill up with gap events. */
     uint64_t at;
     if (atomic_load_explicit(&r->count->owed, memory_order_relaxed) &&
-        (!find_room(r, 2 * record_size(EVENT_ENCODED_MAX), &at) || put_gap(r) < 0))
+        (!find_room(r, 2 * record_size(EVENT_USUAL_MAX), &at) || put_gap(r) < 0))
         return count_lost(r);
     return put_event(r, ev) < 0 ? count_lost(r) : 0;
 }
