@@ -29,6 +29,6 @@ struct ring_tally {
 int tally_rings(const char *dir, struct ring_tally *out, struct err *e) MUST_CHECK;
 
 enum { NODE_FRESH_MS = 20000 };
-/* Gateways that live: fresh heart-beats and connections named chatgated. Their names go to `names`. -1: the question
- * was refused (in e). */
-int count_gateways(struct redis_sync *s, char names[200], struct err *e) MUST_CHECK;
+/* Gateways and dashboards that live: fresh heart-beats, and connections named chatgated or chatgate-board. What they
+ * are goes to `names`. -1: the question was refused (in e). */
+int count_writers(struct redis_sync *s, char names[200], struct err *e) MUST_CHECK;

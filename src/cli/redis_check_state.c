@@ -216,36 +216,42 @@ static int count_beats(struct redis_sync *s, char names[200], struct err *e)
     return (int)n;
 }
 
-/* Lines of CLIENT LIST that say name=chatgated. */
-static int count_connections(struct redis_sync *s, size_t master, struct err *e)
+/* Lines of CLIENT LIST that say name=NAME; the most of any master. */
+static int count_connections(struct redis_sync *s, const char *name, struct err *e)
 {
-    const struct redis_reply *r = redis_sync_at_str(s, master, e, "CLIENT", "LIST", NULL);
-    if (!r || r->kind != REDIS_TEXT)
-        return r ? err_set(e, "CLIENT LIST: %.100s", r->text.p) : -1;
-    static const char name[] = " name=chatgated ";
-    int n = 0;
-    struct span rest = r->text;
-    for (const uint8_t *at; rest.n && (at = memmem(rest.p, rest.n, name, sizeof(name) - 1)); n++)
-        rest = span_from(rest, (size_t)(at - rest.p) + sizeof(name) - 1);
-    return n;
+    char field[40];
+    int most = 0;
+    snprintf(field, sizeof(field), " name=%s ", name);
+    for (size_t i = 0, masters = redis_sync_masters(s); i < masters; i++) {
+        const struct redis_reply *r = redis_sync_at_str(s, i, e, "CLIENT", "LIST", NULL);
+        if (!r || r->kind != REDIS_TEXT)
+            return r ? err_set(e, "CLIENT LIST: %.100s", r->text.p) : -1;
+        int n = 0;
+        struct span rest = r->text;
+        for (const uint8_t *at; rest.n && (at = memmem(rest.p, rest.n, field, strlen(field))); n++)
+            rest = span_from(rest, (size_t)(at - rest.p) + strlen(field));
+        most = MAX_OF(most, n);
+    }
+    return most;
 }
 
-int count_gateways(struct redis_sync *s, char names[200], struct err *e)
+static void add_connections(char names[200], int n, const char *what)
+{
+    char text[60];
+    snprintf(text, sizeof(text), "%d connection%s of %s", n, n == 1 ? "" : "s", what);
+    if (n)
+        add_name(names, span_str(text));
+}
+
+int count_writers(struct redis_sync *s, char names[200], struct err *e)
 {
     names[0] = 0;
-    int n = count_beats(s, names, e), most = 0;
-    if (n < 0)
+    int beats = count_beats(s, names, e);
+    int gateways = beats < 0 ? -1 : count_connections(s, "chatgated", e);
+    int boards = gateways < 0 ? -1 : count_connections(s, "chatgate-board", e);
+    if (boards < 0)
         return -1;
-    for (size_t i = 0, masters = redis_sync_masters(s); i < masters; i++) {
-        int here = count_connections(s, i, e);
-        if (here < 0)
-            return -1;
-        most = MAX_OF(most, here);
-    }
-    if (most > n) {
-        char text[60];
-        snprintf(text, sizeof(text), "%d connections of gateways", most);
-        add_name(names, span_str(text));
-    }
-    return MAX_OF(n, most);
+    add_connections(names, gateways > beats ? gateways : 0, "gateways");
+    add_connections(names, boards, "dashboards");
+    return MAX_OF(beats, gateways) + boards;
 }

@@ -72,11 +72,12 @@ static int read_meta(struct reshard *rs, struct err *e)
 static int refuse_live(struct reshard *rs, struct err *e)
 {
     char names[200];
-    int n = count_gateways(rs->redis, names, e);
+    int n = count_writers(rs->redis, names, e);
     if (n < 0)
         return -1;
     if (n)
-        return err_set(e, "gateways are at work, or were within the last %d s: %s. Stop them all first",
+        return err_set(e,
+                       "somebody is at work, or was within the last %d s: %s. Stop all gateways and dashboards first",
                        NODE_FRESH_MS / 1000, names);
     struct ring_tally tally;
     const char *dir = tracked_conf(rs->t)->ring.dir;

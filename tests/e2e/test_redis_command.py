@@ -264,8 +264,12 @@ def test_a_broken_off_switch_is_finished(folder):
             g = Gateway(folder / "g", b.port, redis=redis, rules=RULES, redis_extra="  shards: 4")
             await some_work(b, g)
             g.stop()
-            db = redis.client()
+            db = redis.client().client()            # one connection
             db.delete("cg:{nodes}:at")
+            db.client_setname("chatgate-board")     # a dashboard changes cases, too
+            refused = g.cli("redis", "reshard", "--to", 2, "--config", g.config, check=False)
+            assert refused.returncode == 2 and "1 connection of dashboards" in refused.stderr, refused.stderr
+            db.client_setname("test")
             g.cli("redis", "reshard", "--to", 2, "--config", g.config)
             # As if it had been killed before the last shard: the mark still stands, beside a state that waits.
             db.hset("cg:meta", mapping={"shards": "moving", "from": 4, "to": 2, "phase": "switch"})
