@@ -197,26 +197,26 @@ def forget_beats(topology):
 
 @pytest.mark.parametrize("topology", ["cluster"], indirect=True)
 def test_reshard(folder, topology):
-    """16 to 5 to 12 shards: the same state, and the gateway goes on with it. Killed in the middle it can be run again."""
+    """8 to 3 to 5 shards: the same state, and the gateway goes on with it. Killed in the middle it can be run again."""
     async def go():
         async with Backend() as b:
-            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra="  shards: 16\n  keep: 200ms", extra="""
+            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra="  shards: 8\n  keep: 200ms", extra="""
 webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{name: nobody, url: "http://localhost:9/"}]}
 """)
             topology.read(lambda db, s: wait_for("webhooks are known", lambda: db.hexists(topology.key(s, "info"), "hooks_until")),
-                          16)
+                          8)
             await some_work(b, g)
-            refused = g.cli("redis", "reshard", "--to", 5, "--config", g.config, check=False)
+            refused = g.cli("redis", "reshard", "--to", 3, "--config", g.config, check=False)
             assert refused.returncode == 2 and "test-node" in refused.stderr, refused.stderr
             g.stop()
             forget_beats(topology)
             g.cli("agents", "--config", g.config)       # a reader of figures folds what was counted last into them
-            before = whole_state(topology, 16)
+            before = whole_state(topology, 8)
             assert len(before["waiting"]) == 30 and len(before["cases"]) == 6 and len(before["conv"]) == 60
             assert len(before["hooks"]) == 6, "nobody took what webhooks were to tell"
             for wait in (0.1, 0.3):      # killed while it copies
                 import subprocess
-                p = subprocess.Popen([str(g.cli_program), "redis", "reshard", "--to", "5", "--config", str(g.config)],
+                p = subprocess.Popen([str(g.cli_program), "redis", "reshard", "--to", "3", "--config", str(g.config)],
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 try:
                     p.wait(wait)
@@ -225,11 +225,11 @@ webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{n
                     p.wait()
                 for m in topology.masters():
                     m.try_run("DEL", "cg:reshard")
-            done = g.cli("redis", "reshard", "--to", 5, "--config", g.config)
-            assert "set redis.shards to 5" in done.stdout or "5 shards already" in done.stdout
-            assert whole_state(topology, 5) == before
-            assert check(g, 1)["problems"][0]["code"] == "shards"       # the configuration says 16
-            set_shards(g, 5)
+            done = g.cli("redis", "reshard", "--to", 3, "--config", g.config)
+            assert "set redis.shards to 3" in done.stdout or "3 shards already" in done.stdout
+            assert whole_state(topology, 3) == before
+            assert check(g, 1)["problems"][0]["code"] == "shards"       # the configuration says 8
+            set_shards(g, 3)
             assert check(g)["fit"]
             g.start()
             async with Agent(g.url, "amy") as a:
@@ -239,20 +239,20 @@ webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{n
                 await b.say("amy", "c0", "我要投诉", "again")
                 await a.until("message")
             await settle(g)
-            await asyncio.to_thread(wait_for, "rings of 16 shards are gone",
+            await asyncio.to_thread(wait_for, "rings of 8 shards are gone",
                                     lambda: len(list((g.folder / "ring").iterdir())) == 2, 30)
             assert check(g)["fit"]
             g.stop()
             g.cli("agents", "--config", g.config)
-            after = whole_state(topology, 5)
+            after = whole_state(topology, 3)
             assert set(after["waiting"]) == {b"c0"} and len(after["cases"]) == 6 and len(after["rounds"]) == 60
             forget_beats(topology)
-            out = json.loads(g.cli("redis", "reshard", "--to", 12, "--config", g.config, "--json").stdout)
+            out = json.loads(g.cli("redis", "reshard", "--to", 5, "--config", g.config, "--json").stdout)
             assert out["conversations"] == 60 and out["cases"] == 6 and not out["resumed"]
-            assert whole_state(topology, 12) == after
-            set_shards(g, 12)
+            assert whole_state(topology, 5) == after
+            set_shards(g, 5)
             assert check(g)["fit"]
-            assert "12 shards already" in g.cli("redis", "reshard", "--to", 12, "--config", g.config).stdout
+            assert "5 shards already" in g.cli("redis", "reshard", "--to", 5, "--config", g.config).stdout
     run(go())
 
 
