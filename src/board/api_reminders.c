@@ -44,6 +44,7 @@ enum {
     ITEM_REF,
     ITEM_STEPS,
     ITEM_SNOOZED,
+    ITEM_AT_CASE,
     ITEM_FIELDS
 };
 
@@ -70,6 +71,7 @@ static void put_item(struct json_out *j, const struct redis_reply *row)
     put_int(j, "since_ms", row_int(row, ITEM_SINCE));
     put_int(j, "steps", row_int(row, ITEM_STEPS));
     put_time(j, "snoozed_ms", row_int(row, ITEM_SNOOZED));
+    put_bool(j, "at_case", row_text(row, ITEM_AT_CASE).n > 0);
     put_span(j, "agent", row_text(row, ITEM_AGENT));
     put_span(j, "team", row_text(row, ITEM_TEAM));
     put_span(j, "shop", row_text(row, ITEM_SHOP));

@@ -3,6 +3,7 @@ agent is told why."""
 
 import asyncio
 import json
+import os
 
 import pytest
 from board_rig import Board, Client, Page, free_of_surprises
@@ -72,6 +73,8 @@ def test_approved_and_refused_on_the_page(rig):
                         await in_thread(page.size, width, 900)
                         assert page.overflow() == [0, []], width
                     await in_thread(page.size, 1366, 900)
+                    if os.environ.get("CHATGATE_SHOTS"):
+                        page.shot(os.environ["CHATGATE_SHOTS"] + "/held-1366.png")
                     (await in_thread(page.wait, "[data-decide=approve]")).click()
                     await in_thread(wait_for, "it is sent", lambda: len(im.messages) == 2)
                     assert im.messages[1][0] == "ann" and im.messages[1][1]["text"] == "给您五折优惠，今天有效"

@@ -19,10 +19,10 @@ export function remindersPage() {
   };
   const about = (c) => h("span", {}, word("rem_", c.kind), h("small", {}, c.kind === "commitment" ? t("due_at", clockOf(Number(c.ref))) : t("since_when", clockOf(c.since_ms)), c.steps ? ` · ${t("n_raised", c.steps)}` : ""));
   const buttons = (c) => (may ? h("span", { class: "buttons" }, SNOOZES.map(([k, v]) => h("button", { type: "button", "data-snooze": k, onclick: () => snooze(c, v()) }, t("snooze_" + k))),
-    c.snoozed_ms ? h("button", { type: "button", "data-snooze": "end", onclick: () => snooze(c, "0") }, t("snooze_end")) : null) : "");
+    c.snoozed_ms && !c.at_case ? h("button", { type: "button", "data-snooze": "end", onclick: () => snooze(c, "0") }, t("snooze_end")) : null) : "");
   const coming = (list, now) => table([[t("when_next")], [t("what")], [t("agent")], [t("customer")], [t("snooze")]], list.map((c) => [
     c.snoozed_ms ? h("span", { class: "chip s2" }, t("asleep", clockOf(c.snoozed_ms))) : c.next_ms <= now ? h("span", { class: "chip s3" }, t("due_now")) : h("span", {}, t("in_time", duration(c.next_ms - now))),
-    about(c), h("span", {}, c.agent || "–", h("small", {}, [c.team, c.shop].filter(Boolean).join(" · "))), c.customer || c.conversation || "–", buttons(c)]));
+    about(c), h("span", {}, c.agent || "–", h("small", {}, [c.team, c.shop].filter(Boolean).join(" · "))), h("span", { class: "clip", title: c.customer || c.conversation }, c.customer || c.conversation || "–"), buttons(c)]));
   const body = polled(() => call("GET", "/api/v1/reminders"), (d) => {
     const asleep = d.coming.filter((c) => c.snoozed_ms), awake = d.coming.filter((c) => !c.snoozed_ms);
     return [panel(t("coming"), h("span", { class: "note" }, number(d.total)), awake.length ? coming(awake, d.now_ms) : empty(t("no_coming"))),

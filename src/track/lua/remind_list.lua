@@ -1,6 +1,6 @@
 -- needs: lib remind
 -- What will be reminded of, for people. ARGV: 'list', most; or 'one', name. Writes nothing. Returns {now, {name, kind, looked at
--- next, since, agent, team, shop, conversation, customer, ref, steps done, snoozed until or 0}…}, the soonest first. When the
+-- next, since, agent, team, shop, conversation, customer, ref, steps done, snoozed until or 0, '1' put off at the case itself}…}, the soonest first. When the
 -- next step is due is known to the gateways, which have the steps: they look at an item then.
 local now = redis_now()
 local rows = {int(now)}
@@ -15,7 +15,8 @@ for i = 1, #items, 2 do
         local st = load_packed(K.remind, item)
         local snoozed = math.max(st and st.z or 0, a.snoozed or 0)
         rows[#rows + 1] = {name, a.kind, items[i + 1], int(a.from), a.agent, a.team, a.shop, a.conv, a.cust, a.ref,
-            int(st and st.a == a.anchor and st.s or 0), int(snoozed > now and snoozed or 0)}
+            int(st and st.a == a.anchor and st.s or 0), int(snoozed > now and snoozed or 0),
+            (a.snoozed or 0) > now and '1' or ''}
     end
 end
 return rows
