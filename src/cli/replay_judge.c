@@ -29,7 +29,7 @@ static void fill_who(const struct replay_message *m, const struct directory *dir
     if (directory)
         d = directory_find(directory, m->agent);
     if (d.is_listed)
-        *who = (struct rule_who){m->agent, d.team, d.shop, d.role, d.facts, d.n_facts};
+        *who = (struct rule_who){m->agent, d.team, d.shop, d.role, d.facts, d.n_facts, d.calendar};
 }
 
 static void fill_window(struct replay_side *s, const struct replay_message *m, struct rule_input *in)

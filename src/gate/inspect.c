@@ -92,7 +92,7 @@ static void fill_input(struct session *s, const struct unit *u, enum direction d
     in->n_texts = MIN_OF(u->n_texts, (size_t)INPUT_TEXTS_MAX);
     memcpy(in->text, u->text, in->n_texts * sizeof(in->text[0]));
     in->now_ms = now_ms;
-    in->who = (struct rule_who){agent, who.team, who.shop, who.role, who.facts, who.n_facts};
+    in->who = (struct rule_who){agent, who.team, who.shop, who.role, who.facts, who.n_facts, who.calendar};
     in->n_before = 0;
     unsigned messages;
     int64_t age_ms;

@@ -52,6 +52,7 @@ struct detect_text {
     struct span text;
     const struct folded *f;
     int64_t now_ms;
+    const struct calendar *calendar; /* of the shop, or NULL */
 };
 
 void detect_add(struct detect_list *l, struct detection d);

@@ -58,7 +58,7 @@ void detect_times(const struct detect_text *t, struct detect_list *out)
         if (!may_begin(v->cp[u]))
             continue;
         uint32_t n = copy_phrase(t, u, cp, unit);
-        struct duetime d = duetime_read(cp, n, t->now_ms);
+        struct duetime d = duetime_read(cp, n, t->now_ms, t->calendar);
         if (d.kind == DUETIME_NONE)
             continue;
         uint32_t last = unit[d.n - 1];

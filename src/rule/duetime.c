@@ -4,6 +4,43 @@
 #include "rule/calendar.h"
 #include "rule/duetime_word.h"
 
+static bool is_workday(const struct reader *r, int64_t day)
+{
+    return r->calendar ? calendar_is_workday(r->calendar, day) : civil_weekday(day) < 5;
+}
+
+/* The end of that day's hours, local; of a closed day, of 21:00. */
+static int64_t close_of(const struct reader *r, int64_t day)
+{
+    int64_t end = r->calendar ? calendar_day_end(r->calendar, day) : -1;
+    return end < 0 ? calendar_at(day, CLOSE_HOUR, 0) : calendar_local_ms(r->calendar, end);
+}
+
+/* The end of work today, or of the next day on which there is some. */
+static int64_t next_close(const struct reader *r)
+{
+    int64_t day = calendar_day_of(r->now);
+    for (int i = 0; r->calendar && i < 60; i++) {
+        int64_t end = calendar_day_end(r->calendar, day + i);
+        if (end >= 0 && calendar_local_ms(r->calendar, end) > r->now)
+            return calendar_local_ms(r->calendar, end);
+    }
+    return close_of(r, day) > r->now ? close_of(r, day) : close_of(r, day + 1);
+}
+
+/* When work begins the next time. */
+static int64_t next_open(const struct reader *r)
+{
+    int64_t day = calendar_day_of(r->now), open = INT64_MAX;
+    if (r->calendar && !calendar_is_open(r->calendar, calendar_utc_ms(r->calendar, r->now)))
+        open = calendar_next_open(r->calendar, calendar_utc_ms(r->calendar, r->now));
+    else if (r->calendar)
+        open = calendar_next_open(r->calendar, calendar_next_close(r->calendar, calendar_utc_ms(r->calendar, r->now)));
+    if (open != INT64_MAX)
+        return calendar_local_ms(r->calendar, open);
+    return calendar_at(day + (r->now - day * DAY_MS >= OPEN_HOUR * (int64_t)HOUR_MS), OPEN_HOUR, 0);
+}
+
 static const char *const within[] = {"之内", "以内", "内", "之后", "以后", "后", "左右", NULL};
 
 /* Whether what was read since `start` is 3到5 or 三至五. */
@@ -38,9 +75,9 @@ static bool read_span(struct reader *r, int64_t *due)
     if (!half && (duetime_take(r, "个工作日") || duetime_take(r, "工作日") || duetime_take(r, "个工作天") ||
                   duetime_take(r, "工作天"))) {
         int64_t day = calendar_day_of(r->now);
-        for (int left = n; left > 0; left -= (int)civil_weekday(day) < 5)
+        for (int left = n; left > 0; left -= is_workday(r, day))
             day++;
-        *due = calendar_at(day, CLOSE_HOUR, 0);
+        *due = close_of(r, day);
         (void)duetime_take_any(r, within);
         return true;
     }
@@ -59,7 +96,7 @@ static bool read_span(struct reader *r, int64_t *due)
     static const char *const strict[] = {"之内", "以内", "内", "之后", "以后", "后", NULL};
     if (days < 0 || (duetime_take_any(r, strict) < 0 && !is_range))
         return false; /* 三天 alone is a duration, 15日 a date; 1到2天 is a time */
-    *due = calendar_at(calendar_day_of(r->now) + days, CLOSE_HOUR, 0);
+    *due = close_of(r, calendar_day_of(r->now) + days);
     return true;
 }
 
@@ -103,12 +140,12 @@ static bool read_clock(struct reader *r, int shift, int *minutes, bool *has_arou
 
 static const char *const before_words[] = {"之前", "以前", "前", "之内", "内", NULL};
 
-/* What may stand behind a day: a part of it, an hour, 前. */
-static void read_rest_of_day(struct reader *r, int64_t day, int64_t *due, int default_hour)
+/* What may stand behind a day: a part of it, an hour, 前; else the time is `otherwise`. */
+static void read_rest_or(struct reader *r, int64_t day, int64_t *due, int64_t otherwise)
 {
     int shift = 0, minutes;
     bool has_around = false;
-    *due = calendar_at(day, default_hour, 0);
+    *due = otherwise;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (duetime_take(r, parts[i].word)) {
             *due = calendar_at(day, parts[i].hour, 0);
@@ -118,6 +155,11 @@ static void read_rest_of_day(struct reader *r, int64_t day, int64_t *due, int de
     if (read_clock(r, shift, &minutes, &has_around))
         *due = day * DAY_MS + minutes * (int64_t)MINUTE_MS + (has_around ? 30 * MINUTE_MS : 0);
     (void)duetime_take_any(r, before_words);
+}
+
+static void read_rest_of_day(struct reader *r, int64_t day, int64_t *due)
+{
+    read_rest_or(r, day, due, close_of(r, day));
 }
 
 static bool read_day(struct reader *r, int64_t *due)
@@ -130,30 +172,28 @@ static bool read_day(struct reader *r, int64_t *due)
     int64_t today = calendar_day_of(r->now);
     for (size_t i = 0; i < ARRAY_LEN(days); i++)
         if (duetime_take(r, days[i].word)) {
-            read_rest_of_day(r, today + days[i].days, due, CLOSE_HOUR);
+            read_rest_of_day(r, today + days[i].days, due);
             if (*due <= r->now) /* after hours: the next day's */
-                *due = calendar_at(today + days[i].days + 1, CLOSE_HOUR, 0);
+                *due = close_of(r, today + days[i].days + 1);
             return true;
         }
     if (duetime_take(r, "明早") || duetime_take(r, "明晚")) {
         r->at--;
-        read_rest_of_day(r, today + 1, due, CLOSE_HOUR);
+        read_rest_of_day(r, today + 1, due);
         return true;
     }
     if (duetime_take(r, "听朝") || duetime_take(r, "听晚")) {
         bool is_night = r->cp[r->at - 1] == 0x665a;
-        read_rest_of_day(r, today + 1, due, is_night ? 22 : 10);
+        read_rest_or(r, today + 1, due, calendar_at(today + 1, is_night ? 22 : 10, 0));
         return true;
     }
     if (duetime_take(r, "今晚") || duetime_take(r, "今早")) {
         r->at--;
-        read_rest_of_day(r, today, due, CLOSE_HOUR);
+        read_rest_of_day(r, today, due);
         return true;
     }
     if (duetime_take(r, "下班前") || duetime_take(r, "下班之前")) {
-        *due = calendar_at(today, CLOSE_HOUR, 0);
-        if (*due <= r->now)
-            *due += DAY_MS;
+        *due = next_close(r);
         return true;
     }
     return false;
@@ -178,7 +218,7 @@ static bool read_week(struct reader *r, int64_t *due)
             r->at = start;
             return false;
         }
-        *due = calendar_at(monday + 4 + (is_next ? 7 : 0), CLOSE_HOUR, 0);
+        *due = close_of(r, monday + 4 + (is_next ? 7 : 0));
         (void)duetime_take_any(r, before_words);
         return true;
     }
@@ -186,7 +226,7 @@ static bool read_week(struct reader *r, int64_t *due)
     int64_t day = monday + d + (is_next ? 7 : 0);
     if (!is_next && day < today)
         day += 7; /* the coming one */
-    read_rest_of_day(r, day, due, CLOSE_HOUR);
+    read_rest_of_day(r, day, due);
     return true;
 }
 
@@ -201,19 +241,19 @@ static bool read_month_end(struct reader *r, struct civil c, int64_t *due)
     uint32_t start = r->at;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
         if (duetime_take(r, ends[i].word)) {
-            *due = calendar_at(calendar_month_start(c, ends[i].months) - 1, CLOSE_HOUR, 0);
+            *due = close_of(r, calendar_month_start(c, ends[i].months) - 1);
             (void)duetime_take_any(r, before_words);
             return true;
         }
     if (duetime_take(r, "年底")) {
-        *due = calendar_at(calendar_month_start(c, 13 - c.month) - 1, CLOSE_HOUR, 0);
+        *due = close_of(r, calendar_month_start(c, 13 - c.month) - 1);
         (void)duetime_take_any(r, before_words);
         return true;
     }
     if (duetime_take(r, "下个月") || duetime_take(r, "下月")) {
         int d = duetime_take_number(r);
         if (d >= 1 && d <= 31 && (duetime_take(r, "号") || duetime_take(r, "日"))) {
-            read_rest_of_day(r, calendar_month_start(c, 1) + d - 1, due, CLOSE_HOUR);
+            read_rest_of_day(r, calendar_month_start(c, 1) + d - 1, due);
             return true;
         }
     }
@@ -229,7 +269,7 @@ static bool read_date(struct reader *r, int64_t *due)
     if (read_month_end(r, c, due))
         return true;
     if (duetime_take(r, "下个月初") || duetime_take(r, "下月初") || duetime_take(r, "月初")) {
-        *due = calendar_at(calendar_month_start(c, 1) + 2, CLOSE_HOUR, 0);
+        *due = close_of(r, calendar_month_start(c, 1) + 2);
         return true;
     }
     int a = duetime_take_number(r);
@@ -246,14 +286,14 @@ static bool read_date(struct reader *r, int64_t *due)
         int64_t day = civil_day(c.year, (unsigned)a, (unsigned)d);
         if (day < today)
             day = civil_day(c.year + 1, (unsigned)a, (unsigned)d);
-        read_rest_of_day(r, day, due, CLOSE_HOUR);
+        read_rest_of_day(r, day, due);
         return true;
     }
     if (duetime_take(r, "号") || duetime_take(r, "日")) {
         int64_t day = calendar_month_start(c, 0) + a - 1;
         if (day < today)
             day = calendar_month_start(c, 1) + a - 1;
-        read_rest_of_day(r, day, due, CLOSE_HOUR);
+        read_rest_of_day(r, day, due);
         return true;
     }
     r->at = start;
@@ -304,9 +344,10 @@ static const struct {
     {"等阵", 30},  {"等一阵", 30}, {"迟啲", 120},    {"即刻", 5},    {"这两天", 2880},
 };
 
-struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms)
+struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms, const struct calendar *calendar)
 {
-    struct reader r = {cp, MIN_OF(n, 24u), 0, now_ms + ZONE_MS};
+    struct reader r = {cp, MIN_OF(n, 24u), 0, calendar ? calendar_local_ms(calendar, now_ms) : now_ms + ZONE_MS,
+                       calendar};
     int64_t due = 0;
     for (size_t i = 0; i < ARRAY_LEN(vague); i++)
         if (duetime_take(&r, vague[i].word)) {
@@ -315,9 +356,9 @@ struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms)
                                     has_due ? now_ms + vague[i].minutes * (int64_t)MINUTE_MS : 0};
         }
     if (duetime_take(&r, "上班后"))
-        due = calendar_at(calendar_day_of(r.now) + (r.now % DAY_MS >= OPEN_HOUR * (int64_t)HOUR_MS), OPEN_HOUR + 1, 0);
+        due = next_open(&r) + HOUR_MS;
     else if (!read_day(&r, &due) && !read_week(&r, &due) && (r.at = 0, !read_span(&r, &due)) &&
              (r.at = 0, !read_date(&r, &due)) && (r.at = 0, !read_bare_hour(&r, &due)))
         return (struct duetime){DUETIME_NONE, 0, 0};
-    return (struct duetime){DUETIME_DEFINITE, r.at, due - ZONE_MS};
+    return (struct duetime){DUETIME_DEFINITE, r.at, calendar ? calendar_utc_ms(calendar, due) : due - ZONE_MS};
 }

@@ -1,10 +1,12 @@
 /* Times that people name, read from code points, turned into a due time (rule-set documentation, "Times of
- * commitments"). Calendar: Asia/Shanghai, 9:00 to 21:00, working days Monday to Friday. */
+ * commitments"). By the calendar of the shop: its zone, the end of its hours on that day, its
+ * workdays; without one Asia/Shanghai, 9:00 to 21:00, Monday to Friday. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/attr.h"
+#include "base/calendar.h"
 
 enum duetime_kind { DUETIME_NONE, DUETIME_DEFINITE, DUETIME_SOON, DUETIME_SOMEDAY };
 
@@ -15,4 +17,4 @@ struct duetime {
 };
 
 /* Reads a time expression that begins at cp[0]. kind NONE when there is none. */
-struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms);
+struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms, const struct calendar *calendar);

@@ -7,10 +7,13 @@
 
 enum { DUETIME_NUMBER_MAX = 9999 };
 
+struct calendar;
+
 struct reader {
     const uint32_t *cp;
     uint32_t n, at;
-    int64_t now; /* local milliseconds since 1970-01-01 00:00 local */
+    int64_t now;                     /* local milliseconds since 1970-01-01 00:00 local */
+    const struct calendar *calendar; /* or NULL */
 };
 
 /* Steps over the word when it stands here. */

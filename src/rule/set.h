@@ -83,10 +83,13 @@ struct verdict {
 };
 
 /* What a rule may depend on besides the text. All spans may be empty; facts are "name" or "name=value". */
+struct calendar;
+
 struct rule_who {
     struct span agent, team, shop, role;
     const char *const *facts;
     size_t n_facts;
+    const struct calendar *calendar; /* for promised times; NULL: 9:00 to 21:00 in Asia/Shanghai */
 };
 
 struct rule_input {

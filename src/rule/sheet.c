@@ -144,7 +144,7 @@ void sheet_detect(struct sheet *s, uint32_t kinds)
     kinds &= ~s->detected;
     if (!kinds)
         return;
-    struct detect_text t = {s->text, &s->plain, s->now_ms};
+    struct detect_text t = {s->text, &s->plain, s->now_ms, s->calendar};
     if (kinds & DETECT_IS_TIME) {
         detect_times(&t, &s->found);
         s->detected |= DETECT_IS_TIME;

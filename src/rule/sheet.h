@@ -35,6 +35,7 @@ struct sheet {
     const struct side *side;
     struct span text;
     int64_t now_ms;
+    const struct calendar *calendar; /* of the shop, or NULL; set before sheet_lay */
     struct fold_scratch *fold, *fold_more;
     struct regex_scratch *regex;
     struct folded plain;    /* plain view, reading view when the set needs it */

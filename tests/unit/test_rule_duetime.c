@@ -12,6 +12,8 @@
 
 static const int64_t now = 1704852000000;
 
+static const struct calendar *shop; /* or none */
+
 static struct duetime read_text(const char *text, int64_t now_ms)
 {
     uint32_t cp[40], n = 0;
@@ -20,7 +22,7 @@ static struct duetime read_text(const char *text, int64_t now_ms)
         assert_true(k > 0);
         text += k, left -= k;
     }
-    return duetime_read(cp, n, now_ms);
+    return duetime_read(cp, n, now_ms, shop);
 }
 
 static void expect_at(const char *text, int64_t now_ms, const char *want)
@@ -106,8 +108,34 @@ static void vague_times_and_none(void **state)
     }
 }
 
+/* 9:00 to 18:00, Monday to Friday, in Tokyo; the 11th of January 2024 is a holiday, Saturday the 13th is worked until
+ * 2:00. */
+static void a_shops_own_hours(void **state)
+{
+    (void)state;
+    struct calendar_hours day = {.span = {{9 * 60, 18 * 60}}, .n = 1}, night = {.span = {{9 * 60, 26 * 60}}, .n = 1};
+    struct calendar_plan plan = calendar_plan_daily("+09:00", &day);
+    const struct calendar_day days[] = {{civil_day(2024, 1, 11), {.n = 0}, false},
+                                        {civil_day(2024, 1, 13), night, true}};
+    plan.week[5].n = plan.week[6].n = 0;
+    plan.day = days, plan.n_days = ARRAY_LEN(days);
+    struct calendar *c;
+    struct err e;
+    assert_int_equal(calendar_new(&plan, now, &c, &e), 0);
+    shop = c;
+    expect_at("下班前", now, "2024-01-10T17:00");               /* 11:00 there: today at 18:00 */
+    expect_at("下班前", now + 8 * HOUR_MS, "2024-01-12T17:00"); /* in the evening, the holiday passed over */
+    expect_at("明天", now, "2024-01-11T20:00");                 /* closed: 21:00 of that day there */
+    expect_at("周六", now, "2024-01-14T01:00");                 /* until 2:00 of the next day */
+    expect_at("两个工作日内", now, "2024-01-14T01:00");         /* the 12th and the day made up for */
+    expect_at("上班后", now, "2024-01-12T09:00");               /* 9:00 there, and an hour */
+    shop = NULL;
+    calendar_unref(&c);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(definite_times), cmocka_unit_test(vague_times_and_none)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_shops_own_hours), cmocka_unit_test(definite_times),
+                                       cmocka_unit_test(vague_times_and_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
