@@ -1,10 +1,16 @@
-"""A disk of Redis that is full, and a journal that was copied to another node."""
+"""A disk of Redis that is full, a journal that was copied to another node, servers that tell nonsense."""
 
 import asyncio
+import contextlib
 import resource
 import shutil
+import socket
+import subprocess
+import threading
 
-from gateway import Agent, Backend, Gateway, Process, Redis, wait_for
+import pytest
+
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, Redis, wait_for
 from test_exactly_once import RULES, counted, run, settle, talk
 from test_journal import tracking
 
@@ -80,3 +86,61 @@ def test_a_cloned_node(folder):
                 gate.stop()
             redis.stop()
     run(go())
+
+
+class Liar(threading.Thread):
+    """Speaks RESP, but tells nonsense about slots and masters."""
+
+    def __init__(self, answer):
+        super().__init__(daemon=True)
+        self.answer, self.sock = answer, socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                conn, _ = self.sock.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, conn):
+        with conn, contextlib.suppress(OSError, ValueError):
+            file = conn.makefile("rb")
+            while line := file.readline():
+                words = []
+                for _ in range(int(line[1:])):
+                    words.append(file.read(int(file.readline()[1:]) + 2)[:-2].upper())
+                if words[0] in (b"CLUSTER", b"SENTINEL"):
+                    conn.sendall(b"$0\r\n\r\n" if words[1] == b"INFO" else self.answer)
+                else:
+                    conn.sendall(b"+PONG\r\n")
+
+
+@pytest.mark.parametrize("answer", [
+    b"*0\r\n", b"$-1\r\n", b":7\r\n", b"*1\r\n*0\r\n", b"*1\r\n*3\r\n:0\r\n:99999\r\n*2\r\n$1\r\nx\r\n:1\r\n",
+    b"*1\r\n*3\r\n:-5\r\n:5\r\n*2\r\n$1\r\nx\r\n:1\r\n", b"*1\r\n*3\r\n:9\r\n:5\r\n*2\r\n$1\r\nx\r\n:1\r\n",
+    b"*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$400\r\n" + b"h" * 400 + b"\r\n:1\r\n",
+    b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:70000\r\n", b"*2\r\n$0\r\n\r\n$3\r\nabc\r\n",
+    b"*2\r\n$9\r\n127.0.0.1\r\n$20\r\n99999999999999999999\r\n",
+    b"*200\r\n" + b"".join(b"*3\r\n:%d\r\n:%d\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n" % (i, i, i + 1) for i in range(200)),
+    b"-ERR no\r\n"], ids=lambda a: f"{len(a)}-bytes")
+def test_nonsense_about_masters(folder, answer):
+    """No answer of a Sentinel or of a Cluster's node does more than keep us from Redis."""
+    liar = Liar(answer)
+    for how in (f"sentinel: {{ master: shop, addresses: ['127.0.0.1:{liar.port}'] }}",
+                f"cluster: {{ addresses: ['127.0.0.1:{liar.port}'] }}"):
+        (folder / "c.yaml").write_text(f"""
+profiles_dir: {SOURCE / 'conf' / 'profiles'}
+listeners: [{{ name: a, address: "127.0.0.1:0", profile: plain-ws-json, upstream: im }}]
+upstreams: [{{ name: im, servers: ["127.0.0.1:1"] }}]
+rules: {{ packs: [{RULES}] }}
+redis:
+  timeout: 300ms
+  {how}
+""")
+        done = subprocess.run([str(BUILD / "src" / "cli" / "chatgate"), "redis", "check", "--config", str(folder / "c.yaml")],
+                              capture_output=True, text=True, timeout=30)
+        assert done.returncode == 2 and "not connected within 300 ms" in done.stderr, (done.stdout, done.stderr)
+    liar.sock.close()
