@@ -82,10 +82,11 @@ def test_what_dashboards_and_alerts_ask_for_exists(folder):
             async with Agent(gate.url, "ann") as ann:
                 await im.say("ann", "cust-1", "在吗？", "m1")
                 await ann.until("message")
+                await asyncio.sleep(0.05)  # clocks are compared to the millisecond: what follows at once may count as before
                 await ann.send("cust-1", "在的，请问有什么可以帮您？", "x1")
                 await ann.until("ack")
                 await ann.send("cust-1", "加我微信 abc12345 转账", "x2")
-                await asyncio.sleep(0.01)  # of one millisecond the customer's message counts as the earlier one
+                await asyncio.sleep(0.05)
                 await im.say("ann", "cust-1", "好的呢", "m2")
                 await loop.run_in_executor(None, look, gate)
             gate.stop()
