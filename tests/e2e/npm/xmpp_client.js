@@ -5,6 +5,7 @@ const {pathToFileURL} = require('url');
 const {tell, listen, load: loadOld} = require('./lines');
 
 globalThis.WebSocket ??= loadOld('ws').WebSocket;
+globalThis.crypto ??= require('crypto').webcrypto; // Debian 12's Node.js is 18
 
 let xmpp;
 let ltx;
