@@ -14,14 +14,49 @@ static bool is_number(uint32_t cp)
 /* Characters that a time can begin with. */
 static bool may_begin(uint32_t cp)
 {
-    static const uint16_t first[] = {0x4eca, 0x660e, 0x5f53, 0x6b21, 0x7b2c, 0x5927, 0x540e, 0x4e0b, 0x4e0a, 0x8fd9,
-                                     0x672c, 0x5468, 0x661f, 0x793c, 0x6708, 0x51cc, 0x65e9, 0x4e2d, 0x508d, 0x665a,
-                                     0x591c, 0x534a, 0x9a6c, 0x7acb, 0x8bf7, 0x7a0d, 0x5f85, 0x7b49, 0x8fc7, 0x5c3d,
-                                     0x56de, 0x6709, 0x5230, 0x6539, 0x542c, 0x8fdf, 0x5373, 0x5e74};
-    for (size_t i = 0; i < ARRAY_LEN(first); i++)
-        if (cp == first[i])
-            return true;
-    return is_number(cp);
+    switch (cp) {
+    case u'今':
+    case u'明':
+    case u'当':
+    case u'次':
+    case u'第':
+    case u'大':
+    case u'后':
+    case u'下':
+    case u'上':
+    case u'这':
+    case u'本':
+    case u'周':
+    case u'星':
+    case u'礼':
+    case u'月':
+    case u'凌':
+    case u'早':
+    case u'中':
+    case u'傍':
+    case u'晚':
+    case u'夜':
+    case u'半':
+    case u'马':
+    case u'立':
+    case u'请':
+    case u'稍':
+    case u'待':
+    case u'等':
+    case u'过':
+    case u'尽':
+    case u'回':
+    case u'有':
+    case u'到':
+    case u'改':
+    case u'听':
+    case u'迟':
+    case u'即':
+    case u'年':
+        return true;
+    default:
+        return is_number(cp);
+    }
 }
 
 /* Copies units from `from` on, up to punctuation; a dash or tilde between two digits becomes 到. */

@@ -308,7 +308,7 @@ static bool read_bare_hour(struct reader *r, int64_t *due)
     bool has_around = false, has_part = false;
     int64_t today = calendar_day_of(r->now);
     for (size_t i = 0; i < ARRAY_LEN(parts) && !has_part; i++)
-        if (strlen(parts[i].word) > 3 && duetime_take(r, parts[i].word)) {
+        if (parts[i].word[3] != '\0' && duetime_take(r, parts[i].word)) {
             *due = calendar_at(today, parts[i].hour, 0);
             shift = parts[i].shift;
             has_part = true;
@@ -344,21 +344,136 @@ static const struct {
     {"等阵", 30},  {"等一阵", 30}, {"迟啲", 120},    {"即刻", 5},    {"这两天", 2880},
 };
 
-struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms, const struct calendar *calendar)
+/* What a time may be by its first character; most characters rule out all but one or two. */
+enum {
+    BEGINS_VAGUE = 1,
+    BEGINS_DAY = 2,
+    BEGINS_WEEK = 4,
+    BEGINS_SPAN = 8,
+    BEGINS_DATE = 16,
+    BEGINS_BARE = 32,
+    BEGINS_NUMBER = BEGINS_SPAN | BEGINS_DATE | BEGINS_BARE,
+};
+
+static unsigned begins(uint32_t cp)
 {
-    struct reader r = {cp, MIN_OF(n, 24u), 0, calendar ? calendar_local_ms(calendar, now_ms) : now_ms + ZONE_MS,
-                       calendar};
-    int64_t due = 0;
+    if (cp >= '0' && cp <= '9')
+        return BEGINS_NUMBER;
+    switch (cp) {
+    case u'马':
+    case u'立':
+    case u'请':
+    case u'稍':
+    case u'待':
+    case u'等':
+    case u'过':
+    case u'尽':
+    case u'回':
+    case u'有':
+    case u'到':
+    case u'改':
+    case u'迟':
+    case u'即':
+        return BEGINS_VAGUE;
+    case u'这':
+        return BEGINS_VAGUE | BEGINS_WEEK | BEGINS_DATE;
+    case u'一':
+        return BEGINS_VAGUE | BEGINS_NUMBER;
+    case u'晚':
+        return BEGINS_VAGUE | BEGINS_BARE;
+    case u'今':
+        return BEGINS_DAY | BEGINS_WEEK;
+    case u'当':
+    case u'明':
+    case u'次':
+    case u'第':
+    case u'大':
+    case u'后':
+    case u'听':
+        return BEGINS_DAY;
+    case u'下':
+        return BEGINS_DAY | BEGINS_WEEK | BEGINS_DATE | BEGINS_BARE;
+    case u'上':
+        return BEGINS_DAY | BEGINS_BARE;
+    case u'周':
+    case u'星':
+    case u'礼':
+        return BEGINS_WEEK;
+    case u'本':
+        return BEGINS_WEEK | BEGINS_DATE;
+    case u'半':
+        return BEGINS_SPAN;
+    case u'月':
+    case u'年':
+        return BEGINS_DATE;
+    case u'晏':
+    case u'朝':
+    case u'夜':
+    case u'凌':
+    case u'早':
+    case u'中':
+    case u'傍':
+        return BEGINS_BARE;
+    case u'零':
+    case u'二':
+    case u'三':
+    case u'四':
+    case u'五':
+    case u'六':
+    case u'七':
+    case u'八':
+    case u'九':
+    case u'两':
+    case u'十':
+    case u'百':
+    case u'几':
+        return BEGINS_NUMBER;
+    default:
+        return 0;
+    }
+}
+
+static struct duetime read_vague(struct reader *r, int64_t now_ms)
+{
     for (size_t i = 0; i < ARRAY_LEN(vague); i++)
-        if (duetime_take(&r, vague[i].word)) {
+        if (duetime_take(r, vague[i].word)) {
             bool has_due = vague[i].minutes != 0;
-            return (struct duetime){has_due ? DUETIME_SOON : DUETIME_SOMEDAY, r.at,
+            return (struct duetime){has_due ? DUETIME_SOON : DUETIME_SOMEDAY, r->at,
                                     has_due ? now_ms + vague[i].minutes * (int64_t)MINUTE_MS : 0};
         }
-    if (duetime_take(&r, "上班后"))
-        due = next_open(&r) + HOUR_MS;
-    else if (!read_day(&r, &due) && !read_week(&r, &due) && (r.at = 0, !read_span(&r, &due)) &&
-             (r.at = 0, !read_date(&r, &due)) && (r.at = 0, !read_bare_hour(&r, &due)))
-        return (struct duetime){DUETIME_NONE, 0, 0};
-    return (struct duetime){DUETIME_DEFINITE, r.at, calendar ? calendar_utc_ms(calendar, due) : due - ZONE_MS};
+    return (struct duetime){DUETIME_NONE, 0, 0};
+}
+
+static bool read_definite(struct reader *r, unsigned may, int64_t *due)
+{
+    if (may & BEGINS_DAY && duetime_take(r, "上班后")) {
+        *due = next_open(r) + HOUR_MS;
+        return true;
+    }
+    if ((may & BEGINS_DAY && read_day(r, due)) || (may & BEGINS_WEEK && read_week(r, due)))
+        return true;
+    r->at = 0;
+    if (may & BEGINS_SPAN && read_span(r, due))
+        return true;
+    r->at = 0;
+    if (may & BEGINS_DATE && read_date(r, due))
+        return true;
+    r->at = 0;
+    return may & BEGINS_BARE && read_bare_hour(r, due);
+}
+
+struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms, const struct calendar *calendar)
+{
+    struct duetime d = {DUETIME_NONE, 0, 0};
+    int64_t due = 0;
+    unsigned may = n ? begins(cp[0]) : 0;
+    if (!may)
+        return d;
+    struct reader r = {cp, MIN_OF(n, 24u), 0, calendar ? calendar_local_ms(calendar, now_ms) : now_ms + ZONE_MS,
+                       calendar};
+    if (may & BEGINS_VAGUE)
+        d = read_vague(&r, now_ms);
+    if (d.kind == DUETIME_NONE && read_definite(&r, may, &due))
+        d = (struct duetime){DUETIME_DEFINITE, r.at, calendar ? calendar_utc_ms(calendar, due) : due - ZONE_MS};
+    return d;
 }

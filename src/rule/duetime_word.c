@@ -1,7 +1,7 @@
 #include "rule/duetime_word.h"
 
-/* The words are our own: ASCII, or characters of three bytes. This runs some hundred times per message. */
-bool duetime_take(struct reader *r, const char *word)
+/* The words are our own: ASCII, or characters of three bytes. */
+bool duetime_take_whole(struct reader *r, const char *word)
 {
     const uint8_t *w = (const uint8_t *)word;
     uint32_t at = r->at;

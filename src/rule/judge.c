@@ -231,7 +231,7 @@ static void judge_text(struct pass *p, struct span text)
     p->has_ack = false;
     p->scratch->eval.window_from = 0;
     p->scratch->sheet.calendar = p->in->who.calendar;
-    sheet_lay(&p->scratch->sheet, p->set, p->in->dir, text, p->in->now_ms);
+    sheet_lay(&p->scratch->sheet, p->set, p->in->dir, text, p->in->now_ms, false);
     judge_sheet(p);
     p->has_unread |= !p->has_ack;
 }
@@ -292,7 +292,7 @@ static void judge_window(struct pass *p, struct span text)
     e->window_from = b->len - head_of(text).n;
     p->in_window = true;
     p->scratch->sheet.calendar = in->who.calendar;
-    sheet_lay(&p->scratch->sheet, p->set, in->dir, buf_span(b), in->now_ms);
+    sheet_lay(&p->scratch->sheet, p->set, in->dir, buf_span(b), in->now_ms, true);
     judge_sheet(p);
     p->in_window = false;
     e->window_from = 0;

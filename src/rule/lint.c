@@ -74,7 +74,7 @@ static void lint_covered(const struct side *s, const struct rule *r, struct err_
         const struct term *t = &s->term[c.self];
         if (r->use[i].role != ROLE_WORD || t->form != TERM_PLAIN)
             continue;
-        (void)match_scan(s->plain, t->cp, t->n, on_inside, &c);
+        (void)match_scan(s->all.plain, t->cp, t->n, on_inside, &c);
         if (c.is_covered)
             err_list_add(out, "%s:%d: %s: \"%s\" adds nothing, \"%s\" stands in it", r->file, r->line, r->id, t->text,
                          s->term[c.by].text),

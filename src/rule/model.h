@@ -1,7 +1,8 @@
 /* Inside of a rule set; for src/rule and its tests only.
  *
- *   struct ruleset ── side[direction] ─┬─ match plain    words on the plain view      ┐ occurrences of terms
- *                                      ├─ match reading  words by their reading       ┘
+ *   struct ruleset ── side[direction] ─┬─ finder all     ┬─ match plain    words on the plain view  ┐ occurrences
+ *                                      │                 └─ match reading  words by their reading   ┘ of terms
+ *                                      ├─ finder window  the same for rules with a window only
  *                                      ├─ term[]         term ─▶ rules it wakes, with the bit it sets
  *                                      └─ rule[]         use[]: what a term means for this rule
  */
@@ -184,9 +185,12 @@ struct term {
     uint8_t gap; /* the widest that any rule allows */
     bool has_punctuation, is_loose;
     bool is_used;      /* by a rule; others are only spellings */
+    bool is_windowed;  /* by a rule with a window */
     uint32_t spelling; /* plain: number + 1 of the spelling that it is, 0: none */
     struct wake *wake;
     uint32_t n_wake, wake_cap;
+    struct wake *wake_window; /* those of `wake` whose rule has a window */
+    uint32_t n_wake_window;
 };
 
 /* Characters that a listed spelling (力口, 徵) may stand for. */
@@ -202,20 +206,24 @@ struct picture {
     uint8_t n, with[PICTURE_BYTES_MAX];
 };
 
+struct finder {
+    struct match *plain, *reading; /* reading: NULL when there is none */
+    uint32_t *line_term;
+    size_t n_line_terms;
+    bool has_variants; /* some rule wants them */
+};
+
 struct side {
     struct rule **rule;
     size_t n_rules;
     struct term *term;
     size_t n_terms, terms_cap;
-    struct match *plain, *reading;
-    uint32_t *line_term;
-    size_t n_line_terms;
+    struct finder all, window; /* window: empty when no rule has one */
     uint32_t *always;
     size_t n_always;
     unsigned window_messages;
     int64_t window_ms;
     size_t n_windowed;
-    bool has_variants; /* some rule wants them */
     struct spelling *spelling;
     size_t n_spellings;
     struct picture *picture; /* sorted by first byte, longer signs first */

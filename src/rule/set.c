@@ -1,4 +1,5 @@
 #include "base/xalloc.h"
+#include "rule/finder.h"
 #include "rule/model.h"
 #include "rule/regex.h"
 
@@ -69,15 +70,14 @@ static void rule_free(struct rule *r)
 static void side_free(struct side *s)
 {
     for (size_t i = 0; i < s->n_terms; i++)
-        free(s->term[i].wake);
+        free(s->term[i].wake), free(s->term[i].wake_window);
     free(s->term);
     free(s->rule);
-    free(s->line_term);
     free(s->spelling);
     free(s->picture);
     free(s->always);
-    match_free(&s->plain);
-    match_free(&s->reading);
+    finder_fini(&s->all);
+    finder_fini(&s->window);
 }
 
 void ruleset_unref(struct ruleset **s)

@@ -85,7 +85,7 @@ static bool has_symbol(struct span text, uint32_t from, uint32_t to)
 static void note_features(struct sheet *s)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
-    bool want_marks = s->side->n_line_terms || s->side->n_pictures;
+    bool want_marks = s->finder->n_line_terms || s->side->n_pictures;
     s->has_digits = s->has_letters = s->has_marks = false;
     for (uint32_t i = 0; i < v->n; i++) {
         s->has_letters |= is_letter(v->cp[i]);
@@ -97,17 +97,19 @@ static void note_features(struct sheet *s)
         s->has_marks = has_symbol(s->text, v->n ? v->to[v->n - 1] : 0, (uint32_t)s->text.n);
 }
 
-void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms)
+void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms,
+               bool is_window)
 {
     s->set = set;
     s->side = &set->side[dir];
+    s->finder = is_window ? &s->side->window : &s->side->all;
     s->text = text;
     s->now_ms = now_ms;
     s->has_more = s->has_clauses = s->has_plain_text = s->has_variant_text = s->has_variants = s->is_cut = false;
     s->n_occ = s->n_woken = s->detected = 0;
     s->found.n = 0;
     s->found.is_cut = false;
-    fold_text(s->fold, text, 1u << VIEW_PLAIN | 1u << VIEW_DIGIT | (s->side->reading ? 1u << VIEW_READING : 0),
+    fold_text(s->fold, text, 1u << VIEW_PLAIN | 1u << VIEW_DIGIT | (s->finder->reading ? 1u << VIEW_READING : 0),
               &s->plain);
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     reserve(s, v->n, s->side->n_rules);

@@ -33,6 +33,7 @@ struct regex_text {
 struct sheet {
     const struct ruleset *set;
     const struct side *side;
+    const struct finder *finder; /* of all rules, or of those with a window */
     struct span text;
     int64_t now_ms;
     const struct calendar *calendar; /* of the shop, or NULL; set before sheet_lay */
@@ -61,8 +62,10 @@ struct sheet {
 
 void sheet_init(struct sheet *s);
 void sheet_fini(struct sheet *s);
-/* Folds the text (at most FOLD_TEXT_MAX bytes) and finds all words of that direction. */
-void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms);
+/* Folds the text (at most FOLD_TEXT_MAX bytes) and finds all words of that direction; is_window: of its rules with a
+ * window, and wakes no others. */
+void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms,
+               bool is_window);
 /* The line. */
 const struct folded *sheet_more(struct sheet *s);
 /* The detections of these kinds (bits) are in s->found afterwards. */

@@ -9,14 +9,16 @@ enum { LONG_READING = 4 };
 
 static void wake_rules(struct sheet *s, const struct term *t)
 {
-    for (uint32_t i = 0; i < t->n_wake; i++) {
-        uint32_t r = t->wake[i].rule;
+    bool is_window = s->finder == &s->side->window;
+    const struct wake *w = is_window ? t->wake_window : t->wake;
+    for (uint32_t i = 0, n = is_window ? t->n_wake_window : t->n_wake; i < n; i++) {
+        uint32_t r = w[i].rule;
         if (s->mask_epoch[r] != s->epoch) {
             s->mask_epoch[r] = s->epoch;
             s->mask[r] = 0;
             s->woken[s->n_woken++] = r;
         }
-        s->mask[r] |= (uint64_t)1 << t->wake[i].bit;
+        s->mask[r] |= (uint64_t)1 << w[i].bit;
     }
 }
 
@@ -38,7 +40,7 @@ static bool same_kind(uint32_t a, uint32_t b)
 /* Whether a word may begin or end before unit u: not between two letters or two digits. */
 static bool is_border(const struct view *v, uint32_t u)
 {
-    return u == 0 || u >= v->n || v->gap[u] != 0 || !same_kind(v->cp[u - 1], v->cp[u]);
+    return u == 0 || u >= v->n || v->cp[u] > 'z' || v->gap[u] != 0 || !same_kind(v->cp[u - 1], v->cp[u]);
 }
 
 /* Fills gap, punctuation and border of an occurrence at plain units [from, to); false when no rule could take it. */
@@ -152,17 +154,17 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
 
 static bool scan(const struct look *l)
 {
-    const struct side *side = l->s->side;
+    const struct finder *by = l->s->finder;
     const struct view *v = &l->f->view[VIEW_PLAIN], *r = &l->f->view[VIEW_READING];
-    return match_scan(side->plain, v->cp, v->n, on_plain, (void *)l) == 0 &&
-           (!side->reading || match_scan(side->reading, r->cp, r->n, on_reading, (void *)l) == 0);
+    return match_scan(by->plain, v->cp, v->n, on_plain, (void *)l) == 0 &&
+           (!by->reading || match_scan(by->reading, r->cp, r->n, on_reading, (void *)l) == 0);
 }
 
 /* The ways of reading the spellings, the first one last: it stays laid out for the regular expressions. */
 static void find_variants(struct sheet *s)
 {
     struct variant *v = &s->variant;
-    unsigned want = 1u << VIEW_PLAIN | (s->side->reading ? 1u << VIEW_READING : 0);
+    unsigned want = 1u << VIEW_PLAIN | (s->finder->reading ? 1u << VIEW_READING : 0);
     variant_add_unlisted(v, &s->plain.view[VIEW_PLAIN]);
     if (s->has_marks && s->side->n_pictures)
         picture_find(s->side, sheet_more(s), v);
@@ -180,14 +182,14 @@ static void find_line_terms(struct sheet *s)
 {
     const struct folded *f = sheet_more(s);
     const struct view *v = &f->view[VIEW_PLAIN];
-    for (size_t i = 0; i < s->side->n_line_terms; i++) {
-        const struct term *t = &s->side->term[s->side->line_term[i]];
+    for (size_t i = 0; i < s->finder->n_line_terms; i++) {
+        const struct term *t = &s->side->term[s->finder->line_term[i]];
         for (size_t at = 0; at + t->text_len <= f->line.n;) {
             const uint8_t *p = memmem(f->line.p + at, f->line.n - at, t->text, t->text_len);
             if (!p)
                 break;
             size_t k = (size_t)(p - f->line.p);
-            struct occurrence o = {.term = s->side->line_term[i], .has_border = true};
+            struct occurrence o = {.term = s->finder->line_term[i], .has_border = true};
             o.bfrom = f->line_from[k];
             o.bto = f->line_to[k + t->text_len - 1];
             o.from = detect_unit_at(v, o.bfrom);
@@ -203,8 +205,8 @@ void sheet_find_words(struct sheet *s)
 {
     s->variant.n_swaps = 0;
     bool is_whole = scan(&(struct look){s, &s->plain, NULL});
-    if (is_whole && s->side->has_variants)
+    if (is_whole && s->finder->has_variants)
         find_variants(s);
-    if (s->has_marks && s->side->n_line_terms)
+    if (s->has_marks && s->finder->n_line_terms)
         find_line_terms(s);
 }

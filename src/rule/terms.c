@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "rule/finder.h"
 #include "rule/literal.h"
 #include "rule/mark.h"
 #include "rule/picture.h"
@@ -327,27 +328,6 @@ static void index_uses(struct rule *r)
     }
 }
 
-static void build_matchers(struct side *s)
-{
-    struct match_word *plain = xcalloc(s->n_terms + 1, sizeof(*plain)),
-                      *reading = xcalloc(s->n_terms + 1, sizeof(*reading));
-    size_t n_plain = 0, n_reading = 0;
-    s->line_term = xcalloc(s->n_terms + 1, sizeof(*s->line_term));
-    for (size_t i = 0; i < s->n_terms; i++) {
-        const struct term *t = &s->term[i];
-        if (t->form == TERM_PLAIN)
-            plain[n_plain++] = (struct match_word){t->cp, t->n, (uint32_t)i};
-        else if (t->form == TERM_READING)
-            reading[n_reading++] = (struct match_word){t->cp, t->n, (uint32_t)i};
-        else
-            s->line_term[s->n_line_terms++] = (uint32_t)i;
-    }
-    s->plain = match_new(plain, n_plain);
-    s->reading = n_reading ? match_new(reading, n_reading) : NULL;
-    free(plain);
-    free(reading);
-}
-
 /* Whether no word decides that the rule does not apply. */
 static bool needs_always(const struct rule *r)
 {
@@ -368,6 +348,7 @@ void words_compile(struct loader *l)
     }
     for (int dir = 0; dir < 2; dir++) {
         struct side *s = &l->set->side[dir];
+        bool has_variants = false;
         s->always = xcalloc(s->n_rules + 1, sizeof(*s->always));
         for (size_t i = 0; i < s->n_rules; i++) {
             struct rule *r = s->rule[i];
@@ -380,12 +361,12 @@ void words_compile(struct loader *l)
             s->n_windowed += r->window_messages > 0;
             s->window_messages = MAX_OF(s->window_messages, r->window_messages);
             s->window_ms = MAX_OF(s->window_ms, r->window_ms);
-            s->has_variants |= r->has_variants;
+            has_variants |= r->has_variants;
         }
-        if (s->has_variants) {
+        if (has_variants) {
             spelling_load(l, (enum direction)dir);
             picture_load(l, (enum direction)dir);
         }
-        build_matchers(s);
+        finder_build(s);
     }
 }

@@ -161,17 +161,27 @@ static uint32_t add_leet(struct variant *v, const struct view *p, uint32_t i)
 
 /* 零 (also 〇) to 三, in which claims are made (第一, 唯一, 前三, 零风险); larger numbers are amounts and
  * ratings, which rules name as digits themselves. */
-static const uint16_t numerals[] = {0x96f6, 0x4e00, 0x4e8c, 0x4e09},
-                      formal_numerals[] = {0x3007, 0x58f9, 0x8d30, 0x53c1};
+static const uint16_t numerals[] = {0x96f6, 0x4e00, 0x4e8c, 0x4e09};
 
+/* 0 to 3, 〇壹贰叁. */
 static int numeral_of(uint32_t cp)
 {
-    if (cp >= '0' && cp <= '3')
-        return (int)(cp - '0');
-    for (int k = 0; k < (int)ARRAY_LEN(formal_numerals); k++)
-        if (cp == formal_numerals[k])
-            return k;
-    return -1;
+    switch (cp) {
+    case '0':
+    case 0x3007:
+        return 0;
+    case '1':
+    case 0x58f9:
+        return 1;
+    case '2':
+    case 0x8d30:
+        return 2;
+    case '3':
+    case 0x53c1:
+        return 3;
+    default:
+        return -1;
+    }
 }
 
 /* 第1, 第壹: a numeral alone beside ideographs. */
@@ -209,10 +219,10 @@ void variant_add_unlisted(struct variant *v, const struct view *p)
 {
     for (uint32_t i = 0; i < p->n;) {
         uint32_t cp = p->cp[i], next = i + 1 < p->n ? p->cp[i + 1] : 0;
-        if (is_letter(cp))
-            i = add_leet(v, p, i);
-        else if (is_han(cp) && next == cp)
+        if (is_han(cp) && next == cp)
             i = add_doubled(v, p, i);
+        else if (is_letter(cp))
+            i = add_leet(v, p, i);
         else if (numeral_of(cp) >= 0)
             i = add_numeral(v, p, i);
         else if (is_han(cp))
