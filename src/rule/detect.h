@@ -72,5 +72,11 @@ enum {
 
 /* The first unit of the view that begins at byte `at` or behind it. */
 uint32_t detect_unit_at(const struct view *v, uint32_t at);
+/* The same; `hint` is likely the answer. */
+static inline uint32_t detect_unit_near(const struct view *v, uint32_t at, uint32_t hint)
+{
+    bool is_it = hint < v->n && v->from[hint] == at && (hint == 0 || v->from[hint - 1] < at);
+    return is_it ? hint : detect_unit_at(v, at);
+}
 /* Whether clause punctuation or a line break stands in bytes [from, to) of the text; whether it ends a sentence. */
 bool detect_has_punctuation(struct span text, uint32_t from, uint32_t to, bool *ends_sentence);

@@ -185,6 +185,8 @@ static bool is_awake(const struct rule *r, uint64_t mask)
 {
     if (mask & (uint64_t)1 << BIT_WORDS || rule_awake_regexes(r, mask))
         return true;
+    if (r->needs_two && (mask & (mask - 1)) == 0)
+        return false; /* as most rules that were woken */
     for (unsigned i = 0; i < r->n_near; i++)
         if ((mask & r->near[i].need) == r->near[i].need)
             return true;

@@ -115,6 +115,7 @@ struct rule {
     size_t n_words;
     struct near near[NEARS_MAX];
     uint8_t n_near, n_groups;
+    bool needs_two; /* every near has two groups of words or more */
     struct rule_regex regex[REGEXES_MAX];
     uint32_t regex_always, regex_alone; /* bits of those without literals, of those that one set of them wakes */
     uint8_t n_regex;

@@ -88,8 +88,10 @@ static void note_features(struct sheet *s)
     bool want_marks = s->finder->n_line_terms || s->side->n_pictures;
     s->has_digits = s->has_letters = s->has_marks = false;
     for (uint32_t i = 0; i < v->n; i++) {
-        s->has_letters |= is_letter(v->cp[i]);
-        s->has_digits |= is_digit(v->cp[i]);
+        if (v->cp[i] <= 'z') {
+            s->has_letters |= is_letter(v->cp[i]);
+            s->has_digits |= is_digit(v->cp[i]);
+        }
         if (v->gap[i] && want_marks && !s->has_marks)
             s->has_marks = has_symbol(s->text, i ? v->to[i - 1] : 0, v->from[i]);
     }
@@ -107,6 +109,7 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
     s->now_ms = now_ms;
     s->has_more = s->has_clauses = s->has_plain_text = s->has_variant_text = s->has_variants = s->is_cut = false;
     s->n_occ = s->n_woken = s->detected = 0;
+    memset(s->woke_last, 0, sizeof(s->woke_last));
     s->found.n = 0;
     s->found.is_cut = false;
     fold_text(s->fold, text, 1u << VIEW_PLAIN | 1u << VIEW_DIGIT | (s->finder->reading ? 1u << VIEW_READING : 0),

@@ -58,6 +58,7 @@ struct sheet {
     uint32_t rules_cap, epoch;
     uint32_t *woken;
     uint32_t n_woken;
+    uint32_t woke_last[64]; /* by term: number + 1 of the last one that woke its rules; it need not again */
 };
 
 void sheet_init(struct sheet *s);

@@ -9,6 +9,10 @@ enum { LONG_READING = 4 };
 
 static void wake_rules(struct sheet *s, const struct term *t)
 {
+    uint32_t id = (uint32_t)(t - s->side->term), *last = &s->woke_last[id % ARRAY_LEN(s->woke_last)];
+    if (*last == id + 1)
+        return;
+    *last = id + 1;
     bool is_window = s->finder == &s->side->window;
     const struct wake *w = is_window ? t->wake_window : t->wake;
     for (uint32_t i = 0, n = is_window ? t->n_wake_window : t->n_wake; i < n; i++) {
@@ -81,8 +85,9 @@ struct look {
     const struct variant *variant; /* NULL: as typed */
 };
 
-/* Places an occurrence that lies at bytes [from, to) of what is scanned; false when it is nothing new. */
-static bool place(const struct look *l, uint32_t from, uint32_t to, struct occurrence *o)
+/* Places an occurrence that lies at units [first, end) and bytes [from, to) of what is scanned; false when it is
+ * nothing new. Most units are the plain view's, whatever is scanned. */
+static bool place(const struct look *l, uint32_t first, uint32_t end, uint32_t from, uint32_t to, struct occurrence *o)
 {
     const struct view *v = &l->s->plain.view[VIEW_PLAIN];
     o->bfrom = from, o->bto = to;
@@ -93,8 +98,8 @@ static bool place(const struct look *l, uint32_t from, uint32_t to, struct occur
         o->bfrom = l->variant->from[from];
         o->bto = l->variant->to[to - 1];
     }
-    o->from = detect_unit_at(v, o->bfrom);
-    o->to = detect_unit_at(v, o->bto);
+    o->from = detect_unit_near(v, o->bfrom, first);
+    o->to = detect_unit_near(v, o->bto, end);
     return o->from < o->to || l->variant; /* a sign alone (🛰) lies between two units */
 }
 
@@ -106,7 +111,7 @@ static int on_plain(void *arg, uint32_t id, uint32_t from, uint32_t n)
     struct occurrence o = {
         .term = id, .from = from, .to = from + n, .bfrom = v->from[from], .bto = v->to[from + n - 1]};
     const struct term *t = &s->side->term[id];
-    if ((l->variant && !place(l, o.bfrom, o.bto, &o)) || !measure(s, t, &o))
+    if ((l->variant && !place(l, from, from + n, o.bfrom, o.bto, &o)) || !measure(s, t, &o))
         return 0;
     if (t->spelling && !l->variant && o.gap <= SPELLING_GAP_MAX && !o.has_punctuation)
         variant_add(&s->variant, &(struct swap){.bfrom = o.bfrom, .bto = o.bto, .spelling = t->spelling});
@@ -120,7 +125,7 @@ static bool is_reading_border(const struct folded *f, uint32_t k)
     if (k == 0 || k >= r->n || r->gap[k] != 0)
         return true;
     return (r->cp[k - 1] >= FOLD_SYLLABLE_BASE && r->cp[k] >= FOLD_SYLLABLE_BASE) ||
-           is_border(v, detect_unit_at(v, r->from[k]));
+           is_border(v, detect_unit_near(v, r->from[k], k));
 }
 
 static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
@@ -130,11 +135,11 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
     const struct view *v = &l->f->view[VIEW_PLAIN], *r = &l->f->view[VIEW_READING];
     const struct term *t = &s->side->term[id];
     struct occurrence o = {.term = id, .is_reading = true};
-    if (!place(l, r->from[from], r->to[from + n - 1], &o))
+    if (!place(l, from, from + n, r->from[from], r->to[from + n - 1], &o))
         return 0;
     uint32_t same = 0, letters = 0;
     for (uint32_t k = 0; k < n && t->n_written == n; k++) {
-        uint32_t u = detect_unit_at(v, r->from[from + k]);
+        uint32_t u = detect_unit_near(v, r->from[from + k], from + k);
         if (u >= v->n)
             return 0;
         if (v->cp[u] == t->written[k])

@@ -356,6 +356,9 @@ void words_compile(struct loader *l)
                 wake_by_literals(l, r, k);
             index_uses(r);
             r->is_always = needs_always(r);
+            r->needs_two = true;
+            for (unsigned k = 0; k < r->n_near; k++)
+                r->needs_two &= (r->near[k].need & (r->near[k].need - 1)) != 0;
             if (r->is_always)
                 s->always[s->n_always++] = (uint32_t)i;
             s->n_windowed += r->window_messages > 0;

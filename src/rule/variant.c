@@ -164,7 +164,7 @@ static uint32_t add_leet(struct variant *v, const struct view *p, uint32_t i)
 static const uint16_t numerals[] = {0x96f6, 0x4e00, 0x4e8c, 0x4e09};
 
 /* 0 to 3, 〇壹贰叁. */
-static int numeral_of(uint32_t cp)
+static inline int numeral_of(uint32_t cp)
 {
     switch (cp) {
     case '0':
@@ -215,18 +215,27 @@ static uint32_t add_bopomofo(struct variant *v, const struct view *p, uint32_t i
     return end;
 }
 
+/* Ideographs, most often between others. */
+static inline uint32_t add_at_han(struct variant *v, const struct view *p, uint32_t i, uint32_t next)
+{
+    uint32_t cp = p->cp[i];
+    if (next == cp)
+        return add_doubled(v, p, i);
+    if (numeral_of(cp) >= 0)
+        return add_numeral(v, p, i);
+    return is_han(next) ? i + 1 : add_filled(v, p, i);
+}
+
 void variant_add_unlisted(struct variant *v, const struct view *p)
 {
     for (uint32_t i = 0; i < p->n;) {
         uint32_t cp = p->cp[i], next = i + 1 < p->n ? p->cp[i + 1] : 0;
-        if (is_han(cp) && next == cp)
-            i = add_doubled(v, p, i);
+        if (is_han(cp))
+            i = add_at_han(v, p, i, next);
         else if (is_letter(cp))
             i = add_leet(v, p, i);
         else if (numeral_of(cp) >= 0)
             i = add_numeral(v, p, i);
-        else if (is_han(cp))
-            i = is_han(next) ? i + 1 : add_filled(v, p, i);
         else if (bopomofo_is(cp))
             i = add_bopomofo(v, p, i);
         else

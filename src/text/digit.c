@@ -5,7 +5,6 @@
 
 enum {
     LETTERS_MAX = 4,  /* longer letter runs are words */
-    DIGITS_MIN = 5,   /* true digits in the run */
     EDGE_RUN_MIN = 7, /* units in the run, for letters at its ends; these stand directly beside the digits */
 };
 
@@ -62,7 +61,7 @@ static void fix_run(struct fold_scratch *s, uint32_t first, uint32_t end, uint32
     uint32_t digits = 0;
     for (uint32_t i = first; i < end; i++)
         digits += is_ascii_digit(s->digit[i]);
-    if (digits == end - first || digits < DIGITS_MIN)
+    if (digits == end - first || digits < DIGIT_RUN_MIN)
         return;
     for (uint32_t i = first, to; i < end; i = to) {
         to = i + 1;

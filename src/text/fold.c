@@ -266,21 +266,26 @@ static inline __attribute__((always_inline)) void run(struct pass *p, struct spa
     *p = (struct pass){s, h.n, h.gap, h.line_n, h.seen};
 }
 
-/* The three code point arrays from the entries, four units at a time. */
-static void spread(struct fold_scratch *s, uint32_t n, unsigned want)
+/* The three code point arrays from the entries, four units at a time. Returns how many digits there may be: those of
+ * what lies behind the last unit count, too. */
+static uint32_t spread(struct fold_scratch *s, uint32_t n, unsigned want)
 {
+    quad digits = {0};
     for (uint32_t i = 0; i < n; i += 4) {
         quad e = *(const quad *)(s->entry + i), cp = e & 0xffff;
         *(quad *)(s->plain + i) = cp;
         if (want & 1u << VIEW_DIGIT) {
             quad digit1 = e >> 26 & 15, is = (quad)(digit1 != 0);
-            *(quad *)(s->digit + i) = (is & (digit1 + ('0' - 1))) | (~is & cp);
+            quad digit = (is & (digit1 + ('0' - 1))) | (~is & cp);
+            *(quad *)(s->digit + i) = digit;
+            digits -= (quad)(digit - '0' < 10);
         }
         if (want & 1u << VIEW_READING) {
             quad syllable = e >> 16 & 511, is = (quad)(syllable != 0);
             *(quad *)(s->reading + i) = (is & (syllable + FOLD_SYLLABLE_BASE)) | (~is & cp);
         }
     }
+    return digits[0] + digits[1] + digits[2] + digits[3];
 }
 
 static void spread_wide(struct fold_scratch *s)
@@ -322,13 +327,14 @@ void fold_text(struct fold_scratch *s, struct span text, unsigned want, struct f
     s->wide_n = 0;
     struct pass h = {.s = s};
     (want & FOLD_WANT_LINE ? run_line : run_units)(&h, text);
-    spread(s, h.n, want);
+    uint32_t digits_max = spread(s, h.n, want);
     spread_wide(s);
     bool has_letters = h.seen & FOLD_SPELLS;
     out->view[VIEW_PLAIN] = (struct view){s->plain, s->from, s->to, s->gap, h.n};
     out->view[VIEW_DIGIT] = out->view[VIEW_READING] = (struct view){0};
     if (want & 1u << VIEW_DIGIT) {
-        digit_fix_letters(s, h.n);
+        if (digits_max >= DIGIT_RUN_MIN)
+            digit_fix_letters(s, h.n);
         out->view[VIEW_DIGIT] = (struct view){s->digit, s->from, s->to, s->gap, h.n};
     }
     if (want & 1u << VIEW_READING)

@@ -31,7 +31,8 @@ struct fold_scratch {
     uint32_t wide_n;
 };
 
-/* digit.c: o, l, i inside of digit runs become 0, 1, 1 in s->digit. */
+/* digit.c: o, l, i inside of digit runs become 0, 1, 1 in s->digit. A run has so many true digits, or more. */
+enum { DIGIT_RUN_MIN = 5 };
 void digit_fix_letters(struct fold_scratch *s, uint32_t n);
 /* reading.c: letter runs that are pinyin become syllables. Returns the finished view. */
 struct view reading_build(struct fold_scratch *s, uint32_t n, bool has_letters);
