@@ -178,8 +178,12 @@ trap on_exit EXIT
 echo "== packages and build (Release, in $build)"
 install_packages "${packages_build[@]}" "${packages_demo[@]}"
 [ "$kind" != xmpp ] || install_packages "${packages_demo_xmpp[@]}"
-cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-ninja -C "$build" --quiet chatgated chatgate
+mkdir -p "$build"
+(
+    flock 9 # another one may be building in the same folder
+    cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
+    ninja -C "$build" --quiet chatgated chatgate
+) 9>"$build/.lock"
 chatgate=$build/src/cli/chatgate
 
 if ! running redis; then
