@@ -31,6 +31,7 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(erase, "--customer ID [--dry-run] [--with-open-cases] [--reason TEXT] [--by NAME] [--config FILE] [--json]",     \
       "forget a customer; says what stays and why")                                                                    \
     X(keygen, "FILE", "make a key that signs evidence: FILE and FILE.pub")                                             \
+    X(board, "passwd USER … | token NAME …", "the dashboard's users and tokens: what chatgate-board does")             \
     X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
     X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \
     X(control, "COMMAND [ARGUMENT…] [--config FILE]", "any command of the daemon; help lists them")                    \

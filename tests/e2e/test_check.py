@@ -137,3 +137,21 @@ def test_bad_usage():
     done = subprocess.run([CHATGATE, "check", "--what"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: chatgate check ")
+
+
+def test_every_command_explains_itself():
+    listed = subprocess.run([CHATGATE, "help"], capture_output=True, text=True, timeout=60).stdout
+    names = re.findall(r"^  (\w+) ", listed, re.M)
+    assert len(names) > 15
+    for name in names:
+        for argv in ([name, "--help"], ["help", name]):
+            done = subprocess.run([CHATGATE, *argv], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0 and done.stdout.startswith(f"usage: chatgate {name} "), (argv, done)
+            assert done.stderr == ""
+
+
+def test_board_is_the_dashboards_own_program():
+    own = subprocess.run([BUILD / "src/board/chatgate-board", "passwd", "--help"], capture_output=True, text=True, timeout=60)
+    here = subprocess.run([CHATGATE, "board", "passwd", "--help"], capture_output=True, text=True, timeout=60)
+    assert here.returncode == own.returncode == 0
+    assert here.stdout == own.stdout and "passwd" in own.stdout
