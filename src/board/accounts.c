@@ -87,6 +87,14 @@ static int change_user(const char *path, struct user_change *c, bool keep, struc
     return users_write(path, c, e);
 }
 
+static bool wants_help(int argc, char **argv, const char *text)
+{
+    bool wants = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (wants)
+        fputs(text, stdout);
+    return wants;
+}
+
 int accounts_passwd(int argc, char **argv, const char *config)
 {
     static const struct option options[] = {
@@ -97,6 +105,8 @@ int accounts_passwd(int argc, char **argv, const char *config)
     struct user_change c = {0};
     const char *users = NULL;
     bool keep = false;
+    if (wants_help(argc, argv, passwd_usage))
+        return 0;
     optind = 1;
     for (int o; (o = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
         switch (o) {
@@ -194,6 +204,10 @@ int accounts_token(int argc, char **argv, const char *config)
 {
     struct token_change c = {0};
     const char *tokens = NULL;
+    if (wants_help(argc, argv, token_usage)) {
+        list_scopes();
+        return 0;
+    }
     if (!read_token_options(argc, argv, &c, &tokens, &config)) {
         fputs(token_usage, stderr);
         list_scopes();
