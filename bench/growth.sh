@@ -132,13 +132,13 @@ set grid
 unset key
 set ylabel "CPU us per message"
 set title "words in the rules"
-plot "$out/growth-words.dat" with yerrorlines pt 7 lc rgb "#1f5fa8"
+plot "$out/growth-words.dat" with yerrorlines notitle pt 7 lc rgb "#1f5fa8"
 set title "bytes of a message"
-plot "$out/growth-bytes.dat" with yerrorlines pt 7 lc rgb "#1f5fa8"
+plot "$out/growth-bytes.dat" with yerrorlines notitle pt 7 lc rgb "#1f5fa8"
 set title "connections"
-plot "$out/growth-connections.dat" with yerrorlines pt 7 lc rgb "#1f5fa8"
+plot "$out/growth-connections.dat" with yerrorlines notitle pt 7 lc rgb "#1f5fa8"
 set title "conversations"
-plot "$out/growth-conversations.dat" with yerrorlines pt 7 lc rgb "#1f5fa8"
+plot "$out/growth-conversations.dat" with yerrorlines notitle pt 7 lc rgb "#1f5fa8"
 unset multiplot
 END
 cat "$out/growth.md"
