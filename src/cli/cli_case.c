@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 #include "conf/yaml.h"
 #include "track/event.h"
 

@@ -3,6 +3,7 @@
 
 #include "cli/cli_case.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 
 /* Positions in a row of the history. */
 enum { HIST_AT = 1, HIST_FROM, HIST_TO, HIST_WHO, HIST_WHY, HIST_ACT, HIST_VALUE };

@@ -6,6 +6,7 @@
 #include "cli/cli_case.h"
 #include "cli/cli_evidence.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 
 enum {
     COL_ID,

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/cli_hand.h"
+#include "cli/table.h"
 
 /* Columns of the question `commitments` of lua/read.lua. */
 enum { COL_CONV, COL_CUSTOMER, COL_AGENT, COL_TEAM, COL_SHOP, COL_MADE, COL_DUE, COL_RULE, COL_NAME, COL_COUNT };

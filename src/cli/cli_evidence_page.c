@@ -5,6 +5,7 @@
 #include "cli/cli_case.h"
 #include "cli/cli_evidence.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 #include "track/evidence.h"
 
 enum { HIST_AT = 1, HIST_FROM, HIST_TO, HIST_WHO, HIST_WHY, HIST_ACT, HIST_VALUE };

@@ -4,6 +4,7 @@
 #include "base/xalloc.h"
 #include "cli/cli_evidence_check.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 
 enum { SHARDS_MAX = 1024 };
 

@@ -9,6 +9,7 @@
 #include "cli/cli_evidence.h"
 #include "cli/cli_evidence_check.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 
 enum { FILE_BYTES_MAX = 256 << 20, PROBLEMS_MAX = 1000 };
 

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 
 enum { BY_MAX = 100, REASON_MAX = 500, LIST_MOST = 1000 };
 enum {

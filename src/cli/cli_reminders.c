@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/cli_hand.h"
 #include "cli/cli_reminders_next.h"
+#include "cli/table.h"
 
 static const struct hand_verb verbs[] = {{"snooze", "--for", false}, {"wake", NULL, false}, {NULL, NULL, false}};
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/cli_tracked.h"
+#include "cli/table.h"
 #include "track/reminder_plan.h"
 
 /* Columns of lua/remind_next.lua. */

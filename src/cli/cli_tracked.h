@@ -1,5 +1,5 @@
-/* What the commands agents, cases and reminders share: options, reading the tracked state of all shards from Redis, and
- * tables for people. */
+/* What the commands agents, cases and reminders share: options, and reading the tracked state of all shards from
+ * Redis. */
 #pragma once
 
 #include "base/json_out.h"
@@ -59,18 +59,3 @@ void tracked_rows_fini(struct tracked_rows *rows);
 /* The answers that are stream entries or rows: item `at` as text (empty when missing), as a number (0). */
 struct span tracked_text(const struct redis_reply *row, size_t at);
 int64_t tracked_int(const struct redis_reply *row, size_t at);
-
-/* A table: columns as wide as their widest cell (a Chinese character counts as two), the first row is the head. */
-struct table;
-struct table *table_new(size_t n_columns);
-/* Cells from left to right, row by row. Control characters are shown as '?'. */
-void table_add(struct table *t, struct span cell);
-void table_addf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Prints and frees it. */
-void table_print(struct table **t);
-
-enum { TRACKED_TIME_MAX = 32, TRACKED_SPAN_MAX = 32 };
-/* "2026-01-02 03:04:05" in local time; "-" for 0. */
-const char *tracked_time(int64_t wall_ms, char out[TRACKED_TIME_MAX]);
-/* "850 ms", "1.2 s", "3 min 20 s", "2 h 5 min", "3 d 4 h" */
-const char *tracked_duration(int64_t ms, char out[TRACKED_SPAN_MAX]);

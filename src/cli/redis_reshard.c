@@ -6,7 +6,7 @@
  *
  * Broken off in `copy` it begins anew; in `switch` it goes on where it was: a shard's mark is gone when it has
  * switched. */
-#include "cli/redis_reshard.h"
+#include "cli/reshard_move.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -15,42 +15,22 @@
 #include "base/xalloc.h"
 #include "cli/cli.h"
 #include "cli/redis_check.h"
-#include "track/event.h"
+#include "cli/redis_reshard.h"
 #include "track/ring.h"
 #include "track/schema.h"
 #include "track/script.h"
 
 #define LOCK_KEY "cg:reshard"
-enum { LOCK_S = 60, KINDS_MAX = 32, PIECES_MAX = 64, NEW_NAME_MAX = 48 };
-
-struct reshard {
-    struct tracked *t;
-    struct redis_sync *redis;
-    unsigned from, to;
-    bool is_switching; /* the copy is complete */
-    char lock[33];
-    uint64_t conv, cust, cases, rounds, agents, held; /* pieces */
-};
-
-/* NULL and err, also for an error reply. */
-static const struct redis_reply *expect(const struct redis_reply *r, const char *what, struct err *e)
-{
-    char text[160];
-    if (!r)
-        return NULL;
-    if (!redis_is_error(r))
-        return r;
-    err_set(e, "%s: %s", what, redis_text(r, text));
-    return NULL;
-}
+enum { LOCK_S = 60 };
 
 /* ---- before it begins ---- */
 
 static int read_meta(struct reshard *rs, struct err *e)
 {
-    const struct redis_reply *r = expect(redis_sync_command_str(rs->redis, e, "HMGET", SCHEMA_META_KEY, "shards",
-                                                                "from", "to", "phase", "version", NULL),
-                                         SCHEMA_META_KEY, e);
+    const struct redis_reply *r =
+        reshard_expect(redis_sync_command_str(rs->redis, e, "HMGET", SCHEMA_META_KEY, "shards", "from", "to", "phase",
+                                              "version", NULL),
+                       SCHEMA_META_KEY, e);
     int64_t from, to = 0, version;
     if (!r)
         return -1;
@@ -96,25 +76,16 @@ static int refuse_live(struct reshard *rs, struct err *e)
     return 0;
 }
 
-static const struct redis_reply *run_on(struct reshard *rs, unsigned shard, const char *script, const char *kind,
-                                        const char *cursor, struct err *e)
-{
-    struct schema_keys keys;
-    struct span args[] = {span_str(kind), span_str(cursor)};
-    schema_apply_keys(shard, &keys);
-    return expect(redis_sync_eval(rs->redis, script_text(script), SCHEMA_KEY_COUNT, keys.span, 2, args, e), kind, e);
-}
-
 static int refuse_unmovable(struct reshard *rs, struct err *e)
 {
     for (unsigned s = 0; s < rs->from; s++) {
-        const struct redis_reply *r = run_on(rs, s, "move_out", "unknown", "0", e);
+        const struct redis_reply *r = reshard_run_on(rs, s, "move_out", "unknown", "0", e);
         if (!r)
             return -1;
         if (r->n > 1)
             return err_set(e, "cg:{%u}:%s holds something that this program cannot move to another shard", s,
                            (const char *)redis_item(redis_item(r, 1), 0)->text.p);
-        r = run_on(rs, s, "move_out", "held_open", "0", e);
+        r = reshard_run_on(rs, s, "move_out", "held_open", "0", e);
         int64_t open;
         if (!r || !redis_get_int(redis_item(redis_item(r, 1), 0), &open))
             return r ? err_set(e, "move_out: unexpected answer") : -1;
@@ -130,201 +101,34 @@ static int lock(struct reshard *rs, struct err *e)
     char seconds[12];
     snprintf(seconds, sizeof(seconds), "%d", LOCK_S);
     rand_hex32(rs->lock);
-    const struct redis_reply *r =
-        expect(redis_sync_command_str(rs->redis, e, "SET", LOCK_KEY, rs->lock, "NX", "EX", seconds, NULL), "lock", e);
+    const struct redis_reply *r = reshard_expect(
+        redis_sync_command_str(rs->redis, e, "SET", LOCK_KEY, rs->lock, "NX", "EX", seconds, NULL), "lock", e);
     if (r && r->kind == REDIS_NIL)
         return err_set(e, "another reshard is at work, or was within the last %d s", LOCK_S);
     return r ? 0 : -1;
 }
 
-static int keep_lock(struct reshard *rs, struct err *e)
+int reshard_keep_lock(struct reshard *rs, struct err *e)
 {
     static const char script[] =
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end return redis.call('EXPIRE', KEYS[1], ARGV[2])";
     char seconds[12];
     snprintf(seconds, sizeof(seconds), "%d", LOCK_S);
     struct span keys[] = {span_str(LOCK_KEY)}, args[] = {span_str(rs->lock), span_str(seconds)};
-    const struct redis_reply *r = expect(redis_sync_eval(rs->redis, script, 1, keys, 2, args, e), "lock", e);
+    const struct redis_reply *r = reshard_expect(redis_sync_eval(rs->redis, script, 1, keys, 2, args, e), "lock", e);
     return !r ? -1 : r->integer == 1 ? 0 : err_set(e, "the lock was lost: another reshard runs; run this again later");
 }
 
-/* ---- keys of the new number ---- */
-
-struct new_keys {
-    size_t n;
-    struct span span[2 * SCHEMA_KEY_COUNT + 2];
-    char text[2 * SCHEMA_KEY_COUNT + 2][NEW_NAME_MAX];
-};
-
-static void add_key(struct new_keys *k, unsigned shard, const char *infix, const char *name)
-{
-    int n = snprintf(k->text[k->n], NEW_NAME_MAX, "cg:{%u}:%s%s", shard, infix, name);
-    k->span[k->n] = span_of(k->text[k->n], (size_t)n);
-    k->n++;
-}
-
-static void add_schema(struct new_keys *k, unsigned shard, const char *infix)
-{
-    struct schema_keys keys;
-    schema_apply_keys(shard, &keys);
-    for (size_t i = 0; i < SCHEMA_KEY_COUNT; i++)
-        add_key(k, shard, infix, strstr(keys.text[i], "}:") + 2);
-}
-
-/* ---- copy ---- */
-
-static int clear_new(struct reshard *rs, unsigned shard, struct err *e)
-{
-    struct new_keys k = {0};
-    struct span argv[SCHEMA_KEY_COUNT + 3] = {span_str("DEL")};
-    add_schema(&k, shard, "new:");
-    add_key(&k, shard, "new:", "seen");
-    add_key(&k, shard, "new:", "ready");
-    memcpy(argv + 1, k.span, k.n * sizeof(*argv));
-    return expect(redis_sync_command(rs->redis, k.n + 1, argv, e), "DEL", e) ? 0 : -1;
-}
-
-static int give(struct reshard *rs, unsigned target, unsigned source, size_t n, const struct span *piece, struct err *e)
-{
-    struct new_keys k = {0};
-    char from[12], shard[12];
-    struct span args[2 + PIECES_MAX];
-    add_schema(&k, target, "new:");
-    add_key(&k, target, "new:", "seen");
-    snprintf(from, sizeof(from), "%u", rs->from);
-    snprintf(shard, sizeof(shard), "%u", source);
-    args[0] = span_str(from);
-    args[1] = span_str(shard);
-    memcpy(args + 2, piece, n * sizeof(*piece));
-    return expect(redis_sync_eval(rs->redis, script_text("move_in"), k.n, k.span, 2 + n, args, e), "move_in", e) ? 0
-                                                                                                                 : -1;
-}
-
-/* Where the state of a customer goes. What is kept under another name than the one that chose its shard (an event
- * without a customer) follows the empty one. */
-static unsigned target_of(const struct reshard *rs, unsigned source, const char *kind, struct span customer)
-{
-    if (strcmp(kind, "info") == 0 || strncmp(kind, "hours:", 6) == 0 || strncmp(kind, "days:", 5) == 0)
-        return source % rs->to;
-    if (event_shard(customer, rs->from) != source)
-        customer = span_of("", 0);
-    return event_shard(customer, rs->to);
-}
-
-static int give_rows(struct reshard *rs, unsigned source, const char *kind, const struct redis_reply *rows,
-                     struct err *e)
-{
-    struct span piece[PIECES_MAX];
-    bool *is_given = xcalloc(rows->n + 1, sizeof(*is_given));
-    int rc = 0;
-    for (size_t i = 1; i < rows->n && rc == 0; i++) {
-        size_t n = 0;
-        unsigned target = target_of(rs, source, kind, redis_item(rows->item[i], 0)->text);
-        for (size_t j = i; j < rows->n && n < PIECES_MAX; j++) {
-            if (is_given[j] || target_of(rs, source, kind, redis_item(rows->item[j], 0)->text) != target)
-                continue;
-            piece[n++] = redis_item(rows->item[j], 1)->text;
-            is_given[j] = true;
-        }
-        rc = n ? give(rs, target, source, n, piece, e) : 0;
-        i -= n == PIECES_MAX; /* there may be more for this target */
-    }
-    free(is_given);
-    return rc;
-}
-
-static void tally(struct reshard *rs, const char *kind, size_t n)
-{
-    uint64_t *at = strcmp(kind, "conv") == 0     ? &rs->conv
-                   : strcmp(kind, "cust") == 0   ? &rs->cust
-                   : strcmp(kind, "case") == 0   ? &rs->cases
-                   : strcmp(kind, "rounds") == 0 ? &rs->rounds
-                   : strcmp(kind, "agents") == 0 ? &rs->agents
-                   : strcmp(kind, "held") == 0   ? &rs->held
-                                                 : NULL;
-    if (at)
-        *at += n;
-}
-
-static int copy_kind(struct reshard *rs, unsigned source, const char *kind, struct err *e)
-{
-    char cursor[32] = "0";
-    do {
-        const struct redis_reply *r = run_on(rs, source, "move_out", kind, cursor, e);
-        struct span next = r ? redis_item(r, 0)->text : span_of("", 0);
-        if (!r || !next.n || next.n >= sizeof(cursor))
-            return r ? err_set(e, "move_out: unexpected answer") : -1;
-        memcpy(cursor, next.p, next.n);
-        cursor[next.n] = 0;
-        struct redis_reply *rows = redis_reply_copy(r);
-        int rc = give_rows(rs, source, kind, rows, e);
-        tally(rs, kind, rows->n - 1);
-        redis_reply_free(rows);
-        if (rc < 0)
-            return -1;
-    } while (strcmp(cursor, "0") != 0);
-    return 0;
-}
-
-static int copy_shard(struct reshard *rs, unsigned source, struct err *e)
-{
-    static const char *const kinds[] = {"conv",  "cust", "case",   "held",   "said",
-                                        "seals", "hook", "agents", "rounds", "info"};
-    char figures[16];
-    int rc = keep_lock(rs, e);
-    for (size_t i = 0; i < ARRAY_LEN(kinds) && rc == 0; i++)
-        rc = copy_kind(rs, source, kinds[i], e);
-    for (unsigned i = 0; i < SCHEMA_HOUR_SLOTS + SCHEMA_DAY_SLOTS && rc == 0; i++) {
-        bool is_hours = i < SCHEMA_HOUR_SLOTS;
-        snprintf(figures, sizeof(figures), "%s:%u", is_hours ? "hours" : "days", is_hours ? i : i - SCHEMA_HOUR_SLOTS);
-        rc = copy_kind(rs, source, figures, e);
-    }
-    return rc < 0 ? err_prefix(e, "shard %u", source) : 0;
-}
-
-static int copy_all(struct reshard *rs, struct err *e)
-{
-    unsigned most = MAX_OF(rs->from, rs->to);
-    for (unsigned s = 0; s < most; s++)
-        if (clear_new(rs, s, e) < 0)
-            return -1;
-    for (unsigned s = 0; s < rs->from; s++)
-        if (copy_shard(rs, s, e) < 0)
-            return -1;
-    for (unsigned s = 0; s < most; s++) {
-        struct new_keys k = {0};
-        add_key(&k, s, "new:", "ready");
-        if (!expect(redis_sync_command_str(rs->redis, e, "SET", k.text[0], "1", NULL), "SET", e))
-            return -1;
-    }
-    return 0;
-}
-
 /* ---- switch ---- */
-
-static int switch_shard(struct reshard *rs, unsigned shard, struct err *e)
-{
-    struct new_keys k = {0};
-    char to[12];
-    add_schema(&k, shard, "");
-    add_schema(&k, shard, "new:");
-    add_key(&k, shard, "new:", "seen");
-    add_key(&k, shard, "new:", "ready");
-    snprintf(to, sizeof(to), "%u", rs->to);
-    struct span args[] = {span_str(to)};
-    return expect(redis_sync_eval(rs->redis, script_text("move_switch"), k.n, k.span, 1, args, e), "move_switch", e)
-               ? 0
-               : -1;
-}
 
 static int set_meta(struct reshard *rs, const char *shards, const char *phase, struct err *e)
 {
     char from[12], to[12];
     snprintf(from, sizeof(from), "%u", rs->from);
     snprintf(to, sizeof(to), "%u", rs->to);
-    return expect(redis_sync_command_str(rs->redis, e, "HSET", SCHEMA_META_KEY, "shards", shards, "from", from, "to",
-                                         to, "phase", phase, NULL),
-                  SCHEMA_META_KEY, e)
+    return reshard_expect(redis_sync_command_str(rs->redis, e, "HSET", SCHEMA_META_KEY, "shards", shards, "from", from,
+                                                 "to", to, "phase", phase, NULL),
+                          SCHEMA_META_KEY, e)
                ? 0
                : -1;
 }
@@ -337,16 +141,16 @@ static int finish(struct reshard *rs, struct err *e)
     char to[12];
     snprintf(to, sizeof(to), "%u", rs->to);
     struct span keys[] = {span_str(SCHEMA_META_KEY)}, args[] = {span_str(to)};
-    return expect(redis_sync_eval(rs->redis, script, 1, keys, 1, args, e), SCHEMA_META_KEY, e) ? 0 : -1;
+    return reshard_expect(redis_sync_eval(rs->redis, script, 1, keys, 1, args, e), SCHEMA_META_KEY, e) ? 0 : -1;
 }
 
 static int move(struct reshard *rs, struct err *e)
 {
     if (!rs->is_switching &&
-        (set_meta(rs, "moving", "copy", e) < 0 || copy_all(rs, e) < 0 || set_meta(rs, "moving", "switch", e) < 0))
+        (set_meta(rs, "moving", "copy", e) < 0 || reshard_copy(rs, e) < 0 || set_meta(rs, "moving", "switch", e) < 0))
         return -1;
     for (unsigned s = 0; s < MAX_OF(rs->from, rs->to); s++)
-        if (switch_shard(rs, s, e) < 0 || keep_lock(rs, e) < 0)
+        if (reshard_switch(rs, s, e) < 0 || reshard_keep_lock(rs, e) < 0)
             return -1;
     return finish(rs, e);
 }

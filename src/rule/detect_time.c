@@ -11,54 +11,6 @@ static bool is_number(uint32_t cp)
            cp == 0x4e24 || cp == 0x51e0;
 }
 
-/* Characters that a time can begin with. */
-static bool may_begin(uint32_t cp)
-{
-    switch (cp) {
-    case u'今':
-    case u'明':
-    case u'当':
-    case u'次':
-    case u'第':
-    case u'大':
-    case u'后':
-    case u'下':
-    case u'上':
-    case u'这':
-    case u'本':
-    case u'周':
-    case u'星':
-    case u'礼':
-    case u'月':
-    case u'凌':
-    case u'早':
-    case u'中':
-    case u'傍':
-    case u'晚':
-    case u'夜':
-    case u'半':
-    case u'马':
-    case u'立':
-    case u'请':
-    case u'稍':
-    case u'待':
-    case u'等':
-    case u'过':
-    case u'尽':
-    case u'回':
-    case u'有':
-    case u'到':
-    case u'改':
-    case u'听':
-    case u'迟':
-    case u'即':
-    case u'年':
-        return true;
-    default:
-        return is_number(cp);
-    }
-}
-
 /* Copies units from `from` on, up to punctuation; a dash or tilde between two digits becomes 到. */
 static uint32_t copy_phrase(const struct detect_text *t, uint32_t from, uint32_t *cp, uint32_t *unit)
 {
@@ -90,7 +42,7 @@ void detect_times(const struct detect_text *t, struct detect_list *out)
     for (uint32_t u = 0; u < v->n; u++) {
         if (u > 0 && is_number(v->cp[u]) && is_number(v->cp[u - 1]))
             continue;
-        if (!may_begin(v->cp[u]))
+        if (!duetime_may_begin(v->cp[u]))
             continue;
         uint32_t n = copy_phrase(t, u, cp, unit);
         struct duetime d = duetime_read(cp, n, t->now_ms, t->calendar);

@@ -16,5 +16,7 @@ struct duetime {
     int64_t due_ms; /* wall time; 0 for someday */
 };
 
+/* Whether a time can begin with this character. */
+bool duetime_may_begin(uint32_t cp);
 /* Reads a time expression that begins at cp[0]. kind NONE when there is none. */
 struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms, const struct calendar *calendar);

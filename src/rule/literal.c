@@ -1,10 +1,10 @@
 #include "rule/literal.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "rule/literal_set.h"
 
 /* A part of a pattern: either the exact set of strings that it can match (`is_exact`), or strings of which one must
  * occur in whatever it matches (possibly none), and then a second such set. Whatever is not understood makes the whole
@@ -36,77 +36,6 @@ static void set_empty(struct part *a)
     a->set.len[0] = 0;
 }
 
-static unsigned shortest(const struct literals *s)
-{
-    unsigned min = LITERAL_CHARS_MAX + 1;
-    for (unsigned i = 0; i < s->n; i++)
-        min = MIN_OF(min, s->len[i]);
-    return s->n ? min : 0;
-}
-
-/* The characters that stand in nearly every message of this trade: alone they hold nothing back. */
-static const char common[] = "的了我不在有您你这就会能到说要也都还给内后可下上个自帮为看好么请是一来用没时间以";
-
-static bool is_common(uint32_t cp)
-{
-    const uint8_t *p = (const uint8_t *)common, *end = p + sizeof(common) - 1;
-    for (uint32_t c; p < end; p += utf8_decode(p, (size_t)(end - p), &c))
-        if (utf8_decode(p, (size_t)(end - p), &c) && c == cp)
-            return true;
-    return false;
-}
-
-/* How often a message holds one of the set, in rough shares of a thousand; an unprovable set always does. */
-static unsigned share_of_messages(const struct literals *s)
-{
-    unsigned sum = 0;
-    for (unsigned i = 0; i < s->n; i++) {
-        if (s->len[i] == 0)
-            return UINT32_MAX;
-        sum += s->len[i] > 2 ? 1 : s->len[i] == 2 ? 4 : is_common(s->cp[i][0]) ? 200 : 20;
-    }
-    return s->n ? sum : UINT32_MAX;
-}
-
-/* The set that fewer messages hold is better. */
-static bool is_better(const struct literals *a, const struct literals *b)
-{
-    return share_of_messages(a) < share_of_messages(b);
-}
-
-/* Keeps the two best of the sets that must be seen. */
-static void keep_best(struct literals *best, struct literals *second, const struct literals *other)
-{
-    if (is_better(other, best)) {
-        *second = *best;
-        *best = *other;
-    } else if (is_better(other, second)) {
-        *second = *other;
-    }
-}
-
-/* a = a followed by b, both exact; false when the product is too large. */
-static bool product(struct literals *a, const struct literals *b)
-{
-    if (a->n * b->n > LITERALS_MAX)
-        return false;
-    struct literals *out = xcalloc(1, sizeof(*out));
-    bool fits = true;
-    for (unsigned i = 0; i < a->n && fits; i++)
-        for (unsigned k = 0; k < b->n && fits; k++) {
-            unsigned la = a->len[i], lb = b->len[k];
-            if (!(fits = la + lb <= LITERAL_CHARS_MAX))
-                break;
-            memcpy(out->cp[out->n], a->cp[i], la * sizeof(uint32_t));
-            memcpy(out->cp[out->n] + la, b->cp[k], lb * sizeof(uint32_t));
-            out->len[out->n++] = (uint8_t)(la + lb);
-        }
-    if (fits)
-        *a = *out;
-    free(out);
-    return fits;
-}
-
 /* A sequence being read: `exact` grows while all is exact, `best` is what must have been seen so far. */
 struct sequence {
     struct part run;
@@ -116,12 +45,12 @@ struct sequence {
 
 static void sequence_add(struct sequence *s, const struct part *b)
 {
-    if (b->is_exact && s->run.is_exact && product(&s->run.set, &b->set))
+    if (b->is_exact && s->run.is_exact && literals_product(&s->run.set, &b->set))
         return;
-    keep_best(&s->best, &s->second, &s->run.set);
+    literals_keep_best(&s->best, &s->second, &s->run.set);
     if (!b->is_exact) { /* an exact part is kept when its run ends */
-        keep_best(&s->best, &s->second, &b->set);
-        keep_best(&s->best, &s->second, &b->also);
+        literals_keep_best(&s->best, &s->second, &b->set);
+        literals_keep_best(&s->best, &s->second, &b->also);
     }
     s->was_cut = true;
     if (b->is_exact)
@@ -318,48 +247,13 @@ static void read_sequence(struct reader *r, struct part *out)
     }
     *out = s->run;
     if (s->was_cut) {
-        keep_best(&s->best, &s->second, &s->run.set);
+        literals_keep_best(&s->best, &s->second, &s->run.set);
         out->is_exact = false;
         out->set = s->best;
         out->also = s->second;
     }
     free(item);
     free(s);
-}
-
-/* Cuts the literals to `max` characters and keeps one of equal ones: what is cut off must be seen no more. */
-static void shorten(struct literals *s, unsigned max)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < s->n; i++) {
-        unsigned len = MIN_OF(s->len[i], max), k = 0;
-        while (k < n && (s->len[k] != len || memcmp(s->cp[k], s->cp[i], len * sizeof(uint32_t)) != 0))
-            k++;
-        if (k < n)
-            continue;
-        memmove(s->cp[n], s->cp[i], sizeof(s->cp[0]));
-        s->len[n++] = (uint8_t)len;
-    }
-    s->n = n;
-}
-
-/* a = a or b, where needed of shorter literals; false when one of them is empty or it is too many. */
-static bool unite(struct literals *a, const struct literals *b)
-{
-    struct literals *other = xcalloc(1, sizeof(*other));
-    *other = *b;
-    for (unsigned max = 4; max > 1 && a->n + other->n > LITERALS_MAX; max--) {
-        shorten(a, max);
-        shorten(other, max);
-    }
-    bool fits = a->n && other->n && a->n + other->n <= LITERALS_MAX;
-    if (fits) {
-        memcpy(a->cp[a->n], other->cp[0], other->n * sizeof(other->cp[0]));
-        memcpy(a->len + a->n, other->len, other->n);
-        a->n += other->n;
-    }
-    free(other);
-    return fits;
 }
 
 /* An alternative without a second set has its first one seen at least. */
@@ -369,7 +263,7 @@ static void unite_also(struct part *a, const struct part *b)
         return;
     if (!a->also.n)
         a->also = a->set;
-    if (!unite(&a->also, b->also.n ? &b->also : &b->set))
+    if (!literals_unite(&a->also, b->also.n ? &b->also : &b->set))
         a->also.n = 0;
 }
 
@@ -383,7 +277,7 @@ static void read_alternatives(struct reader *r, struct part *out)
         unite_also(out, next);
         unsigned n = out->set.n + next->set.n;
         out->is_exact = out->is_exact && next->is_exact && n <= LITERALS_MAX;
-        if (unite(&out->set, &next->set))
+        if (literals_unite(&out->set, &next->set))
             continue;
         out->set = out->also; /* fewer, perhaps */
         out->also.n = 0;
@@ -398,9 +292,9 @@ void literal_extract(const char *pattern, struct literals *out, struct literals 
     struct part *all = xcalloc(1, sizeof(*all));
     read_alternatives(&r, all);
     out->n = also->n = 0;
-    if (!r.is_unknown && r.p == r.end && shortest(&all->set) > 0) {
+    if (!r.is_unknown && r.p == r.end && literals_shortest(&all->set) > 0) {
         *out = all->set;
-        if (shortest(&all->also) > 0)
+        if (literals_shortest(&all->also) > 0)
             *also = all->also;
     }
     free(all);

@@ -1,0 +1,50 @@
+/* The figures of agents, teams or shops, as `chatgate agents` reads and prints them. */
+#pragma once
+
+#include "base/hist.h"
+#include "base/map.h"
+#include "cli/cli_tracked.h"
+#include "conf/preset.h"
+
+enum { AGENTS_LIMITS = 5 };
+
+struct replies {
+    struct hist hist;
+    int64_t within[AGENTS_LIMITS];
+};
+
+/* Or a team, or a shop. */
+struct agent {
+    char *name;
+    struct replies first, next, first_open, next_open; /* _open: in business hours */
+    int64_t in, passed, blocked, held, rewritten, warned, refused, kept, broken, waiting;
+    int64_t waits_since_ms; /* 0: nobody waits */
+};
+
+struct agents {
+    struct map by_name;
+    const char *only;
+    int64_t now_ms;
+    char scope; /* a agent, t team, s shop */
+    const struct preset *preset;
+};
+
+struct wanted {
+    char scope;
+    int64_t days; /* 0: hours */
+    bool is_business, want_rounds;
+    const struct preset *preset;
+};
+
+/* Reads what is wanted of every agent (team, shop), with those who wait. -1: the error was printed. */
+int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, int64_t hours) MUST_CHECK;
+/* All of them sorted by name; given back to agents_fini, which frees the rest too. */
+struct agent **agents_sorted(const struct agents *all, size_t *n);
+void agents_fini(struct agents *all, struct agent **list, size_t n);
+
+void agents_print_json(const struct agents *all, struct agent **list, size_t n);
+void agents_print_table(const struct agents *all, struct agent **list, size_t n, bool is_business);
+/* What a marketplace or desk looks at. */
+void agents_print_preset(const struct agents *all, struct agent **list, size_t n);
+/* The newest rounds of one agent, at most n. -1: the error was printed. */
+int agents_print_rounds(struct tracked *t, const char *agent, size_t n, bool want_json) MUST_CHECK;

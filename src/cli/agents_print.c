@@ -1,0 +1,185 @@
+#include <inttypes.h>
+
+#include "cli/agents.h"
+#include "cli/table.h"
+
+enum { WITHIN_30_S = 1 };
+
+static void json_replies(struct json_out *j, const char *key, const struct replies *r)
+{
+    static const char *const within[AGENTS_LIMITS] = {"within_3s", "within_30s", "within_60s", "within_3min",
+                                                      "within_5min"};
+    json_key(j, key);
+    json_obj(j);
+    json_key(j, "count"), json_int(j, (int64_t)r->hist.count);
+    if (r->hist.count) { /* undefined is absent, never 0 */
+        json_key(j, "mean_ms"), json_int(j, (int64_t)(r->hist.sum / r->hist.count));
+        json_key(j, "p50_ms"), json_int(j, (int64_t)hist_quantile(&r->hist, 0.5));
+        json_key(j, "p90_ms"), json_int(j, (int64_t)hist_quantile(&r->hist, 0.9));
+        json_key(j, "p99_ms"), json_int(j, (int64_t)hist_quantile(&r->hist, 0.99));
+    }
+    for (size_t i = 0; i < AGENTS_LIMITS; i++)
+        json_key(j, within[i]), json_int(j, r->within[i]);
+    json_obj_end(j);
+}
+
+static const char *scope_name(char scope)
+{
+    return scope == 't' ? "team" : scope == 's' ? "shop" : "agent";
+}
+
+/* What a marketplace or desk looks at, from the figures that are kept. */
+struct platform_figure {
+    int64_t count, within;
+    uint64_t sum_ms;
+};
+
+static struct platform_figure platform_figure(const struct preset *p, const struct agent *a)
+{
+    const struct replies *parts[] = {p->is_clipped ? &a->first_open : &a->first,
+                                     p->is_clipped ? &a->next_open : &a->next};
+    struct platform_figure f = {0};
+    for (size_t i = 0; i < (p->is_first_only ? 1 : ARRAY_LEN(parts)); i++) {
+        f.count += (int64_t)parts[i]->hist.count;
+        f.sum_ms += parts[i]->hist.sum;
+        f.within += p->limit >= 0 ? parts[i]->within[p->limit] : 0;
+    }
+    return f;
+}
+
+static void json_preset(struct json_out *j, const struct preset *p, const struct agent *a)
+{
+    struct platform_figure f = platform_figure(p, a);
+    json_key(j, "preset");
+    json_obj(j);
+    json_key(j, "name"), json_str(j, p->name);
+    json_key(j, "measures"), json_str(j, p->measures);
+    json_key(j, "window"), json_str(j, p->window);
+    json_key(j, "count"), json_int(j, f.count);
+    if (p->limit >= 0)
+        json_key(j, "within"), json_int(j, f.within);
+    if (f.count)
+        json_key(j, "mean_ms"), json_int(j, (int64_t)(f.sum_ms / (uint64_t)f.count));
+    json_obj_end(j);
+}
+
+static void json_agent(struct json_out *j, const struct agents *all, const struct agent *a)
+{
+    const struct {
+        const char *key;
+        int64_t n;
+    } counts[] = {
+        {"incoming", a->in},
+        {"passed", a->passed},
+        {"warned", a->warned},
+        {"rewritten", a->rewritten},
+        {"blocked", a->blocked + a->held},
+        {"held", a->held},
+        {"refused", a->refused},
+        {"promises_kept", a->kept},
+        {"promises_broken", a->broken},
+        {"waiting", a->waiting},
+    };
+    json_obj(j);
+    json_key(j, scope_name(all->scope)), json_str(j, a->name);
+    json_replies(j, "first", &a->first);
+    json_replies(j, "next", &a->next);
+    json_replies(j, "first_business", &a->first_open);
+    json_replies(j, "next_business", &a->next_open);
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        json_key(j, counts[i].key), json_int(j, counts[i].n);
+    if (all->preset)
+        json_preset(j, all->preset, a);
+    if (a->waits_since_ms)
+        json_key(j, "longest_wait_ms"), json_int(j, MAX_OF(all->now_ms - a->waits_since_ms, 0));
+    json_obj_end(j);
+}
+
+void agents_print_json(const struct agents *all, struct agent **list, size_t n)
+{
+    struct buf out = {0};
+    struct json_out j = {.buf = &out};
+    json_arr(&j);
+    for (size_t i = 0; i < n; i++)
+        json_agent(&j, all, list[i]);
+    json_arr_end(&j);
+    printf("%s\n", buf_cstr(&out));
+    buf_fini(&out);
+}
+
+static void add_reply_cells(struct table *t, const struct replies *r)
+{
+    char text[TRACKED_SPAN_MAX];
+    static const double quantiles[] = {0.5, 0.9, 0.99};
+    table_addf(t, "%" PRIu64, r->hist.count);
+    for (size_t i = 0; i < ARRAY_LEN(quantiles); i++)
+        table_add(
+            t, span_str(r->hist.count ? tracked_duration((int64_t)hist_quantile(&r->hist, quantiles[i]), text) : "-"));
+    if (r->hist.count)
+        table_addf(t, "%.0f %%", 100.0 * (double)r->within[WITHIN_30_S] / (double)r->hist.count);
+    else
+        table_add(t, span_str("-"));
+}
+
+void agents_print_table(const struct agents *all, struct agent **list, size_t n, bool is_business)
+{
+    char text[TRACKED_SPAN_MAX];
+    const char *const head[] = {scope_name(all->scope),
+                                "first replies",
+                                "p50",
+                                "p90",
+                                "p99",
+                                "in 30 s",
+                                "next replies",
+                                "p50",
+                                "p90",
+                                "p99",
+                                "in 30 s",
+                                "warned",
+                                "rewritten",
+                                "blocked",
+                                "waiting",
+                                "longest"};
+    struct table *t = table_new(ARRAY_LEN(head));
+    for (size_t i = 0; i < ARRAY_LEN(head); i++)
+        table_add(t, span_str(head[i]));
+    for (size_t i = 0; i < n; i++) {
+        const struct agent *a = list[i];
+        table_add(t, span_str(a->name));
+        add_reply_cells(t, is_business ? &a->first_open : &a->first);
+        add_reply_cells(t, is_business ? &a->next_open : &a->next);
+        table_addf(t, "%" PRId64, a->warned);
+        table_addf(t, "%" PRId64, a->rewritten);
+        table_addf(t, "%" PRId64, a->blocked + a->held);
+        table_addf(t, "%" PRId64, a->waiting);
+        table_add(
+            t, span_str(a->waits_since_ms ? tracked_duration(MAX_OF(all->now_ms - a->waits_since_ms, 0), text) : "-"));
+    }
+    table_print(&t);
+}
+
+void agents_print_preset(const struct agents *all, struct agent **list, size_t n)
+{
+    const struct preset *p = all->preset;
+    char text[TRACKED_SPAN_MAX];
+    const char *const head[] = {scope_name(all->scope), "counted", "within", "rate", "mean", "waiting"};
+    struct table *t = table_new(ARRAY_LEN(head));
+    for (size_t i = 0; i < ARRAY_LEN(head); i++)
+        table_add(t, span_str(head[i]));
+    for (size_t i = 0; i < n; i++) {
+        struct platform_figure f = platform_figure(p, list[i]);
+        table_add(t, span_str(list[i]->name));
+        table_addf(t, "%" PRId64, f.count);
+        if (f.count && p->limit >= 0) {
+            table_addf(t, "%" PRId64, f.within);
+            table_addf(t, "%.1f %%", 100.0 * (double)f.within / (double)f.count);
+        } else {
+            table_add(t, span_str("-"));
+            table_add(t, span_str("-"));
+        }
+        table_add(t, span_str(f.count ? tracked_duration((int64_t)(f.sum_ms / (uint64_t)f.count), text) : "-"));
+        table_addf(t, "%" PRId64, list[i]->waiting);
+    }
+    printf("%s: %s, %s\n", p->name, p->measures, p->window);
+    table_print(&t);
+}

@@ -1,0 +1,142 @@
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "cli/agents.h"
+
+static struct agent *agent_of(struct agents *all, struct span name)
+{
+    struct agent *a = map_get(&all->by_name, name);
+    if (a || !name.n || (all->only && !span_is(name, all->only)))
+        return a;
+    a = xcalloc(1, sizeof(*a));
+    a->name = xmemdup0(name.p, name.n);
+    map_put(&all->by_name, name, a);
+    return a;
+}
+
+/* "name:count,name:count…": takes the first pair off; false at the end. */
+static bool next_pair(struct span *rest, struct span *name, uint64_t *count)
+{
+    const uint8_t *comma = rest->n ? memchr(rest->p, ',', rest->n) : NULL;
+    struct span pair = comma ? span_of(rest->p, (size_t)(comma - rest->p)) : *rest;
+    const uint8_t *colon = pair.n ? memchr(pair.p, ':', pair.n) : NULL;
+    *rest = span_from(*rest, pair.n + 1);
+    if (!colon)
+        return false;
+    *name = span_of(pair.p, (size_t)(colon - pair.p));
+    return span_u64(span_from(pair, name->n + 1), count);
+}
+
+/* {name, kind, n, sum, within…, buckets} */
+static void add_replies(struct replies *r, const struct redis_reply *row)
+{
+    struct span rest = tracked_text(row, 4 + AGENTS_LIMITS), name;
+    uint64_t index, count;
+    r->hist.sum += (uint64_t)tracked_int(row, 3);
+    for (size_t i = 0; i < AGENTS_LIMITS; i++)
+        r->within[i] += tracked_int(row, 4 + i);
+    while (next_pair(&rest, &name, &count)) {
+        if (!span_u64(name, &index) || index >= HIST_BUCKETS)
+            continue;
+        r->hist.bucket[index] += count;
+        r->hist.count += count;
+        r->hist.max = MAX_OF(r->hist.max, hist_upper((unsigned)index));
+    }
+}
+
+static void add_counts(struct agent *a, struct span rest)
+{
+    struct span name;
+    uint64_t count;
+    const struct {
+        const char *what;
+        int64_t *into;
+    } fields[] = {
+        {"in", &a->in},           {"pass", &a->passed},       {"block", &a->blocked},
+        {"hold", &a->held},       {"warn", &a->warned},       {"rewrite", &a->rewritten},
+        {"refused", &a->refused}, {"promise_kept", &a->kept}, {"promise_broken", &a->broken},
+    };
+    while (next_pair(&rest, &name, &count))
+        for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+            if (span_is(name, fields[i].what))
+                *fields[i].into += (int64_t)count;
+}
+
+static void on_figures(void *ctx, const struct redis_reply *row)
+{
+    struct agent *a = agent_of(ctx, tracked_text(row, 0));
+    struct span kind = tracked_text(row, 1);
+    if (!a || kind.n != 1)
+        return;
+    switch (kind.p[0]) {
+    case 'v':
+        add_counts(a, tracked_text(row, 2));
+        break;
+    case 'f':
+        add_replies(&a->first, row);
+        break;
+    case 'n':
+        add_replies(&a->next, row);
+        break;
+    case 'F':
+        add_replies(&a->first_open, row);
+        break;
+    case 'N':
+        add_replies(&a->next_open, row);
+        break;
+    default:
+        break;
+    }
+}
+
+/* {conversation, customer, since, agent, team, shop, messages} */
+static void on_waiting(void *ctx, const struct redis_reply *row)
+{
+    struct agents *all = ctx;
+    struct agent *a = agent_of(all, tracked_text(row, all->scope == 'a' ? 3 : all->scope == 't' ? 4 : 5));
+    int64_t since = tracked_int(row, 2);
+    if (!a)
+        return;
+    a->waiting++;
+    if (!a->waits_since_ms || since < a->waits_since_ms)
+        a->waits_since_ms = since;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(struct agent *const *)a)->name, (*(struct agent *const *)b)->name);
+}
+
+struct agent **agents_sorted(const struct agents *all, size_t *n)
+{
+    struct agent **list = xcalloc(all->by_name.len + 1, sizeof(struct agent *));
+    size_t pos = 0;
+    struct span key;
+    void *value;
+    for (*n = 0; map_next(&all->by_name, &pos, &key, &value);)
+        list[(*n)++] = value;
+    qsort(list, *n, sizeof(*list), by_name);
+    return list;
+}
+
+int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, int64_t hours)
+{
+    char from[24], to[24], scope[2] = {w->scope, '\0'};
+    int64_t begin = w->days ? (all->now_ms / DAY_MS - w->days + 1) * DAY_MS : all->now_ms - hours * (int64_t)HOUR_MS;
+    snprintf(from, sizeof(from), "%" PRId64, begin);
+    snprintf(to, sizeof(to), "%" PRId64, all->now_ms);
+    int rc = tracked_ask(t, on_figures, all, w->days ? "days" : "figures", from, to, scope, all->only ? all->only : "",
+                         NULL);
+    return rc ? rc : tracked_ask(t, on_waiting, all, "waiting", "10000", NULL);
+}
+
+void agents_fini(struct agents *all, struct agent **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(list[i]->name);
+        free(list[i]);
+    }
+    free(list);
+    map_fini(&all->by_name);
+}

@@ -1,0 +1,96 @@
+/* The key table in words: what is allowed, of which kind. */
+#include "conf/conf_table.h"
+
+static const char *duration_text(int64_t ms, char out[32])
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms && ms % units[i].ms)
+        i++;
+    snprintf(out, 32, "%lld%s", (long long)(ms / units[i].ms), ms ? units[i].unit : "");
+    return out;
+}
+
+static const char *size_text(int64_t n, char out[32])
+{
+    static const struct {
+        int64_t n;
+        const char *unit;
+    } units[] = {{1 << 30, "G"}, {1 << 20, "M"}, {1 << 10, "k"}, {1, ""}};
+    size_t i = 0;
+    while (n && n % units[i].n)
+        i++;
+    snprintf(out, 32, "%lld%s", (long long)(n / units[i].n), n ? units[i].unit : "");
+    return out;
+}
+
+const char *conf_table_allowed(const struct conf_key *k, char *out, size_t cap)
+{
+    char a[32], b[32];
+    out[0] = '\0';
+    switch (k->type) {
+    case CONF_INT:
+        snprintf(out, cap, "%lld to %lld", (long long)k->min, (long long)k->max);
+        break;
+    case CONF_DURATION:
+        snprintf(out, cap, "%s to %s", duration_text(k->min, a), duration_text(k->max, b));
+        break;
+    case CONF_SIZE:
+        snprintf(out, cap, "%s to %s", size_text(k->min, a), size_text(k->max, b));
+        break;
+    case CONF_BOOL:
+        return "true, false";
+    case CONF_LOG_LEVEL:
+        return "error, warn, info, debug";
+    case CONF_PRESET:
+        return "strict, standard, lenient";
+    case CONF_POLICY:
+        return "pass, block";
+    case CONF_AGENT:
+        return "pass, refuse";
+    case CONF_TARGET:
+        return "agent, supervisor";
+    case CONF_MASKING:
+        return "masked, full";
+    case CONF_CHANNEL:
+        return "chat, call";
+    case CONF_HOOK:
+        return "generic, dingtalk, wecom, feishu";
+    case CONF_EXPIRY:
+        return "refuse, send";
+    case CONF_NAME:
+        return "letters, digits, `.`, `_`, `-`";
+    case CONF_LISTEN:
+    case CONF_CONNECT:
+        return "HOST:PORT, [IPv6]:PORT, unix:PATH";
+    case CONF_CONNECTS:
+    case CONF_TEXTS:
+    case CONF_PATHS:
+    case CONF_CIDRS:
+    case CONF_LIST:
+        snprintf(out, cap, "%lld to %lld entries", (long long)k->min, (long long)k->max);
+        break;
+    case CONF_TEXT:
+    case CONF_PATH:
+        break;
+    }
+    return out;
+}
+
+const char *conf_table_type(const struct conf_key *k)
+{
+    static const char *const names[] = {
+        [CONF_TEXT] = "text",           [CONF_NAME] = "name",           [CONF_PATH] = "path",
+        [CONF_INT] = "number",          [CONF_BOOL] = "switch",         [CONF_DURATION] = "time",
+        [CONF_SIZE] = "size",           [CONF_LOG_LEVEL] = "word",      [CONF_PRESET] = "word",
+        [CONF_POLICY] = "word",         [CONF_AGENT] = "word",          [CONF_TARGET] = "word",
+        [CONF_LISTEN] = "address",      [CONF_CONNECT] = "address",     [CONF_CONNECTS] = "list of addresses",
+        [CONF_TEXTS] = "list of texts", [CONF_PATHS] = "list of paths", [CONF_CIDRS] = "list of networks",
+        [CONF_LIST] = "list of maps",   [CONF_MASKING] = "word",        [CONF_HOOK] = "word",
+        [CONF_CHANNEL] = "word",        [CONF_EXPIRY] = "word",
+    };
+    return names[k->type];
+}
