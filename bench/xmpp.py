@@ -28,13 +28,13 @@ def words(n):
     """Plain words of the shipped packs and lists that stand in no text."""
     found, texts = {}, TEXTS.read_text()
     for path in sorted(ROOT.glob("rules/*.yaml")) + sorted(ROOT.glob("rules/lists/*")):
-        todo = [yaml.safe_load(path.read_text())] if path.suffix == ".yaml" else [path.read_text().split()]
-        while todo:
-            at = todo.pop()
+        parts = [yaml.safe_load(path.read_text())] if path.suffix == ".yaml" else [path.read_text().split()]
+        while parts:
+            at = parts.pop()
             if isinstance(at, dict):
-                todo += [v for k, v in at.items() if k not in ("examples", "title", "notice", "id", "cite")]
+                parts += [v for k, v in at.items() if k not in ("examples", "title", "notice", "id", "cite")]
             elif isinstance(at, list):
-                todo += at
+                parts += at
             elif isinstance(at, str) and 2 <= len(at) <= 8 and all("\u4e00" <= c <= "\u9fff" for c in at) and at not in texts:
                 found[at] = True
     found = sorted(found)

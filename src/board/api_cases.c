@@ -4,6 +4,7 @@
 #include "base/xalloc.h"
 #include "board/case_row.h"
 #include "board/put.h"
+#include "board/rows.h"
 
 enum { LIST_MOST = 500, READ_MOST = 2000 };
 
@@ -28,6 +29,17 @@ static bool fits_filters(const struct job *j, const struct redis_reply *row)
     return !*j->q;
 }
 
+struct sieve {
+    const struct user *user;
+    const struct job *job;
+};
+
+static bool is_wanted(const void *ctx, const struct redis_reply *row)
+{
+    const struct sieve *s = ctx;
+    return case_is_visible(s->user, row) && fits_filters(s->job, row);
+}
+
 /* Unfinished first, then by severity, then the oldest. */
 static int by_urgency(const void *pa, const void *pb)
 {
@@ -43,7 +55,7 @@ static int by_urgency(const void *pa, const void *pb)
 static void on_cases(void *ctx, const struct gather *g)
 {
     struct job *job = ctx;
-    size_t n = 0, all = 0;
+    size_t n;
     if (g->error) {
         job_no_redis(job);
         return;
@@ -51,17 +63,7 @@ static void on_cases(void *ctx, const struct gather *g)
     const struct user *u = job_user(job);
     if (!u)
         return;
-    for (unsigned s = 0; s < g->n; s++)
-        all += g->reply[s]->n;
-    const struct redis_reply **row = xcalloc(all + 1, sizeof(const struct redis_reply *));
-    for (unsigned s = 0; s < g->n; s++) {
-        for (size_t i = 1; i < g->reply[s]->n; i++) {
-            const struct redis_reply *one = redis_item(g->reply[s], i);
-            if (case_is_visible(u, one) && fits_filters(job, one))
-                row[n++] = one;
-        }
-    }
-    qsort(row, n, sizeof(const struct redis_reply *), by_urgency);
+    const struct redis_reply **row = rows_of(g, is_wanted, &(struct sieve){u, job}, by_urgency, &n);
     struct buf out = {0};
     struct json_out j = {&out, false};
     json_obj(&j);

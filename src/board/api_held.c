@@ -1,9 +1,9 @@
 /* Messages that wait for approval: the queue, and the decision. */
 #include <stdlib.h>
 
-#include "base/xalloc.h"
 #include "board/job.h"
 #include "board/put.h"
+#include "board/rows.h"
 
 /* A row of the script `held_read`. */
 enum {
@@ -29,10 +29,10 @@ enum {
 };
 enum { LIST_MOST = 300 };
 
-static bool is_visible(const struct user *u, const struct redis_reply *row)
+static bool is_visible(const void *user, const struct redis_reply *row)
 {
     return row->kind == REDIS_ARRAY && row->n >= HELD_FIELDS &&
-           user_sees(u, row_text(row, HELD_TEAM), row_text(row, HELD_SHOP));
+           user_sees(user, row_text(row, HELD_TEAM), row_text(row, HELD_SHOP));
 }
 
 static void put_held(struct json_out *j, const struct redis_reply *row)
@@ -77,7 +77,7 @@ static int by_urgency(const void *pa, const void *pb)
 static void on_list(void *ctx, const struct gather *g)
 {
     struct job *job = ctx;
-    size_t n = 0, all = 0;
+    size_t n;
     if (g->error) {
         job_no_redis(job);
         return;
@@ -85,14 +85,7 @@ static void on_list(void *ctx, const struct gather *g)
     const struct user *u = job_user(job);
     if (!u)
         return;
-    for (unsigned s = 0; s < g->n; s++)
-        all += g->reply[s]->n;
-    const struct redis_reply **row = xcalloc(all + 1, sizeof(const struct redis_reply *));
-    for (unsigned s = 0; s < g->n; s++)
-        for (size_t i = 1; i < g->reply[s]->n; i++)
-            if (is_visible(u, redis_item(g->reply[s], i)))
-                row[n++] = redis_item(g->reply[s], i);
-    qsort(row, n, sizeof(const struct redis_reply *), by_urgency);
+    const struct redis_reply **row = rows_of(g, is_visible, u, by_urgency, &n);
     struct buf out = {0};
     struct json_out j = {&out, false};
     json_obj(&j);

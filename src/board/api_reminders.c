@@ -1,11 +1,11 @@
 /* Reminders: what will be reminded of, and what was, from the shards' streams. */
 #include <stdlib.h>
 
-#include <stdio.h>
 #include "base/xalloc.h"
 #include "board/entry.h"
 #include "board/job.h"
 #include "board/put.h"
+#include "board/rows.h"
 
 enum { LIST_MOST = 300 };
 
@@ -48,10 +48,10 @@ enum {
     ITEM_FIELDS
 };
 
-static bool is_item_visible(const struct user *u, const struct redis_reply *row)
+static bool is_item_visible(const void *user, const struct redis_reply *row)
 {
     return row->kind == REDIS_ARRAY && row->n >= ITEM_FIELDS &&
-           user_sees(u, row_text(row, ITEM_TEAM), row_text(row, ITEM_SHOP));
+           user_sees(user, row_text(row, ITEM_TEAM), row_text(row, ITEM_SHOP));
 }
 
 static int soonest_first(const void *pa, const void *pb)
@@ -83,15 +83,8 @@ static void put_item(struct json_out *j, const struct redis_reply *row)
 
 static void put_coming(struct json_out *j, const struct gather *g, const struct user *u)
 {
-    size_t n = 0, all = 0;
-    for (unsigned s = 0; s < g->n; s++)
-        all += g->reply[s]->n;
-    const struct redis_reply **row = xcalloc(all + 1, sizeof(const struct redis_reply *));
-    for (unsigned s = 0; s < g->n; s++)
-        for (size_t i = 1; i < g->reply[s]->n; i++)
-            if (is_item_visible(u, redis_item(g->reply[s], i)))
-                row[n++] = redis_item(g->reply[s], i);
-    qsort(row, n, sizeof(const struct redis_reply *), soonest_first);
+    size_t n;
+    const struct redis_reply **row = rows_of(g, is_item_visible, u, soonest_first, &n);
     put_int(j, "now_ms", row_int(g->reply[0], 0));
     put_int(j, "total", (int64_t)n);
     json_key(j, "coming");

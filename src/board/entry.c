@@ -1,8 +1,6 @@
 #include "board/entry.h"
 
-#include <stdlib.h>
-
-#include "base/xalloc.h"
+#include "board/rows.h"
 
 struct span entry_field(const struct redis_reply *row, const char *name)
 {
@@ -33,17 +31,12 @@ static int newest_first(const void *pa, const void *pb)
     return (diff > 0) - (diff < 0);
 }
 
+static bool fits(const void *user, const struct redis_reply *row)
+{
+    return entry_is_visible(user, row);
+}
+
 const struct redis_reply **entries_of(const struct gather *g, const struct user *u, size_t *n)
 {
-    size_t all = 0;
-    *n = 0;
-    for (unsigned s = 0; s < g->n; s++)
-        all += g->reply[s]->n;
-    const struct redis_reply **row = xcalloc(all + 1, sizeof(const struct redis_reply *));
-    for (unsigned s = 0; s < g->n; s++)
-        for (size_t i = 1; i < g->reply[s]->n; i++)
-            if (entry_is_visible(u, redis_item(g->reply[s], i)))
-                row[(*n)++] = redis_item(g->reply[s], i);
-    qsort(row, *n, sizeof(const struct redis_reply *), newest_first);
-    return row;
+    return rows_of(g, fits, u, newest_first, n);
 }

@@ -43,6 +43,36 @@ struct span lines_cut(struct span *rest, char mark)
     return part;
 }
 
+static size_t lines_count(const char *text)
+{
+    size_t n = 1;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+int lines_load(const char *path, bool is_missing_fine, const struct lines_reader *r, void *ctx, struct err_list *errs)
+{
+    struct err e;
+    size_t before = errs->n;
+    char *text = lines_read(path, is_missing_fine, &e);
+    if (!text) {
+        err_list_add(errs, "%s", e.text);
+        return -1;
+    }
+    r->begin(ctx, lines_count(text));
+    int number = 0;
+    for (struct span rest = span_str(text); rest.p && rest.n;) {
+        struct span line = span_trim(lines_cut(&rest, '\n'));
+        number++;
+        const char *wrong = line.n && line.p[0] != '#' ? r->line(ctx, line) : NULL;
+        if (wrong)
+            err_list_add(errs, "%s:%d:1: %s", path, number, wrong);
+    }
+    free(text);
+    return errs->n > before ? -1 : 0;
+}
+
 void lines_names(struct arena *a, struct span text, struct name_list *out)
 {
     *out = (struct name_list){.is_all = span_is(text, "*")};
@@ -52,14 +82,6 @@ void lines_names(struct arena *a, struct span text, struct name_list *out)
         if (name.n)
             out->name[out->n++] = span_of(arena_strdup(a, name), name.n);
     }
-}
-
-size_t lines_count(const char *text)
-{
-    size_t n = 1;
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
 }
 
 int lines_replace(const char *path, const struct buf *text, struct err *e)

@@ -23,7 +23,7 @@ struct password_checker {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t more;
-    struct job *todo, *done; /* under the lock; done: newest first */
+    struct job *waiting, *done; /* under the lock; done: newest first */
     size_t n;
     bool is_ending;
     char nobody[PASSWORD_HASH_MAX]; /* checked for names that do not exist */
@@ -116,12 +116,12 @@ static void *run(void *arg)
     struct password_checker *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!p->is_ending) {
-        struct job *j = p->todo;
+        struct job *j = p->waiting;
         if (!j) {
             pthread_cond_wait(&p->more, &p->lock);
             continue;
         }
-        p->todo = j->next;
+        p->waiting = j->next;
         pthread_mutex_unlock(&p->lock);
         j->is_right = verify(p, j);
         pthread_mutex_lock(&p->lock);
@@ -151,7 +151,7 @@ bool password_check(struct password_checker *p, const char *hash, struct span pa
     pthread_mutex_lock(&p->lock);
     bool has_room = p->n < JOBS_MAX;
     if (has_room) {
-        struct job *j = xcalloc(1, sizeof(*j)), **end = &p->todo;
+        struct job *j = xcalloc(1, sizeof(*j)), **end = &p->waiting;
         *j = (struct job){.owner = p, .fn = fn, .ctx = ctx, .password = xmemdup0(password.p, password.n)};
         j->hash = hash ? xstrdup(hash) : NULL;
         while (*end)
@@ -176,9 +176,9 @@ void password_checker_free(struct password_checker **pp)
     pthread_mutex_unlock(&p->lock);
     pthread_join(p->thread, NULL);
     deliver(p);
-    while (p->todo) {
-        struct job *j = p->todo;
-        p->todo = j->next;
+    while (p->waiting) {
+        struct job *j = p->waiting;
+        p->waiting = j->next;
         j->fn(j->ctx, false);
         free_job(j);
     }

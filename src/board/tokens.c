@@ -86,29 +86,23 @@ static const char *read_line(struct tokens *t, struct span line)
     return NULL;
 }
 
+static void begin_list(void *ctx, size_t lines)
+{
+    struct tokens *t = ctx;
+    t->list = xcalloc(MIN_OF(lines, (size_t)TOKENS_MAX), sizeof(*t->list));
+}
+
+static const char *add_line(void *ctx, struct span line)
+{
+    struct tokens *t = ctx;
+    return t->n < TOKENS_MAX ? read_line(t, line) : "too many tokens";
+}
+
 struct tokens *tokens_load(const char *path, struct err_list *errs)
 {
-    struct err e;
-    size_t before = errs->n;
-    char *text = lines_read(path, true, &e);
-    if (!text) {
-        err_list_add(errs, "%s", e.text);
-        return NULL;
-    }
+    static const struct lines_reader reader = {begin_list, add_line};
     struct tokens *t = xcalloc(1, sizeof(*t));
-    t->list = xcalloc(MIN_OF(lines_count(text), TOKENS_MAX), sizeof(*t->list));
-    int number = 0;
-    for (struct span rest = span_str(text); rest.p && rest.n;) {
-        struct span line = span_trim(lines_cut(&rest, '\n'));
-        number++;
-        if (!line.n || line.p[0] == '#')
-            continue;
-        const char *wrong = t->n < TOKENS_MAX ? read_line(t, line) : "too many tokens";
-        if (wrong)
-            err_list_add(errs, "%s:%d:1: %s", path, number, wrong);
-    }
-    free(text);
-    if (errs->n > before)
+    if (lines_load(path, true, &reader, t, errs) < 0)
         tokens_free(&t);
     return t;
 }

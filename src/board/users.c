@@ -103,29 +103,23 @@ static const char *read_line(struct users *u, struct span line)
     return NULL;
 }
 
+static void begin_list(void *ctx, size_t lines)
+{
+    struct users *u = ctx;
+    u->list = xcalloc(MIN_OF(lines, (size_t)USERS_MAX), sizeof(*u->list));
+}
+
+static const char *add_line(void *ctx, struct span line)
+{
+    struct users *u = ctx;
+    return u->n < USERS_MAX ? read_line(u, line) : "too many users";
+}
+
 struct users *users_load(const char *path, struct err_list *errs)
 {
-    struct err e;
-    size_t before = errs->n;
-    char *text = lines_read(path, false, &e);
-    if (!text) {
-        err_list_add(errs, "%s", e.text);
-        return NULL;
-    }
+    static const struct lines_reader reader = {begin_list, add_line};
     struct users *u = xcalloc(1, sizeof(*u));
-    u->list = xcalloc(MIN_OF(lines_count(text), USERS_MAX), sizeof(*u->list));
-    int number = 0;
-    for (struct span rest = span_str(text); rest.p && rest.n;) {
-        struct span line = span_trim(lines_cut(&rest, '\n'));
-        number++;
-        if (!line.n || line.p[0] == '#')
-            continue;
-        const char *wrong = u->n < USERS_MAX ? read_line(u, line) : "too many users";
-        if (wrong)
-            err_list_add(errs, "%s:%d:1: %s", path, number, wrong);
-    }
-    free(text);
-    if (errs->n > before)
+    if (lines_load(path, false, &reader, u, errs) < 0)
         users_free(&u);
     return u;
 }
