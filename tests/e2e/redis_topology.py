@@ -7,11 +7,12 @@ import os
 import pathlib
 import re
 import signal
+import ssl
 import subprocess
 import time
 
 import redis as redis_py
-from redis.backoff import NoBackoff
+from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from gateway import free_port, wait_for
@@ -54,8 +55,10 @@ class Node:
 
     @property
     def db(self):
+        """Connecting is tried for two seconds: whoever is promoted drops all its clients, those in a handshake as well."""
+        again = Retry(ConstantBackoff(0.05), 40, (ConnectionError, ssl.SSLError, redis_py.ConnectionError))
         return redis_py.Redis(host="127.0.0.1", port=self.port, password=ADMIN, ssl=True,
-                              ssl_ca_certs=str(self.tls / "ca.pem"), socket_timeout=10, retry=Retry(NoBackoff(), 0))
+                              ssl_ca_certs=str(self.tls / "ca.pem"), socket_timeout=10, retry=again)
 
     def run(self, *command):
         with contextlib.closing(self.db) as db:
@@ -119,7 +122,13 @@ class Topology:
         return {shard: master for shard in range(shards)}
 
     def read(self, ask, shards=16):
-        """ask(connection, shard) of all shards."""
+        """ask(connection, shard) of all shards; once more when a fail-over cut a connection."""
+        try:
+            return self.read_once(ask, shards)
+        except redis_py.ConnectionError:
+            return self.read_once(ask, shards)
+
+    def read_once(self, ask, shards):
         out, open_ = [], {}
         try:
             for shard, node in self.servers_of(shards).items():
