@@ -21,21 +21,12 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 [ -n "$out" ] || { echo "--out DIR is missing" >&2; exit 2; }
-bench=$build/bench/chatgate-bench gate=$build/src/chatgated
-for program in "$bench" "$gate"; do
-    [ -x "$program" ] || { echo "not found: $program" >&2; exit 2; }
-done
+# shellcheck source=bench/lib.sh
+. "$root/bench/lib.sh"
+need
+gates=()
 mkdir -p "$out"
 out=$(realpath "$out")
-work=$(mktemp -d)
-pids=() gates=()
-finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
 ulimit -n "$(ulimit -Hn)"
 
 servers=
@@ -65,13 +56,7 @@ END
     "$gate" --config "$work/g$1.yaml" >"$out/g$1.log" 2>&1 &
     pids+=($!)
     gates+=($!)
-    for ((k = 0; k < 200; k++)); do
-        [ -S "$work/g$1/control.sock" ] && return
-        kill -0 "${gates[-1]}" || { cat "$out/g$1.log" >&2; exit 1; }
-        sleep 0.05
-    done
-    echo "g$1 does not start" >&2
-    exit 1
+    await_socket "$work/g$1/control.sock" "${gates[-1]}" "$out/g$1.log"
 }
 
 # fill NAME AGENTS OPENING PIDS: idle sessions, spread over several load generators.

@@ -21,21 +21,11 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 [ -n "$out" ] || { echo "--out DIR is missing" >&2; exit 2; }
-bench=$build/bench/chatgate-bench gate=$build/src/chatgated
-for program in "$bench" "$gate" gnuplot taskset; do
-    command -v "$program" >/dev/null || { echo "not found: $program (gnuplot is in the package gnuplot-nox)" >&2; exit 2; }
-done
+# shellcheck source=bench/lib.sh
+. "$root/bench/lib.sh"
+need gnuplot taskset
 mkdir -p "$out"
 out=$(realpath "$out")
-work=$(mktemp -d)
-pids=()
-finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
 
 start_gate() { # NAME PORT PACKS
     mkdir -p "$work/$1"
@@ -56,13 +46,7 @@ redis: {enabled: false}
 END
     taskset -c 0 "$gate" --config "$work/$1.yaml" >"$out/$1.log" 2>&1 &
     pids+=($!)
-    for ((k = 0; k < 600; k++)); do
-        [ -S "$work/$1/control.sock" ] && return
-        kill -0 "${pids[-1]}" || { cat "$out/$1.log" >&2; exit 1; }
-        sleep 0.05
-    done
-    echo "$1 does not start" >&2
-    exit 1
+    await_socket "$work/$1/control.sock" "${pids[-1]}" "$out/$1.log"
 }
 
 echo "curve,x,round,cpu_us_per_msg,p50_us" >"$out/growth.csv"

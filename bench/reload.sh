@@ -19,16 +19,10 @@ while [ $# -gt 0 ]; do
     esac
     shift 2
 done
-bench=$build/bench/chatgate-bench gate=$build/src/chatgated cli=$build/src/cli/chatgate
-work=$(mktemp -d)
-pids=()
-finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=bench/lib.sh
+. "$root/bench/lib.sh"
+need
+cli=$build/src/cli/chatgate
 
 "$root/bench/words.py" "$words" >"$work/words.yaml"
 cat >"$work/gate.yaml" <<END
@@ -47,13 +41,10 @@ redis: {enabled: false}
 END
 "$bench" echo --listen "127.0.0.1:$((base + 1))" --quiet &
 pids+=($!)
-"$gate" --config "$work/gate.yaml" &
+"$gate" --config "$work/gate.yaml" >"$work/gate.log" 2>&1 &
 pids+=($!)
 gate_pid=$!
-until [ -S "$work/control.sock" ]; do
-    kill -0 "$gate_pid" || exit 1
-    sleep 0.05
-done
+await_socket "$work/control.sock" "$gate_pid" "$work/gate.log"
 
 load() { # NAME
     "$bench" load --target "$1=ws://127.0.0.1:$base/ws" --rate "$rate" --secs "$secs" --warm 0.5 --rounds 1 \

@@ -12,28 +12,9 @@ enum { COL_CONV, COL_CUSTOMER, COL_AGENT, COL_TEAM, COL_SHOP, COL_MADE, COL_DUE,
 static const struct hand_verb verbs[] = {
     {"keep", NULL, false}, {"cancel", NULL, true}, {"extend", "--for", true}, {NULL, NULL, false}};
 
-static void print_json(const struct tracked_rows *l, size_t most)
-{
-    static const char *const key[COL_COUNT] = {"conversation", "customer", "agent", "team", "shop",
-                                               "made_ms",      "due_ms",   "rule",  "id"};
-    struct buf out = {0};
-    struct json_out j = {.buf = &out};
-    json_arr(&j);
-    for (size_t i = 0; i < l->n && i < most; i++) {
-        json_obj(&j);
-        for (size_t k = 0; k < COL_COUNT; k++) {
-            json_key(&j, key[k]);
-            if (k == COL_MADE || k == COL_DUE)
-                json_int(&j, tracked_int(l->row[i], k));
-            else
-                json_span(&j, tracked_text(l->row[i], k));
-        }
-        json_obj_end(&j);
-    }
-    json_arr_end(&j);
-    puts(buf_cstr(&out));
-    buf_fini(&out);
-}
+static const struct tracked_column columns[COL_COUNT] = {
+    {"conversation", false}, {"customer", false}, {"agent", false}, {"team", false}, {"shop", false},
+    {"made_ms", true},       {"due_ms", true},    {"rule", false},  {"id", false}};
 
 static void print_table(const struct tracked_rows *l, size_t most)
 {
@@ -71,7 +52,8 @@ static int list(int argc, char **argv)
     int rc = tracked_ask(t, tracked_keep, &l, "commitments", most, NULL);
     tracked_sort(&l, COL_DUE, 1);
     if (rc == 0)
-        args.want_json ? print_json(&l, (size_t)args.most) : print_table(&l, (size_t)args.most);
+        args.want_json ? tracked_print_json(&l, (size_t)args.most, columns, COL_COUNT)
+                       : print_table(&l, (size_t)args.most);
     tracked_rows_fini(&l);
     tracked_close(&t);
     return rc == 0 ? CLI_OK : CLI_FAILED;

@@ -25,32 +25,10 @@ enum {
     COL_COUNT
 };
 
-static void print_json(const struct tracked_rows *l, size_t most)
-{
-    static const struct {
-        const char *key;
-        bool is_number;
-    } column[COL_COUNT] = {{"id", false},  {"kind", false},    {"step", true},       {"due_ms", true},
-                           {"to", false},  {"agent", false},   {"customer", false},  {"conversation", false},
-                           {"ref", false}, {"since_ms", true}, {"snoozed_ms", true}, {"node", false}};
-    struct buf out = {0};
-    struct json_out j = {.buf = &out};
-    json_arr(&j);
-    for (size_t i = 0; i < l->n && i < most; i++) {
-        json_obj(&j);
-        for (size_t k = 0; k < COL_COUNT; k++) {
-            json_key(&j, column[k].key);
-            if (column[k].is_number)
-                json_int(&j, tracked_int(l->row[i], k));
-            else
-                json_span(&j, tracked_text(l->row[i], k));
-        }
-        json_obj_end(&j);
-    }
-    json_arr_end(&j);
-    puts(buf_cstr(&out));
-    buf_fini(&out);
-}
+static const struct tracked_column columns[COL_COUNT] = {{"id", false},       {"kind", false},         {"step", true},
+                                                         {"due_ms", true},    {"to", false},           {"agent", false},
+                                                         {"customer", false}, {"conversation", false}, {"ref", false},
+                                                         {"since_ms", true},  {"snoozed_ms", true},    {"node", false}};
 
 static void print_table(const struct tracked_rows *l, size_t most)
 {
@@ -93,7 +71,8 @@ int reminders_next(int argc, char **argv)
     int rc = tracked_ask_script(t, tracked_keep, &l, "remind_next", ARRAY_LEN(script_args), script_args);
     tracked_sort(&l, COL_DUE, 1);
     if (rc == 0)
-        args.want_json ? print_json(&l, (size_t)args.most) : print_table(&l, (size_t)args.most);
+        args.want_json ? tracked_print_json(&l, (size_t)args.most, columns, COL_COUNT)
+                       : print_table(&l, (size_t)args.most);
     tracked_rows_fini(&l);
     tracked_close(&t);
     return rc == 0 ? CLI_OK : CLI_FAILED;

@@ -291,3 +291,25 @@ int64_t tracked_int(const struct redis_reply *row, size_t at)
     int64_t v;
     return redis_get_int(redis_item(row, at), &v) ? v : 0;
 }
+
+void tracked_print_json(const struct tracked_rows *rows, size_t most, const struct tracked_column *column,
+                        size_t n_columns)
+{
+    struct buf out = {0};
+    struct json_out j = {.buf = &out};
+    json_arr(&j);
+    for (size_t i = 0; i < rows->n && i < most; i++) {
+        json_obj(&j);
+        for (size_t k = 0; k < n_columns; k++) {
+            json_key(&j, column[k].key);
+            if (column[k].is_number)
+                json_int(&j, tracked_int(rows->row[i], k));
+            else
+                json_span(&j, tracked_text(rows->row[i], k));
+        }
+        json_obj_end(&j);
+    }
+    json_arr_end(&j);
+    puts(buf_cstr(&out));
+    buf_fini(&out);
+}

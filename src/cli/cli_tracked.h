@@ -56,6 +56,14 @@ void tracked_keep(void *ctx, const struct redis_reply *row);
 /* Sorts by the number at `column`: `sign` 1 smallest first, -1 largest first. */
 void tracked_sort(struct tracked_rows *rows, size_t column, int sign);
 void tracked_rows_fini(struct tracked_rows *rows);
+/* A column of rows in JSON. */
+struct tracked_column {
+    const char *key;
+    bool is_number;
+};
+/* The first `most` rows as a list of objects, to standard output. */
+void tracked_print_json(const struct tracked_rows *rows, size_t most, const struct tracked_column *column,
+                        size_t n_columns);
 /* The answers that are stream entries or rows: item `at` as text (empty when missing), as a number (0). */
 struct span tracked_text(const struct redis_reply *row, size_t at);
 int64_t tracked_int(const struct redis_reply *row, size_t at);
