@@ -1,2 +1,0 @@
-pkg_check_modules(BENCH_UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-target_link_libraries(fold_bench PRIVATE PkgConfig::BENCH_UTF8PROC)
