@@ -22,6 +22,22 @@ struct reader {
     unsigned depth;
 };
 
+/* A set has room for many and holds few: parts are made without clearing it, and copied by what is in them. */
+static struct part *part_new(void)
+{
+    struct part *a = xmalloc(sizeof(*a));
+    a->is_exact = false;
+    a->set.n = a->also.n = 0;
+    return a;
+}
+
+static void part_copy(struct part *to, const struct part *from)
+{
+    to->is_exact = from->is_exact;
+    literals_copy(&to->set, &from->set);
+    literals_copy(&to->also, &from->also);
+}
+
 static void set_none(struct part *a)
 {
     a->is_exact = false;
@@ -54,7 +70,7 @@ static void sequence_add(struct sequence *s, const struct part *b)
     }
     s->was_cut = true;
     if (b->is_exact)
-        s->run = *b;
+        part_copy(&s->run, b);
     else
         set_empty(&s->run);
 }
@@ -237,20 +253,22 @@ static void read_item(struct reader *r, struct part *out)
 
 static void read_sequence(struct reader *r, struct part *out)
 {
-    struct sequence *s = xcalloc(1, sizeof(*s));
-    struct part *item = xcalloc(1, sizeof(*item));
+    struct sequence *s = xmalloc(sizeof(*s));
+    struct part *item = part_new();
+    s->best.n = s->second.n = 0;
+    s->was_cut = false;
     set_empty(&s->run);
     while (r->p < r->end && *r->p != '|' && *r->p != ')' && !r->is_unknown) {
         read_item(r, item);
         if (!r->is_unknown)
             sequence_add(s, item);
     }
-    *out = s->run;
+    part_copy(out, &s->run);
     if (s->was_cut) {
         literals_keep_best(&s->best, &s->second, &s->run.set);
         out->is_exact = false;
-        out->set = s->best;
-        out->also = s->second;
+        literals_copy(&out->set, &s->best);
+        literals_copy(&out->also, &s->second);
     }
     free(item);
     free(s);
@@ -262,14 +280,14 @@ static void unite_also(struct part *a, const struct part *b)
     if (!a->also.n && !b->also.n)
         return;
     if (!a->also.n)
-        a->also = a->set;
+        literals_copy(&a->also, &a->set);
     if (!literals_unite(&a->also, b->also.n ? &b->also : &b->set))
         a->also.n = 0;
 }
 
 static void read_alternatives(struct reader *r, struct part *out)
 {
-    struct part *next = xcalloc(1, sizeof(*next));
+    struct part *next = part_new();
     read_sequence(r, out);
     while (!r->is_unknown && r->p < r->end && *r->p == '|') {
         r->p++;
@@ -279,7 +297,7 @@ static void read_alternatives(struct reader *r, struct part *out)
         out->is_exact = out->is_exact && next->is_exact && n <= LITERALS_MAX;
         if (literals_unite(&out->set, &next->set))
             continue;
-        out->set = out->also; /* fewer, perhaps */
+        literals_copy(&out->set, &out->also); /* fewer, perhaps */
         out->also.n = 0;
         out->is_exact = false;
     }
@@ -289,13 +307,13 @@ static void read_alternatives(struct reader *r, struct part *out)
 void literal_extract(const char *pattern, struct literals *out, struct literals *also)
 {
     struct reader r = {(const uint8_t *)pattern, (const uint8_t *)pattern + strlen(pattern), false, 0};
-    struct part *all = xcalloc(1, sizeof(*all));
+    struct part *all = part_new();
     read_alternatives(&r, all);
     out->n = also->n = 0;
     if (!r.is_unknown && r.p == r.end && literals_shortest(&all->set) > 0) {
-        *out = all->set;
+        literals_copy(out, &all->set);
         if (literals_shortest(&all->also) > 0)
-            *also = all->also;
+            literals_copy(also, &all->also);
     }
     free(all);
 }

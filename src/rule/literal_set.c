@@ -5,6 +5,13 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
+void literals_copy(struct literals *to, const struct literals *from)
+{
+    to->n = from->n;
+    memmove(to->len, from->len, from->n * sizeof(from->len[0]));
+    memmove(to->cp, from->cp, from->n * sizeof(from->cp[0]));
+}
+
 unsigned literals_shortest(const struct literals *s)
 {
     unsigned min = LITERAL_CHARS_MAX + 1;
@@ -46,10 +53,10 @@ static bool is_better(const struct literals *a, const struct literals *b)
 void literals_keep_best(struct literals *best, struct literals *second, const struct literals *other)
 {
     if (is_better(other, best)) {
-        *second = *best;
-        *best = *other;
+        literals_copy(second, best);
+        literals_copy(best, other);
     } else if (is_better(other, second)) {
-        *second = *other;
+        literals_copy(second, other);
     }
 }
 
@@ -57,8 +64,9 @@ bool literals_product(struct literals *a, const struct literals *b)
 {
     if (a->n * b->n > LITERALS_MAX)
         return false;
-    struct literals *out = xcalloc(1, sizeof(*out));
+    struct literals *out = xmalloc(sizeof(*out));
     bool fits = true;
+    out->n = 0;
     for (unsigned i = 0; i < a->n && fits; i++)
         for (unsigned k = 0; k < b->n && fits; k++) {
             unsigned la = a->len[i], lb = b->len[k];
@@ -69,7 +77,7 @@ bool literals_product(struct literals *a, const struct literals *b)
             out->len[out->n++] = (uint8_t)(la + lb);
         }
     if (fits)
-        *a = *out;
+        literals_copy(a, out);
     free(out);
     return fits;
 }
@@ -92,8 +100,8 @@ static void shorten(struct literals *s, unsigned max)
 
 bool literals_unite(struct literals *a, const struct literals *b)
 {
-    struct literals *other = xcalloc(1, sizeof(*other));
-    *other = *b;
+    struct literals *other = xmalloc(sizeof(*other));
+    literals_copy(other, b);
     for (unsigned max = 4; max > 1 && a->n + other->n > LITERALS_MAX; max--) {
         shorten(a, max);
         shorten(other, max);

@@ -5,6 +5,8 @@
 
 #include "rule/literal.h"
 
+/* to = from; only what is there is copied: a set has room for many. */
+void literals_copy(struct literals *to, const struct literals *from);
 /* Characters of the shortest one; 0 when the set is empty. */
 unsigned literals_shortest(const struct literals *s);
 /* Keeps the two best of the sets that must be seen: those that the fewest messages hold. */
