@@ -1,4 +1,5 @@
 /* chatgated: options, start and stop order, nothing else. */
+#include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
 #include <signal.h>
@@ -15,12 +16,11 @@ struct daemon {
     struct admin *admin;
 };
 
-static const char usage[] =
-    "usage: chatgated [--config FILE]\n"
-    "  -c, --config FILE        configuration (default: as installed, /etc/chatgate/chatgate.yaml)\n"
-    "      --clock-offset-ms N  shift the wall clock (tests)\n"
-    "      --version            print the version\n"
-    "`chatgate check --config FILE` says whether a configuration is fit.\n";
+static const char usage[] = "usage: chatgated [--config FILE]\n"
+                            "  -c, --config FILE        configuration (default: %s)\n"
+                            "      --clock-offset-ms N  shift the wall clock (tests)\n"
+                            "      --version            print the version\n"
+                            "`chatgate check --config FILE` says whether a configuration is fit.\n";
 
 /* --- what the operator can ask for --- */
 
@@ -127,6 +127,24 @@ static int serve(struct daemon *d, const char *config)
     return 0;
 }
 
+static void print_usage(FILE *to)
+{
+    fprintf(to, usage, conf_default_path());
+}
+
+static int set_clock_offset(const char *text)
+{
+    char *end;
+    errno = 0;
+    long long ms = strtoll(text, &end, 10);
+    if (end == text || *end || errno) {
+        fprintf(stderr, "chatgated: --clock-offset-ms: is \"%s\", must be a whole number of milliseconds\n", text);
+        return -1;
+    }
+    clock_set_wall_offset_ms(ms);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
@@ -141,18 +159,20 @@ int main(int argc, char **argv)
             config = optarg;
             break;
         case 'o':
-            clock_set_wall_offset_ms(strtoll(optarg, NULL, 10));
+            if (set_clock_offset(optarg) < 0)
+                return 2;
             break;
         case 'v':
             puts("chatgated " CHATGATE_VERSION);
             return 0;
         default:
-            fputs(usage, o == 'h' ? stdout : stderr);
+            print_usage(o == 'h' ? stdout : stderr);
             return o == 'h' ? 0 : 2;
         }
     }
     if (optind < argc) {
-        fputs(usage, stderr);
+        fprintf(stderr, "chatgated: unexpected argument \"%s\"\n", argv[optind]);
+        print_usage(stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);

@@ -133,7 +133,8 @@ static int bind_socket(const struct sockaddr_un *un, const char *group, struct e
         bool is_owned = !g || chown(un->sun_path, (uid_t)-1, g->gr_gid) == 0;
         if (is_owned && chmod(un->sun_path, 0660) == 0 && listen(fd, CLIENTS_MAX) == 0)
             return fd;
-        err_sys(e, "control: cannot give %s to group %s", un->sun_path, group ? group : "(its own)");
+        err_sys(e, "control: cannot give %s to group %s, of which the daemon's user must be a member", un->sun_path,
+                group ? group : "(its own)");
         unlink(un->sun_path);
     } else {
         err_sys(e, "control: cannot bind %s", un->sun_path);

@@ -10,7 +10,7 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
 /* X(name, arguments, help): int cli_NAME(int argc, char **argv) stands in cli_NAME.c; argv[0] is the command's name. */
 #define CLI_COMMANDS(X)                                                                                                \
     X(check, "[--config FILE | --keys]", "check configuration, rules, profiles, certificates")                         \
-    X(status, "[--config FILE] [--json]", "the daemon's state")                                                        \
+    X(status, "[--config FILE | --control PATH] [--json]", "the daemon's state")                                       \
     X(agents,                                                                                                          \
       "[[show] NAME] [--by agent|team|shop] [--hours N | --days N] [--business | --preset NAME] [--rounds] [--config " \
       "FILE] [--json]",                                                                                                \
@@ -21,7 +21,9 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
       "verify")                                                                                                        \
     X(held, "[list [--all] | show ID | approve ID | refuse ID --reason TEXT] [--by NAME] [--config FILE] [--json]",    \
       "messages that wait for approval, and the decision")                                                             \
-    X(commitments, "[list [--most N] | keep ID | cancel ID | extend ID --for TIME] [--reason TEXT] [--by NAME]",       \
+    X(commitments,                                                                                                     \
+      "[list [--most N] | keep ID | cancel ID | extend ID --for TIME] [--reason TEXT] [--by NAME] [--config FILE] "    \
+      "[--json]",                                                                                                      \
       "times that agents promised, soonest first, and what is decided about them")                                     \
     X(reminders,                                                                                                       \
       "[next] [--most N] | snooze ID --for TIME | wake ID [--reason TEXT] [--by NAME] [--config FILE] [--json]",       \
@@ -32,10 +34,11 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
       "forget a customer; says what stays and why")                                                                    \
     X(keygen, "FILE", "make a key that signs evidence: FILE and FILE.pub")                                             \
     X(board, "passwd USER … | token NAME …", "the dashboard's users and tokens: what chatgate-board does")             \
-    X(reload, "[--config FILE] [--json]", "read configuration and rules anew")                                         \
-    X(drain, "[--config FILE] [--json]", "end the sessions, then the daemon")                                          \
-    X(control, "COMMAND [ARGUMENT…] [--config FILE]", "any command of the daemon; help lists them")                    \
-    X(mode, "enforce|observe|bypass [--for TIME]", "what is done with verdicts")                                       \
+    X(reload, "[--config FILE | --control PATH] [--json]", "read configuration and rules anew")                        \
+    X(drain, "[--config FILE | --control PATH] [--json]", "end the sessions, then the daemon")                         \
+    X(control, "COMMAND [ARGUMENT…] [--config FILE | --control PATH]", "any command of the daemon; help lists them")   \
+    X(mode, "enforce|observe|bypass [--for TIME] [--config FILE | --control PATH] [--json]",                           \
+      "what is done with verdicts")                                                                                    \
     X(explain, "[--rules PATH]… [--preset P] [--incoming] [--json] TEXT", "what the rules see in a message")           \
     X(scan, "[--rules PATH]… [--preset P] [--format json|text] FILE…|-", "judge many messages, a line each")           \
     X(replay, "CAPTURE… --rules NEW [--against OLD] [--preset P] [--config FILE] [--json] [--worst N]",                \
@@ -49,3 +52,5 @@ CLI_COMMANDS(X)
 
 /* Prints "usage: chatgate NAME ARGS" of that command to standard error; returns CLI_FAILED. */
 int cli_usage(const char *name);
+/* Names the argument that was not understood, then as above. */
+int cli_unexpected(const char *name, const char *arg);

@@ -1,4 +1,6 @@
 /* chatgate check: configuration, directory, rules, profiles and certificates; all problems in one run. */
+#include <unistd.h>
+
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "conf/directory.h"
@@ -66,11 +68,18 @@ static void check_profiles(struct check *c)
     }
 }
 
+/* A file that cannot be read was reported with its place. */
+static bool can_read(const char *path)
+{
+    return !path || access(path, R_OK) == 0;
+}
+
 static void check_client_tls(struct check *c, const struct conf_tls *t, const char *key, const char *name)
 {
     struct err e;
-    struct tls_client *client = t->is_on ? tls_client_new(t->ca, t->verify, &e) : NULL;
-    if (t->is_on && !client)
+    bool is_tried = t->is_on && can_read(t->ca);
+    struct tls_client *client = is_tried ? tls_client_new(t->ca, t->verify, &e) : NULL;
+    if (is_tried && !client)
         err_list_add(&c->errs, "%s: %s%s: %s", c->conf->file, key, name, e.text);
     if (client)
         tls_client_unref(&client);
@@ -81,8 +90,9 @@ static void check_certificates(struct check *c)
     struct err e;
     for (size_t i = 0; i < c->conf->n_listeners; i++) {
         const struct conf_tls *t = &c->conf->listener[i].tls;
-        struct tls_server *server = t->certificate && t->key ? tls_server_new(t->certificate, t->key, &e) : NULL;
-        if (t->certificate && t->key && !server)
+        bool is_tried = t->certificate && t->key && can_read(t->certificate) && can_read(t->key);
+        struct tls_server *server = is_tried ? tls_server_new(t->certificate, t->key, &e) : NULL;
+        if (is_tried && !server)
             err_list_add(&c->errs, "%s: listeners[].tls of %s: %s", c->conf->file,
                          c->conf->listener[i].name ? c->conf->listener[i].name : "?", e.text);
         if (server)
@@ -120,8 +130,9 @@ int cli_check(int argc, char **argv)
         path = argv[2];
     else if (argc == 2 && argv[1][0] != '-')
         path = argv[1];
-    else if (argc != 1)
-        return cli_usage("check");
+    else if (argc > 1)
+        return argc == 2 && strcmp(argv[1], "--config") == 0 ? cli_usage("check")
+                                                             : cli_unexpected("check", argv[argc > 3 ? 3 : 1]);
     struct check c = {0};
     struct conf *conf = conf_load_for_check(path, &c.errs, &c.warnings);
     if (conf) {

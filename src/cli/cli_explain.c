@@ -239,11 +239,12 @@ static int explain(struct explain *x)
 int cli_explain(int argc, char **argv)
 {
     struct explain x = {0};
-    bool is_bad = false;
-    for (int i = 1; i < argc && !is_bad; i++) {
+    const char *bad = NULL;
+    int rc = CLI_OK;
+    for (int i = 1; i < argc && !bad && rc == CLI_OK; i++) {
         int took = cli_ruleset_option(&x.rules, argc, argv, &i);
         if (took < 0)
-            is_bad = true;
+            rc = cli_usage("explain");
         else if (took > 0)
             continue;
         else if (strcmp(argv[i], "--incoming") == 0)
@@ -251,11 +252,12 @@ int cli_explain(int argc, char **argv)
         else if (strcmp(argv[i], "--json") == 0)
             x.is_json = true;
         else if ((argv[i][0] == '-' && argv[i][1] == '-' && argv[i][2]) || x.text)
-            is_bad = true;
+            bad = argv[i];
         else if (strcmp(argv[i], "--") != 0)
             x.text = argv[i];
     }
-    int rc = is_bad || !x.text ? cli_usage("explain") : explain(&x);
+    if (rc == CLI_OK)
+        rc = bad ? cli_unexpected("explain", bad) : !x.text ? cli_usage("explain") : explain(&x);
     cli_ruleset_fini(&x.rules);
     free(x.variant);
     return rc;

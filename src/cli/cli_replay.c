@@ -226,21 +226,28 @@ int cli_replay(int argc, char **argv)
     x->tally.worst = WORST_DEFAULT;
     int n_paths = 0;
     bool is_bad = false;
-    for (int i = 1; i < argc && !is_bad; i++) {
+    const char *unexpected = NULL;
+    for (int i = 1; i < argc && !is_bad && !unexpected; i++) {
         int took = cli_ruleset_option(&x->new_rules, argc, argv, &i);
         if (took == 0)
             took = value_option(x, argc, argv, &i);
         if (took > 0)
             continue;
-        if (took < 0 || (argv[i][0] == '-' && argv[i][1] && strcmp(argv[i], "--json") != 0))
+        if (took < 0)
             is_bad = true;
+        else if (argv[i][0] == '-' && argv[i][1] && strcmp(argv[i], "--json") != 0)
+            unexpected = argv[i];
         else if (argv[i][0] == '-' && argv[i][1])
             x->is_json = true;
         else
             argv[n_paths++] = argv[i]; /* captures move to the front */
     }
     x->old_rules.preset = x->new_rules.preset;
-    int rc = is_bad || !n_paths || !x->new_rules.n_paths ? cli_usage("replay") : replay(x, argv, n_paths);
+    if (!unexpected && !is_bad && n_paths && !x->new_rules.n_paths)
+        fprintf(stderr, "chatgate replay: --rules is missing: the rules to try\n");
+    int rc = unexpected                                    ? cli_unexpected("replay", unexpected)
+             : is_bad || !n_paths || !x->new_rules.n_paths ? cli_usage("replay")
+                                                           : replay(x, argv, n_paths);
     cli_ruleset_fini(&x->new_rules);
     cli_ruleset_fini(&x->old_rules);
     free(x);

@@ -240,7 +240,8 @@ int cli_scan(int argc, char **argv)
     struct scan x = {0};
     int n_files = 0;
     bool is_bad = false;
-    for (int i = 1; i < argc && !is_bad; i++) {
+    const char *unexpected = NULL;
+    for (int i = 1; i < argc && !is_bad && !unexpected; i++) {
         int took = cli_ruleset_option(&x.rules, argc, argv, &i);
         if (took > 0)
             continue;
@@ -250,13 +251,17 @@ int cli_scan(int argc, char **argv)
             i++;
             x.is_text = strcmp(argv[i], "text") == 0;
             is_bad = !x.is_text && strcmp(argv[i], "json") != 0;
+            if (is_bad)
+                fprintf(stderr, "chatgate scan: --format is \"%s\", must be json or text\n", argv[i]);
         } else if (argv[i][0] == '-' && argv[i][1]) {
-            is_bad = true;
+            unexpected = argv[i];
         } else {
             argv[n_files++] = argv[i]; /* files move to the front */
         }
     }
-    int rc = is_bad || !n_files ? cli_usage("scan") : scan(&x, argv, n_files);
+    int rc = unexpected           ? cli_unexpected("scan", unexpected)
+             : is_bad || !n_files ? cli_usage("scan")
+                                  : scan(&x, argv, n_files);
     cli_ruleset_fini(&x.rules);
     return rc;
 }

@@ -41,9 +41,11 @@ int cli_test(int argc, char **argv)
     static const char *const presets[] = {"standard", "strict", "lenient"};
     struct test x = {0};
     int rc = CLI_OK;
-    for (int i = 1; i < argc && rc == CLI_OK; i++)
-        if (cli_ruleset_option(&x.rules, argc, argv, &i) <= 0)
-            rc = cli_usage("test");
+    for (int i = 1; i < argc && rc == CLI_OK; i++) {
+        int took = cli_ruleset_option(&x.rules, argc, argv, &i);
+        if (took <= 0)
+            rc = took ? cli_usage("test") : cli_unexpected("test", argv[i]);
+    }
     const char *only = x.rules.preset;
     for (size_t i = 0; i < ARRAY_LEN(presets) && rc == CLI_OK; i++)
         if (!only || strcmp(only, presets[i]) == 0)

@@ -260,6 +260,7 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     check_control(&c);
     check_limits(&c);
     check_client_tls(&c, &conf->redis.tls, conf_read_find(root, "redis.tls"), "redis.tls");
+    check_file(&c, place(root, "rules.local"), "rules.local", conf->rules.local);
     conf_check_redis(&conf->redis, root, errs);
     check_steps(&c, conf->reminders.unanswered, conf->reminders.n_unanswered, "reminders.unanswered");
     check_steps(&c, conf->reminders.stale_case, conf->reminders.n_stale_case, "reminders.stale_case");

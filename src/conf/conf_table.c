@@ -37,7 +37,7 @@ static const struct conf_key keys[] = {
     {"control", CONF_PATH, AT(control), .def = "/run/chatgate/control.sock",
      .help = "socket of the commands status, reload, drain, mode"},
     {"control_group", CONF_NAME, AT(control_group),
-     .help = "group that may use the control socket; default: the daemon's own"},
+     .help = "group that may use the control socket, one of the daemon's user; default: the user's own"},
 
     {"listeners", CONF_LIST, AT(listener), COUNT(n_listeners), .item_bytes = sizeof(struct conf_listener),
      .min = 1, .max = 64, REQUIRED,

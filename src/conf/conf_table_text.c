@@ -1,45 +1,21 @@
 /* The key table in words: what is allowed, of which kind. */
 #include "conf/conf_table.h"
 
-static const char *duration_text(int64_t ms, char out[32])
-{
-    static const struct {
-        int64_t ms;
-        const char *unit;
-    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
-    size_t i = 0;
-    while (ms && ms % units[i].ms)
-        i++;
-    snprintf(out, 32, "%lld%s", (long long)(ms / units[i].ms), ms ? units[i].unit : "");
-    return out;
-}
-
-static const char *size_text(int64_t n, char out[32])
-{
-    static const struct {
-        int64_t n;
-        const char *unit;
-    } units[] = {{1 << 30, "G"}, {1 << 20, "M"}, {1 << 10, "k"}, {1, ""}};
-    size_t i = 0;
-    while (n && n % units[i].n)
-        i++;
-    snprintf(out, 32, "%lld%s", (long long)(n / units[i].n), n ? units[i].unit : "");
-    return out;
-}
+#include "conf/yaml.h"
 
 const char *conf_table_allowed(const struct conf_key *k, char *out, size_t cap)
 {
-    char a[32], b[32];
+    char a[YAML_UNIT_MAX], b[YAML_UNIT_MAX];
     out[0] = '\0';
     switch (k->type) {
     case CONF_INT:
         snprintf(out, cap, "%lld to %lld", (long long)k->min, (long long)k->max);
         break;
     case CONF_DURATION:
-        snprintf(out, cap, "%s to %s", duration_text(k->min, a), duration_text(k->max, b));
+        snprintf(out, cap, "%s to %s", yaml_duration_print(k->min, a), yaml_duration_print(k->max, b));
         break;
     case CONF_SIZE:
-        snprintf(out, cap, "%s to %s", size_text(k->min, a), size_text(k->max, b));
+        snprintf(out, cap, "%s to %s", yaml_size_print(k->min, a), yaml_size_print(k->max, b));
         break;
     case CONF_BOOL:
         return "true, false";

@@ -11,6 +11,7 @@ enum { DEPTH_MAX = 40, NODES_MAX = 4000000, MAP_SMALL = 16, FILE_BYTES_MAX = 64 
 struct loader {
     yaml_parser_t parser;
     const char *file;
+    struct span text;
     struct arena *arena;
     struct err_list *errs;
     size_t nodes;
@@ -24,14 +25,34 @@ static void fail_at(struct loader *l, yaml_mark_t m, const char *what)
     l->failed = true;
 }
 
+/* Marks count characters. */
+static bool is_tab_at(struct span text, yaml_mark_t m)
+{
+    size_t i = 0;
+    for (size_t line = 0; line < m.line; line++) {
+        const uint8_t *end = i < text.n ? memchr(text.p + i, '\n', text.n - i) : NULL;
+        if (!end)
+            return false;
+        i = (size_t)(end - text.p) + 1;
+    }
+    for (size_t column = 0; column < m.column && i < text.n; column++)
+        do
+            i++;
+        while (i < text.n && (text.p[i] & 0xc0) == 0x80);
+    return i < text.n && text.p[i] == '\t';
+}
+
 static bool next_event(struct loader *l, yaml_event_t *ev)
 {
     if (yaml_parser_parse(&l->parser, ev))
         return true;
     char what[256];
-    snprintf(what, sizeof(what), "not valid YAML: %s%s%s", l->parser.problem ? l->parser.problem : "cannot read",
-             l->parser.context ? " " : "", l->parser.context ? l->parser.context : "");
     yaml_mark_t at = l->parser.problem_mark;
+    if (is_tab_at(l->text, at))
+        snprintf(what, sizeof(what), "not valid YAML: a tab, must be spaces");
+    else
+        snprintf(what, sizeof(what), "not valid YAML: %s%s%s", l->parser.problem ? l->parser.problem : "cannot read",
+                 l->parser.context ? " " : "", l->parser.context ? l->parser.context : "");
     fail_at(l, at, what);
     return false;
 }
@@ -170,7 +191,9 @@ static struct ynode *load_document(struct loader *l)
 
 struct ynode *yaml_load_text(const char *name, struct span text, struct arena *a, struct err_list *errs)
 {
-    struct loader l = {.file = arena_strdup(a, span_str(name)), .arena = a, .errs = errs};
+    if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
+        text = span_from(text, 3); /* the mark that some editors write; libyaml takes it for a column */
+    struct loader l = {.file = arena_strdup(a, span_str(name)), .text = text, .arena = a, .errs = errs};
     size_t before = errs->n;
     if (!yaml_parser_initialize(&l.parser)) {
         err_list_add(errs, "%s: out of memory", name);

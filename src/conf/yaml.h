@@ -39,6 +39,11 @@ int yaml_int(const struct ynode *at, const char *what, int64_t min, int64_t max,
              struct err_list *errs) MUST_CHECK;
 int yaml_bool(const struct ynode *at, const char *what, bool *out, struct err_list *errs) MUST_CHECK;
 /* "250ms", "30s", "5m", "2h", "7d" to milliseconds; a bare number is refused (except 0). */
+enum { YAML_UNIT_MAX = 32 };
+/* "90s", "64k": the largest unit that divides it. */
+const char *yaml_duration_print(int64_t ms, char out[YAML_UNIT_MAX]);
+const char *yaml_size_print(int64_t n, char out[YAML_UNIT_MAX]);
+
 int yaml_duration(const struct ynode *at, const char *what, int64_t min_ms, int64_t max_ms, int64_t *out_ms,
                   struct err_list *errs) MUST_CHECK;
 /* As above without a node, for arguments of commands: false when it is no such time or above 365 days. */

@@ -86,14 +86,40 @@ bool yaml_duration_text(const char *text, int64_t *out_ms)
     return scaled(text, times, out_ms) && *out_ms <= (int64_t)365 * 86400000;
 }
 
+const char *yaml_duration_print(int64_t ms, char out[YAML_UNIT_MAX])
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms && ms % units[i].ms)
+        i++;
+    snprintf(out, YAML_UNIT_MAX, "%lld%s", (long long)(ms / units[i].ms), ms ? units[i].unit : "");
+    return out;
+}
+
+const char *yaml_size_print(int64_t n, char out[YAML_UNIT_MAX])
+{
+    static const struct {
+        int64_t n;
+        const char *unit;
+    } units[] = {{1 << 30, "G"}, {1 << 20, "M"}, {1 << 10, "k"}, {1, ""}};
+    size_t i = 0;
+    while (n && n % units[i].n)
+        i++;
+    snprintf(out, YAML_UNIT_MAX, "%lld%s", (long long)(n / units[i].n), n ? units[i].unit : "");
+    return out;
+}
+
 int yaml_duration(const struct ynode *at, const char *what, int64_t min_ms, int64_t max_ms, int64_t *out_ms,
                   struct err_list *errs)
 {
-    char range[120];
+    char range[120], least[YAML_UNIT_MAX], most[YAML_UNIT_MAX];
     int64_t v = 0;
     if (at->kind != YNODE_SCALAR || !scaled(at->text, times, &v) || v < min_ms || v > max_ms) {
-        snprintf(range, sizeof(range), "a time such as 250ms, 30s, 5m, 2h or 7d, from %lldms to %llds",
-                 (long long)min_ms, (long long)(max_ms / 1000));
+        snprintf(range, sizeof(range), "a time such as 250ms, 30s, 5m, 2h or 7d, from %s to %s",
+                 yaml_duration_print(min_ms, least), yaml_duration_print(max_ms, most));
         return bad_value(at, what, range, errs);
     }
     *out_ms = v;
@@ -103,11 +129,11 @@ int yaml_duration(const struct ynode *at, const char *what, int64_t min_ms, int6
 int yaml_size(const struct ynode *at, const char *what, int64_t min, int64_t max, int64_t *out, struct err_list *errs)
 {
     static const struct scale scales[] = {{"", 1}, {"k", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0}};
-    char range[120];
+    char range[120], least[YAML_UNIT_MAX], most[YAML_UNIT_MAX];
     int64_t v = 0;
     if (at->kind != YNODE_SCALAR || !scaled(at->text, scales, &v) || v < min || v > max) {
-        snprintf(range, sizeof(range), "a size such as 512, 64k, 8M or 1G, from %lld to %lld bytes", (long long)min,
-                 (long long)max);
+        snprintf(range, sizeof(range), "a size such as 512, 64k, 8M or 1G, from %s to %s", yaml_size_print(min, least),
+                 yaml_size_print(max, most));
         return bad_value(at, what, range, errs);
     }
     *out = v;

@@ -162,6 +162,7 @@ static int start_workers(struct gate *g, struct err_list *errs)
             rc = -1; /* all that are in the way are told */
     if (rc < 0)
         return -1;
+    inherit_report_unused();
     measure_capacity(g);
     for (unsigned i = 0; i < g->n_workers; i++)
         worker_start(g->worker[i]);

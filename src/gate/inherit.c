@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/span.h"
 
 enum { FIRST_FD = 3, FDS_MAX = 64 };
@@ -52,6 +53,21 @@ int inherit_find(const char *name, const struct conf_addr *addr)
         if (!used[i])
             return take(i);
     return -1;
+}
+
+void inherit_report_unused(void)
+{
+    unsigned n = count_fds();
+    const char *name = getenv("LISTEN_FDNAMES");
+    for (unsigned i = 0; i < n; i++) {
+        int len = name ? (int)strcspn(name, ":") : 0;
+        if (!used[i])
+            log_event(LOG_ERROR, "socket_unused",
+                      "name=\"%.*s\" hint=\"no listener has this name and none has address: systemd; whoever connects "
+                      "gets no answer\"",
+                      MIN_OF(len, 100), len ? name : "");
+        name = name && name[len] ? name + len + 1 : NULL;
+    }
 }
 
 void inherit_notify(const char *state)

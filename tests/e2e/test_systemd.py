@@ -85,4 +85,12 @@ def test_socket_activation(folder):
                 await c.send("c", "hi", "2")
                 await c.until("ack")
             p.stop()
+            assert "socket_unused" not in p.text()
+            p = Process(["systemd-socket-activate", "--fdname=others", "-l", f"127.0.0.1:{port}", g.program, "--config",
+                         g.config], folder / "unused.log")
+            p.wait_line("Listening on")
+            with socket.create_connection(("127.0.0.1", port)):  # starts the daemon, which does not know that name
+                p.wait_line('error socket_unused name="others"')
+                p.wait_line(" ready ")
+            p.stop()
     run(go())

@@ -219,7 +219,8 @@ static void references_and_pairs_are_checked(void **state)
         "  - {name: im, servers: [a:1, a:1]}\n"
         "  - {name: im, servers: []}\n"
         "limits: {message_bytes: 2M}\n"
-        "redis: {username: u}\n",
+        "redis: {username: u}\n"
+        "rules: {local: no-such-folder}\n",
         (const char *const[]){
             "1:8: admin: \"127.0.0.1:8080\" is the address of the listener of line 3 already",
             "3:75: listeners[].tls: has only key, must have certificate and key",
@@ -231,6 +232,7 @@ static void references_and_pairs_are_checked(void **state)
             "9:25: upstreams[].servers: is a list of another length, must be a list of 1 to 64",
             "10:9: limits.message_bytes: is 2097152, must not be more than limits.buffer_bytes (1048576)",
             "11:19: redis.username: is \"u\", but redis.password_file is missing",
+            "12:16: rules.local: ",
             NULL,
         });
 }

@@ -59,6 +59,18 @@ static void an_empty_file_is_an_empty_map(void **state)
     }
 }
 
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    struct ynode *root = load(&f, "\xef\xbb\xbf"
+                                  "a: 1\nb: 2\n");
+    assert_non_null(root);
+    assert_int_equal(root->n, 2);
+    assert_string_equal(root->key[0]->text, "a");
+    done(&f);
+}
+
 static void what_is_refused(void **state)
 {
     (void)state;
@@ -71,7 +83,8 @@ static void what_is_refused(void **state)
         {"{[a]: 1}\n", "t.yaml:1:2: a key must be plain text"},
         {"a: \"x\\0y\"\n", "t.yaml:1:4: a NUL character is not allowed"},
         {"a: [1\n", "t.yaml:2:1: not valid YAML"},
-        {"a:\n\t- b\n", "t.yaml:2:1: not valid YAML"},
+        {"a:\n\t- b\n", "t.yaml:2:1: not valid YAML: a tab, must be spaces"},
+        {"\xef\xbb\xbf\ta: 1\n", "t.yaml:1:1: not valid YAML: a tab, must be spaces"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct fixture f = {0};
@@ -231,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_large_map_loads_in_linear_time),
         cmocka_unit_test(nodes_know_their_place),
         cmocka_unit_test(an_empty_file_is_an_empty_map),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(scalars_become_values),
