@@ -9,7 +9,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build out= rounds=5 secs=5 conns=200 idle=2000 rate=5000 base=19700 tls=yes parts="idle rate load closed"
+build=$root/build out='' rounds=5 secs=5 conns=200 idle=2000 rate=5000 base=19700 tls=yes parts="idle rate load closed"
 
 usage() {
     cat <<'END'
@@ -266,7 +266,7 @@ start_all() {
         start $name $proxy_core "$gate" --config "$work/$name.yaml"
         answers $name "${plain_port[$name]}"
         pid_of[$name]=$pid
-        names+=($name)
+        names+=("$name")
     done
 }
 

@@ -7,7 +7,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build out= one=9500 all=45000 daemons=5 base=19800 loaders=3
+build=$root/build out='' one=9500 all=45000 daemons=5 base=19800 loaders=3
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$(realpath "$2") ;;

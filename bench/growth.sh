@@ -7,7 +7,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build out= rounds=3 secs=2 rate=5000 base=19900
+build=$root/build out='' rounds=3 secs=2 rate=5000 base=19900
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$(realpath "$2") ;;
@@ -27,28 +27,7 @@ need gnuplot taskset
 mkdir -p "$out"
 out=$(realpath "$out")
 
-start_gate() { # NAME PORT PACKS
-    mkdir -p "$work/$1"
-    cat >"$work/$1.yaml" <<END
-log_level: error
-node: $1
-workers: 1
-profiles_dir: $root/conf/profiles
-control: $work/$1/control.sock
-listeners:
-  - {name: agents, address: "127.0.0.1:$2", profile: plain-ws-json, upstream: im}
-upstreams:
-  - {name: im, servers: ["127.0.0.1:$base"], health: {interval: 1h, fall: 100}}
-limits: {connections: 9900, connections_per_address: 0, messages_per_s: 0}
-rules: {packs: [$3]}
-ring: {dir: $work/$1, size: 256M}
-redis: {enabled: false}
-END
-    taskset -c 0 "$gate" --config "$work/$1.yaml" >"$out/$1.log" 2>&1 &
-    pids+=($!)
-    await_socket "$work/$1/control.sock" "${pids[-1]}" "$out/$1.log"
-}
-
+pin=(taskset -c 0)
 echo "curve,x,round,cpu_us_per_msg,p50_us" >"$out/growth.csv"
 # point CURVE X PORT PID ROUND OPTIONS…
 point() {
@@ -68,12 +47,12 @@ port=$base
 for n in 100 1000 10000 50000; do
     port=$((port + 1))
     "$root/bench/words.py" "$n" >"$work/words$n.yaml"
-    start_gate "w$n" $port "$work/words$n.yaml"
+    start_gate "w$n" $port 1 "$work/words$n.yaml"
     gate_pid[$n]="$port ${pids[-1]}"
 done
 port=$((port + 1))
-start_gate packs $port "$root/rules"
-packs=(${port} "${pids[-1]}")
+start_gate packs $port 1 "$root/rules"
+packs=("$port" "${pids[-1]}")
 for ((round = 1; round <= rounds; round++)); do
     for n in 100 1000 10000 50000; do
         read -r p pid <<<"${gate_pid[$n]}"

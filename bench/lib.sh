@@ -2,11 +2,14 @@
 # What the measuring scripts share: their own help, programs that must be there, a folder of their own, and the end of what
 # they started, by process id. Sourced by them; $build is set.
 # shellcheck disable=SC2034 # used by those
+: "${build:?}" "${root:?}"
 bench=$build/bench/chatgate-bench
 gate=$build/src/chatgated
 work=$(mktemp -d)
 pids=()
+pin=() # what stands before the gateway on its command line
 
+# shellcheck disable=SC2120 # none is none
 # need PROGRAM…: or ends with the name of what is missing.
 need() {
     local program
@@ -35,4 +38,28 @@ await_socket() {
     echo "chatgated does not start; $3 says:" >&2
     cat "$3" >&2
     exit 1
+}
+
+# shellcheck disable=SC2154 # base and out
+# start_gate NAME PORT WORKERS PACKS: a gateway without Redis before the backend on port $base; its log stays in $out.
+start_gate() {
+    mkdir -p "$work/$1"
+    cat >"$work/$1.yaml" <<END
+log_level: error
+node: $1
+workers: $3
+profiles_dir: $root/conf/profiles
+control: $work/$1/control.sock
+listeners:
+  - {name: agents, address: "127.0.0.1:$2", profile: plain-ws-json, upstream: im}
+upstreams:
+  - {name: im, servers: ["127.0.0.1:$base"], health: {interval: 1h, fall: 100}}
+limits: {connections: 9900, connections_per_address: 0, messages_per_s: 0}
+rules: {packs: [$4]}
+ring: {dir: $work/$1, size: 256M}
+redis: {enabled: false}
+END
+    "${pin[@]}" "$gate" --config "$work/$1.yaml" >"$out/$1.log" 2>&1 &
+    pids+=($!)
+    await_socket "$work/$1/control.sock" "${pids[-1]}" "$out/$1.log"
 }

