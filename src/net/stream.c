@@ -4,6 +4,8 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -48,10 +50,19 @@ static void end_with(struct stream *s, const char *why)
     s->h.on_end(s->ctx, why);
 }
 
+/* A question in several pieces (a long script, several TLS records) must not wait for the peer's delayed
+ * acknowledgement, 40 ms. A Unix socket refuses the option, which is fine. */
+static void set_no_delay(struct bufferevent *bev)
+{
+    const int on = 1;
+    setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct stream *s = arg;
     if (what & BEV_EVENT_CONNECTED) {
+        set_no_delay(bev);
         bufferevent_set_timeouts(bev, NULL, NULL);
         s->h.on_open(s->ctx);
         return;

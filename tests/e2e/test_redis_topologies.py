@@ -4,6 +4,7 @@ CHATGATE_EVENTS=100000 makes the load a long one (minutes)."""
 
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import random
@@ -19,6 +20,9 @@ from board_rig import Board, Client
 from gateway import Agent, Backend, Gateway, wait_for
 from redis_topology import ADMIN
 from test_exactly_once import RULES, is_drained, run, settle, talk
+from test_track_order import compare, feed
+from track_model import HOUR, Maker, Reference
+from track_redis import Shard
 
 EVENTS = int(os.environ.get("CHATGATE_EVENTS", 5000))
 PACE = 2500     # events per second, if the machine can
@@ -98,6 +102,124 @@ def test_everybody_follows_a_fail_over(folder, topology):
             board.stop()
             g.stop()
     run(go())
+
+
+DIRECTORY = """
+calendars: {default: {zone: Asia/Shanghai, hours: {daily: "00:00-24:00"}}}
+shops: {s1: , s2: }
+agents:
+  - {id: amy, team: day, shop: s1}
+  - {id: bob, team: night, shop: s2}
+"""
+
+
+def test_what_people_read_and_do(folder, topology):
+    """Rounds, complaints, promises and reminders as the gateways record them; read, decided about and erased with the
+    command line, and read on the dashboard."""
+    async def go():
+        async with Backend() as b:
+            (folder / "g").mkdir()
+            (folder / "g" / "who.yaml").write_text(DIRECTORY)
+            g = Gateway(folder / "g", b.port, redis=topology, redis_extra=redis_extra(topology), extra="directory: who.yaml\n"
+                        "reminders: {unanswered: [{after: 1s, to: agent}], commitment: [{after: 0, to: supervisor}]}")
+            board = Board(folder / "board", topology)
+
+            def run_cli(*args):
+                return g.cli(*args, "--config", g.config).stdout
+
+            def cli(*args):
+                return json.loads(run_cli(*args, "--json"))
+
+            async def off(fn, *args):
+                return await asyncio.to_thread(fn, *args)
+
+            async def ask(a, conv, text, mid):
+                await b.say(a.name, conv, text, mid)
+                while (await a.until("message"))["id"] != mid:
+                    pass
+                await asyncio.sleep(0.002)      # in one millisecond nobody can say which came first
+
+            async def answer(a, conv, text, mid):
+                await a.send(conv, text, mid)
+                while (m := await a.until("ack"))["ref"] != mid:
+                    assert m["ref"] != mid
+
+            async with Agent(g.url, "amy") as amy, Agent(g.url, "bob") as bob:
+                # Rounds: two messages are one; a blocked reply ends nothing; the second round is a next reply.
+                await ask(amy, "c1", "在吗", "q1")
+                await ask(amy, "c1", "有人吗", "q2")
+                await amy.send("c1", "加我微信 abc_123", "x1")
+                await amy.until("error")
+                await answer(amy, "c1", "您好亲，在的", "a1")
+                await ask(amy, "c1", "什么时候发货", "q3")
+                await answer(amy, "c1", "亲，我2小时内给您回复", "a2")
+                # A complaint, the same customer again, and a customer who waits.
+                await ask(bob, "c2", "收到的衣服破了个洞，我要投诉你们！", "q4")
+                await ask(bob, "c2", "订单 20260101123456，再不处理我找12315", "q5")
+                assert (await bob.until("notice"))["conversationId"] == "c2"
+                await settle(g)
+
+                (first, second) = await off(cli, "agents")
+                assert (first["agent"], first["first"]["count"], first["next"]["count"], first["blocked"]) == ("amy", 1, 1, 1)
+                assert (first["incoming"], first["passed"], first["waiting"]) == (3, 2, 0)
+                assert first["first_business"]["count"] == 1 and first["first"]["p50_ms"] >= first["first_business"]["mean_ms"] >= 2
+                assert (second["agent"], second["waiting"], second["first"]["count"]) == ("bob", 1, 0)
+                shops = await off(cli, "agents", "--by", "shop", "--days", 2)
+                assert [(r["shop"], r["first"]["count"]) for r in shops] == [("s1", 1), ("s2", 0)]
+                rounds = await off(cli, "agents", "show", "amy", "--rounds")
+                assert [(r["first"], r["messages"], r["customer"]) for r in rounds] == [(False, 1, "c1"), (True, 2, "c1")]
+                (promise,) = await off(cli, "commitments")
+                assert (promise["agent"], promise["conversation"]) == ("amy", "c1") and promise["due_ms"] - promise["made_ms"] > 7_000_000
+                (case,) = await off(cli, "cases")
+                assert (case["state"], case["severity"], case["orders"], case["complaints"]) == ("open", 4, "20260101123456", 2)
+                await off(run_cli, "cases", "solve", case["id"], "--by", "sue", "--reason", "退了款")
+                await answer(bob, "c2", "亲，已为您退款", "a3")
+                await ask(bob, "c2", "还没收到退款，我要投诉！", "q6")
+                await settle(g)
+                history = (await off(cli, "cases", "show", case["id"]))["history"]
+                assert [h["to"] for h in history] == ["open", "solved", "reopened"], history
+                await off(run_cli, "commitments", "extend", promise["id"], "--for", "2h", "--reason", "等仓库")
+                await off(run_cli, "commitments", "keep", promise["id"], "--reason", "电话说了")
+                assert await off(cli, "commitments") == []
+                # Customer c2 waits again: read and put off.
+                (due,) = [r for r in await off(cli, "reminders", "next") if r["kind"] == "stale_case"]
+                await off(run_cli, "reminders", "snooze", due["id"], "--for", "2h")
+                assert {r["what"] for r in await off(cli, "reminders")} >= {"raised", "delivered", "snoozed"}
+
+                sue = Client(board, "sue")
+                now = await off(sue.now_until, "all is read", lambda d: d["today"]["complete"] and d["today"]["promises_kept"] == 1)
+                assert (now["today"]["replies"], now["today"]["blocked"], [w["customer"] for w in now["set"]]) == (3, 1, ["c2"])
+                for path, key, n in (("agents", "agents", 2), ("agents?by=team", "groups", 2), ("agents/amy", "rounds", 2),
+                                     ("cases", "cases", 1)):
+                    assert len((await off(sue.get, "/api/v1/" + path))[key]) == n, path
+                assert {v["action"] for v in (await off(sue.get, "/api/v1/violations"))["violations"]} >= {"block"}
+                code, _ = await off(sue.call, "POST", f"/api/v1/cases/{case['id']}/act", {"what": "note", "why": "问过了"})
+                assert code == 200
+
+            erased = await off(cli, "erase", "--customer", "c2", "--with-open-cases")
+            assert erased["erased"]["rounds"] == 1, erased
+            assert await off(cli, "cases") == [] and [r["waiting"] for r in await off(cli, "agents")] == [0, 0]
+            await off(sue.now_until, "nobody waits", lambda d: d["set"] == [])
+            await off(wait_for, "no case", lambda: sue.get("/api/v1/cases")["cases"] == [])
+            left = [m for m in topology.read(lambda db, shard: db.hgetall(topology.key(shard, "conv"))) if b"c2" in m]
+            assert left == []
+            board.stop()
+            g.stop()
+    run(go())
+
+
+@pytest.mark.parametrize("seed", [3, 14])
+def test_every_interleaving_means_the_same_everywhere(topology, seed):
+    """The scripts on the server of shard 0, under TLS: all orders of arrival give one state."""
+    rng = random.Random(seed)
+    with contextlib.closing(topology.of_shard(0).db) as db:
+        maker = Maker(rng, Shard(db).now() - 20 * HOUR, 80, rings=3)
+        want = Reference(maker.true).state()
+        for attempt in range(2):
+            db.flushall()
+            shard = Shard(db)
+            feed(shard, maker, rng, shuffle_rings=attempt > 0)
+            compare(shard.state(), want)
 
 
 @pytest.mark.parametrize("topology", ["sentinel"], indirect=True)
