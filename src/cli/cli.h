@@ -39,8 +39,10 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(control, "COMMAND [ARGUMENT…] [--config FILE | --control PATH]", "any command of the daemon; help lists them")   \
     X(mode, "enforce|observe|bypass [--for TIME] [--config FILE | --control PATH] [--json]",                           \
       "what is done with verdicts")                                                                                    \
-    X(explain, "[--rules PATH]… [--preset P] [--incoming] [--json] TEXT", "what the rules see in a message")           \
-    X(scan, "[--rules PATH]… [--preset P] [--format json|text] FILE…|-", "judge many messages, a line each")           \
+    X(explain, "[--rules PATH]… [--preset P] [--fact F]… [--incoming] [--json] TEXT",                                  \
+      "what the rules see in a message")                                                                               \
+    X(scan, "[--rules PATH]… [--preset P] [--fact F]… [--format json|text] FILE…|-",                                   \
+      "judge many messages, a line each")                                                                              \
     X(replay, "CAPTURE… --rules NEW [--against OLD] [--preset P] [--config FILE] [--json] [--worst N]",                \
       "what new rules would change on captured messages")                                                              \
     X(test, "[--rules PATH]… [--preset P]", "run the examples that the rules carry")                                   \

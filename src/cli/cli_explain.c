@@ -223,6 +223,7 @@ static int explain(struct explain *x)
     struct rule_input in = {
         .dir = x->is_incoming ? DIR_INCOMING : DIR_OUTGOING, .text = {text}, .n_texts = 1, .now_ms = clock_wall_ms()};
     struct verdict v;
+    in.who.facts = x->rules.fact, in.who.n_facts = x->rules.n_facts;
     rule_scratch_trace(scratch, on_trace, x);
     ruleset_judge(set, scratch, &in, &v);
     fold_text(fold, text, 1u << VIEW_PLAIN | 1u << VIEW_DIGIT | 1u << VIEW_READING | FOLD_WANT_LINE, &f);

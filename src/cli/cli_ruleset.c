@@ -16,17 +16,20 @@ static bool is_folder(const char *path)
 
 int cli_ruleset_option(struct cli_ruleset *o, int argc, char **argv, int *i)
 {
-    bool is_rules = strcmp(argv[*i], "--rules") == 0, is_preset = strcmp(argv[*i], "--preset") == 0;
-    if (!is_rules && !is_preset)
+    bool is_rules = strcmp(argv[*i], "--rules") == 0, is_preset = strcmp(argv[*i], "--preset") == 0,
+         is_fact = strcmp(argv[*i], "--fact") == 0;
+    if (!is_rules && !is_preset && !is_fact)
         return 0;
-    if (*i + 1 >= argc || (is_rules && o->n_paths == CLI_RULE_PATHS_MAX)) {
-        fprintf(stderr, "chatgate: %s: %s\n", argv[*i],
-                is_rules && *i + 1 < argc ? "given too often" : "its value is missing");
+    bool is_full = (is_rules && o->n_paths == CLI_RULE_PATHS_MAX) || (is_fact && o->n_facts == CLI_FACTS_MAX);
+    if (*i + 1 >= argc || is_full) {
+        fprintf(stderr, "chatgate: %s: %s\n", argv[*i], *i + 1 < argc ? "given too often" : "its value is missing");
         return -1;
     }
     const char *value = argv[++*i];
     if (is_rules)
         o->path[o->n_paths++] = value;
+    else if (is_fact)
+        o->fact[o->n_facts++] = value;
     else
         o->preset = value;
     return 1;

@@ -98,6 +98,7 @@ static void judge(struct scan *x, struct span id, struct span text, struct rule_
 {
     struct verdict v;
     in->text[0] = text, in->n_texts = 1, in->now_ms = clock_wall_ms();
+    in->who.facts = x->rules.fact, in->who.n_facts = x->rules.n_facts;
     for (size_t i = 0; i < in->n_before; i++)
         in->before_ms[i] = in->now_ms - (int64_t)(in->n_before - i) * BEFORE_GAP_MS;
     ruleset_judge(x->set, x->scratch, in, &v);

@@ -13,7 +13,7 @@
 #include "conf/yaml.h"
 
 struct shop {
-    struct span platform;
+    struct span platform, locale;
     const char *const *facts;
     size_t n_facts;
     const struct calendar *calendar;
@@ -35,7 +35,7 @@ struct directory {
     size_t n_patterns, patterns_cap;
 };
 
-enum { FIELD_MAX = 200, FACTS_MAX = 64 };
+enum { FIELD_MAX = 200, FACTS_MAX = 64, OWN_FACTS = 2 };
 
 static const char zoneinfo[] = "/usr/share/zoneinfo";
 
@@ -56,24 +56,41 @@ static int field(struct directory *d, const struct ynode *map, const char *key, 
     return 0;
 }
 
-static void load_facts(struct directory *d, struct shop *shop, const struct ynode *at, struct err_list *errs)
+static void read_facts(struct directory *d, struct shop *shop, const struct ynode *at, const char **facts,
+                       struct err_list *errs)
 {
-    if (!at)
-        return;
     if (at->kind != YNODE_SEQ || at->n > FACTS_MAX) {
         yaml_bad(errs, at, "facts: is %s, must be a list of at most %d facts, each NAME or NAME=VALUE",
                  yaml_describe(at), FACTS_MAX);
         return;
     }
-    const char **facts = arena_alloc(&d->arena, (at->n + 1) * sizeof(*facts));
     for (size_t i = 0; i < at->n; i++) {
         const char *text = "";
         if (yaml_str(at->value[i], "facts", &text, errs) == 0 && (!*text || *text == '=' || strlen(text) > FIELD_MAX))
             yaml_bad(errs, at->value[i], "facts: is %s, must be NAME or NAME=VALUE", yaml_describe(at->value[i]));
-        facts[i] = arena_strdup(&d->arena, span_str(text));
+        facts[shop->n_facts++] = arena_strdup(&d->arena, span_str(text));
     }
+}
+
+/* Platform and locale are facts as well, so that rules can ask for them. */
+static void add_own_fact(struct directory *d, struct shop *shop, const char **facts, const char *name,
+                         struct span value)
+{
+    char text[FIELD_MAX + 40];
+    if (!value.n)
+        return;
+    snprintf(text, sizeof(text), "%s=%.*s", name, (int)value.n, (const char *)value.p);
+    facts[shop->n_facts++] = arena_strdup(&d->arena, span_str(text));
+}
+
+static void load_facts(struct directory *d, struct shop *shop, const struct ynode *at, struct err_list *errs)
+{
+    const char **facts = arena_alloc(&d->arena, (FACTS_MAX + OWN_FACTS) * sizeof(*facts));
     shop->facts = facts;
-    shop->n_facts = at->n;
+    if (at)
+        read_facts(d, shop, at, facts, errs);
+    add_own_fact(d, shop, facts, "platform", shop->platform);
+    add_own_fact(d, shop, facts, "locale", shop->locale);
 }
 
 static void load_calendars(struct directory *d, const struct ynode *all, struct err_list *errs)
@@ -107,9 +124,18 @@ static void load_shop_calendar(struct directory *d, struct shop *shop, const str
     }
 }
 
+/* Whose wording and law the customers know: the packs ask for it as locale=tw and the like. */
+static void load_locale(struct shop *shop, const struct ynode *at, struct err_list *errs)
+{
+    static const char *const names[] = {"cn", "tw", "hk", NULL};
+    int i;
+    if (at && yaml_enum(at, "locale", names, &i, errs) == 0)
+        shop->locale = span_str(names[i]);
+}
+
 static void load_shops(struct directory *d, const struct ynode *shops, struct err_list *errs)
 {
-    static const char *const allowed[] = {"platform", "facts", "calendar", NULL};
+    static const char *const allowed[] = {"platform", "locale", "facts", "calendar", NULL};
     if (!shops)
         return;
     if (shops->kind != YNODE_MAP) {
@@ -124,12 +150,13 @@ static void load_shops(struct directory *d, const struct ynode *shops, struct er
         if (map->kind == YNODE_SCALAR && !*map->text)
             continue; /* a shop of which nothing is known but the name */
         if (map->kind != YNODE_MAP) {
-            yaml_bad(errs, map, "shops.%.60s: is %s, must be a map with platform, facts, calendar", name->text,
+            yaml_bad(errs, map, "shops.%.60s: is %s, must be a map with platform, locale, facts, calendar", name->text,
                      yaml_describe(map));
             continue;
         }
         yaml_allow_keys(map, allowed, errs);
         load_shop_calendar(d, shop, yaml_get(map, "calendar"), errs);
+        load_locale(shop, yaml_get(map, "locale"), errs);
         if (field(d, map, "platform", &shop->platform, errs) == 0)
             load_facts(d, shop, yaml_get(map, "facts"), errs);
     }

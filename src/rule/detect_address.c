@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "rule/detect.h"
 
-enum { HOST_MAX = 253, ID_MIN = 6, ID_MAX = 20, CODE_MIN = 8, CODE_MAX = 13 };
+enum { HOST_MAX = 253, TLD_MAX = 24, ID_MIN = 6, ID_MAX = 20, CODE_MIN = 8, CODE_MAX = 13 };
 
 struct lines {
     const struct detect_text *t;
@@ -41,16 +41,38 @@ static bool line_has(struct span line, size_t at, const char *word)
 static bool is_tld(struct span label)
 {
     static const char *const tlds[] = {
-        "com",   "cn",   "net",   "org",   "top",   "vip",  "cc",   "shop", "xyz",  "me",    "io",
-        "co",    "tw",   "hk",    "tv",    "app",   "link", "info", "biz",  "club", "site",  "online",
-        "store", "live", "ltd",   "fun",   "pro",   "icu",  "work", "wang", "ren",  "mobi",  "ee",
-        "gg",    "ly",   "us",    "uk",    "jp",    "kr",   "sg",   "my",   "edu",  "gov",   "im",
-        "to",    "la",   "so",    "ws",    "gd",    "nz",   "ai",   "dev",  "page", "space", "website",
-        "tech",  "life", "world", "today", "group", "red",  "ink",  "win",  "asia", "moe",   NULL};
+        "com", "cn",  "net", "org",  "top",  "vip",   "cc",      "shop", "xyz",  "me",     "io",    "co",
+        "tw",  "hk",  "tv",  "app",  "link", "info",  "biz",     "club", "site", "online", "store", "live",
+        "ltd", "fun", "pro", "icu",  "work", "wang",  "ren",     "mobi", "ee",   "gg",     "ly",    "us",
+        "uk",  "jp",  "kr",  "sg",   "my",   "edu",   "gov",     "im",   "to",   "la",     "so",    "ws",
+        "gd",  "nz",  "ai",  "dev",  "page", "space", "website", "tech", "life", "world",  "today", "group",
+        "red", "ink", "win", "asia", "moe",  "cloud", "click",   "chat", "fans", "lol",    "loan",  "host",
+        "xin", "ru",  "de",  "mall", "wiki", NULL};
     for (size_t i = 0; tlds[i]; i++)
         if (span_is(label, tlds[i]))
             return true;
     return false;
+}
+
+static bool is_file_ending(struct span label)
+{
+    static const char *const files[] = {"jpg",  "jpeg", "png",  "gif", "webp", "bmp", "pdf", "doc",
+                                        "docx", "xls",  "xlsx", "ppt", "pptx", "txt", "csv", "json",
+                                        "xml",  "zip",  "rar",  "apk", "exe",  "dmg", "mp3", "mp4",
+                                        "html", "yaml", "md",   "psd", "dwg",  "log", NULL};
+    for (size_t i = 0; files[i]; i++)
+        if (span_is(label, files[i]))
+            return true;
+    return false;
+}
+
+/* Letters alone: it may be a top-level name, though none of the known ones. */
+static bool may_be_tld(struct span label)
+{
+    for (size_t i = 0; i < label.n; i++)
+        if (!is_letter(label.p[i]))
+            return false;
+    return label.n >= 2 && label.n <= TLD_MAX;
 }
 
 /* Bytes of a dot at `at`, in any of its disguises (`is_loose`: a word or with spaces, which needs a known ending). */
@@ -67,7 +89,8 @@ static size_t dot_at(struct span line, size_t at, bool *is_loose)
     return line_has(line, at, ".") && at + 1 < line.n && is_alnum(line.p[at + 1]) ? 1 : 0;
 }
 
-/* Reads a host name at `at`; *end is behind it. True when it ends in a known top-level name behind a dot. */
+/* Reads a host name at `at`; *end is behind it. True when a known top-level name stands in it behind a dot; the host is
+ * the longest one: files.shop.example, not files.shop, and report.pro.pdf is none. */
 static bool read_host(struct span line, size_t at, size_t *end)
 {
     size_t label = at, i = at;
@@ -78,7 +101,10 @@ static bool read_host(struct span line, size_t at, size_t *end)
             i++;
         if (i == label)
             break;
-        if (label > at && is_tld(span_of(line.p + label, i - label)))
+        struct span ending = span_of(line.p + label, i - label);
+        if (is_host && is_file_ending(ending))
+            is_host = false;
+        else if (label > at && (is_tld(ending) || (is_host && may_be_tld(ending))))
             is_host = true, *end = i;
         bool is_loose;
         size_t dot = dot_at(line, i, &is_loose);

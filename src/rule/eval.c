@@ -1,5 +1,6 @@
 #include "rule/eval.h"
 #include "rule/sort.h"
+#include "rule/when.h"
 
 #include <fnmatch.h>
 
@@ -24,12 +25,12 @@ static bool names_match(const struct names *l, struct span who)
     return is_wanted || !has_wanted;
 }
 
-static bool has_fact(const struct rule_who *w, const char *fact)
+const struct rule *eval_variant(const struct eval *e, const struct rule *r)
 {
-    for (size_t i = 0; i < w->n_facts; i++)
-        if (strcmp(w->facts[i], fact) == 0)
-            return true;
-    return false;
+    for (size_t i = e->ignores_conditions ? 0 : r->n_variants; i-- > 0;)
+        if (when_holds(&r->variant[i].when, e->who, e->sheet->now_ms))
+            return r->variant[i].rule;
+    return r;
 }
 
 bool eval_applies(const struct eval *e, const struct rule *r)
@@ -37,12 +38,8 @@ bool eval_applies(const struct eval *e, const struct rule *r)
     const struct rule_who *w = e->who;
     if (e->ignores_conditions)
         return true;
-    for (size_t i = 0; i < r->facts.n; i++)
-        if (!has_fact(w, r->facts.name[i]))
-            return false;
-    for (size_t i = 0; i < r->absent.n; i++)
-        if (has_fact(w, r->absent.name[i]))
-            return false;
+    if (!when_holds(&r->when, w, e->sheet->now_ms) || (r->is_off && eval_variant(e, r)->is_off))
+        return false;
     return (!r->shops.n || names_match(&r->shops, w->shop)) && (!r->teams.n || names_match(&r->teams, w->team)) &&
            (!r->roles.n || names_match(&r->roles, w->role)) && (!r->agents.n || names_match(&r->agents, w->agent));
 }

@@ -26,7 +26,7 @@ struct found {
 struct eval {
     struct sheet *sheet;
     const struct rule_who *who;
-    bool ignores_conditions;           /* scope and facts do not count (examples run alone) */
+    bool ignores_conditions;           /* scope, facts and hours do not count (examples run alone) */
     uint32_t window_from;              /* joined text: byte where the current message begins; 0: no window */
     uint32_t message_from[WINDOW_MAX]; /* joined text: where each earlier message begins, oldest first */
     int64_t message_ms[WINDOW_MAX];
@@ -36,12 +36,14 @@ struct eval {
     uint32_t n_pieces;
     rule_trace_fn trace;
     void *trace_arg;
-    void (*on_hit)(void *arg, const struct rule *r, const struct found *f);
+    void (*on_hit)(void *arg, const struct rule *r, const struct found *f); /* r: as eval_variant says */
     void *on_hit_arg;
 };
 
-/* Whether scope and facts let the rule apply. */
+/* Whether scope, facts and hours let the rule apply. */
 bool eval_applies(const struct eval *e, const struct rule *r);
+/* The rule as the shop at hand has it: itself, or its last variant that holds. */
+const struct rule *eval_variant(const struct eval *e, const struct rule *r);
 /* Calls on_hit for every hit of the rule. */
 void eval_rule(struct eval *e, const struct rule *r);
 

@@ -129,8 +129,8 @@ static bool is_quoted(const struct eval *e, const struct found *f)
     for (uint32_t b = 0; b < t.n;) {
         uint32_t cp = 0;
         unsigned n = utf8_decode(t.p + b, t.n - b, &cp);
-        bool is_open = cp == 0x201c || cp == 0x300c || cp == 0x300e || (cp == '"' && open != '"');
-        bool is_close = cp == 0x201d || cp == 0x300d || cp == 0x300f || (cp == '"' && open == '"');
+        bool is_open = cp == 0x201c || cp == 0x300a || cp == 0x300c || cp == 0x300e || (cp == '"' && open != '"');
+        bool is_close = cp == 0x201d || cp == 0x300b || cp == 0x300d || cp == 0x300f || (cp == '"' && open == '"');
         if (is_close && open) {
             if (open_at <= f->bfrom && f->bto <= b)
                 return true;
@@ -177,11 +177,16 @@ void eval_consider(struct eval *e, const struct rule *r, const struct found *f)
         eval_tell_dropped(e, r, f->bfrom, f->bto, by, why);
         return;
     }
+    const struct rule *as = eval_variant(e, r);
+    if (as->is_off && !e->ignores_conditions) {
+        eval_tell_dropped(e, r, f->bfrom, f->bto, NULL, "facts of the shop");
+        return;
+    }
     if (e->trace) {
-        struct rule_trace t = {.what = TRACE_HIT, .rule = r, .from = f->bfrom, .to = f->bto, .n_pieces = f->n_pieces};
+        struct rule_trace t = {.what = TRACE_HIT, .rule = as, .from = f->bfrom, .to = f->bto, .n_pieces = f->n_pieces};
         for (unsigned i = 0; i < f->n_pieces; i++)
             t.piece[i] = span_of(e->sheet->text.p + f->piece[i].bfrom, f->piece[i].bto - f->piece[i].bfrom);
         e->trace(e->trace_arg, &t);
     }
-    e->on_hit(e->on_hit_arg, r, f);
+    e->on_hit(e->on_hit_arg, as, f);
 }

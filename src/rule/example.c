@@ -1,11 +1,28 @@
 #include "rule/example.h"
 
+#include "base/civil.h"
 #include "rule/judge.h"
-#include "rule/model.h"
+#include "rule/when.h"
 
 /* A Wednesday, 10:00 in Shanghai: so that times of commitments come out the same every day. */
 enum { BETWEEN_MESSAGES_MS = 5000 };
-static const int64_t now_ms = 1704852000000;
+static const int64_t ten_ms = 1704852000000;
+enum { TEN = 10 * 60 };
+
+/* What has to hold that the rule is in force. */
+static const struct rule_when *when_of(const struct rule *r)
+{
+    for (size_t i = 0; r->is_off && i < r->n_variants; i++)
+        if (!r->variant[i].rule->is_off)
+            return &r->variant[i].when;
+    return &r->when;
+}
+
+static int64_t moment(const struct rule *r, const struct example *e)
+{
+    int minute = e->at_minute >= 0 ? e->at_minute : when_minute(when_of(r), TEN);
+    return ten_ms + (minute - TEN) * (int64_t)MINUTE_MS;
+}
 
 static void append_place(struct buf *out, const struct example *e, const struct rule *r, const char *word)
 {
@@ -15,7 +32,7 @@ static void append_place(struct buf *out, const struct example *e, const struct 
 static bool is_hit_by(const struct verdict *v, const struct rule *r)
 {
     for (size_t i = 0; i < v->n_hits; i++)
-        if (v->hit[i].rule == r)
+        if (strcmp(v->hit[i].rule->id, r->id) == 0) /* it may be a variant */
             return true;
     return false;
 }
@@ -60,10 +77,10 @@ static bool check_alone(const struct rule *r, const struct example *e, const str
         buf_fini(&b);
         return is_fine;
     }
-    if (e->due_ms >= 0 && is_hit && (!v->n_commits || v->commit[0].due_ms != now_ms + e->due_ms)) {
+    if (e->due_ms >= 0 && is_hit && (!v->n_commits || v->commit[0].due_ms != moment(r, e) + e->due_ms)) {
         append_place(out, e, r, "hit");
         buf_printf(out, "is due %lld minutes after sending, must be %lld\n",
-                   v->n_commits && v->commit[0].due_ms ? (long long)(v->commit[0].due_ms - now_ms) / 60000 : 0LL,
+                   v->n_commits && v->commit[0].due_ms ? (long long)(v->commit[0].due_ms - moment(r, e)) / 60000 : 0LL,
                    (long long)e->due_ms / 60000);
         return false;
     }
@@ -92,13 +109,14 @@ static bool check_full(const struct rule *r, const struct example *e, const stru
 
 static void fill_input(const struct rule *r, const struct example *e, struct rule_input *in)
 {
+    int64_t now_ms = moment(r, e);
     *in = (struct rule_input){.dir = r->dir, .text = {span_str(e->text)}, .n_texts = 1, .now_ms = now_ms};
     for (size_t i = 0; i < e->before.n && i < WINDOW_MAX; i++) {
         in->before[i] = span_str(e->before.name[i]);
         in->before_ms[i] = now_ms - (int64_t)(e->before.n - i) * BETWEEN_MESSAGES_MS;
     }
     in->n_before = MIN_OF(e->before.n, (size_t)WINDOW_MAX);
-    const struct names *facts = e->has_facts ? &e->facts : &r->facts;
+    const struct names *facts = e->has_facts ? &e->facts : &when_of(r)->facts;
     in->who.facts = facts->name;
     in->who.n_facts = facts->n;
 }
@@ -121,8 +139,8 @@ static bool run_one(const struct ruleset *s, const struct rule *r, const struct 
     struct verdict v;
     fill_input(r, e, &in);
     fill_scope(r, &in.who);
-    /* a text of another shop's facts can only be judged in the set: alone, facts and scope do not count */
-    if (!e->has_facts) {
+    /* a text of another shop's facts or hours can only be judged in the set: alone, they and scope do not count */
+    if (!e->has_facts && e->at_minute < 0) {
         ruleset_judge_alone(s, r, scratch, &in, &v);
         if (!check_alone(r, e, &v, out))
             return false;

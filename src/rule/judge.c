@@ -146,8 +146,7 @@ static void on_hit(void *arg, const struct rule *r, const struct found *f)
 {
     struct pass *p = arg;
     uint32_t joined = p->in_window ? p->scratch->eval.window_from : 0;
-    struct hit h = {
-        .rule = r, .text = p->text, .in_window = p->in_window, .action = r->has_action ? r->action : ACTION_PASS};
+    struct hit h = {.rule = r, .text = p->text, .in_window = p->in_window, .action = rule_action(r)};
     h.from = f->bfrom > joined ? f->bfrom - joined : 0;
     h.to = f->bto - joined;
     if (h.action == ACTION_REWRITE && p->in_window)

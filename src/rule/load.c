@@ -50,11 +50,13 @@ static void load_pack(struct loader *l, const struct ynode *doc)
     yaml_allow_keys(doc, keys, l->errs);
     struct ynode *override = yaml_get(doc, "override"), *name = yaml_get(doc, "pack"), *rules = yaml_get(doc, "rules"),
                  *direction = yaml_get(doc, "direction");
-    if (override && !l->is_local)
-        yaml_bad(l->errs, override, "override: only files of the local folder can override");
-    else if (override && override->kind != YNODE_SEQ)
+    if (override && override->kind != YNODE_SEQ) {
         yaml_bad(l->errs, override, "override: is %s, must be a list", yaml_describe(override));
-    else if (override) {
+    } else if (override) {
+        for (size_t i = 0; i < override->n && !l->is_local; i++)
+            if (!yaml_get(override->value[i], "when"))
+                yaml_bad(l->errs, override->value[i],
+                         "override: only files of the local folder can override without when:");
         l->overrides = xrealloc(l->overrides, (l->n_overrides + 1) * sizeof(struct ynode *));
         l->overrides[l->n_overrides++] = override;
     }
@@ -155,7 +157,7 @@ static void sort_rules(struct loader *l)
     set->off = xcalloc(set->n_rules + 1, sizeof(*set->off));
     for (size_t i = 0; i < set->n_rules; i++) {
         struct rule *r = set->rule[i];
-        if (r->is_off) {
+        if (rule_is_off(r)) {
             set->off[set->n_off++] = r;
             continue;
         }

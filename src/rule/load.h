@@ -30,7 +30,7 @@ struct loader {
     size_t n_list_dirs;
     struct pending *pending;
     size_t n_pending, pending_cap;
-    struct ynode **overrides; /* `override:` nodes of all local files */
+    struct ynode **overrides; /* `override:` nodes of all files */
     size_t n_overrides;
     uint64_t hash;
     bool is_local;
@@ -46,6 +46,8 @@ struct pack {
 void load_rule(struct loader *l, const struct pack *p, const struct ynode *at);
 /* For overrides: reads these keys of a map into the rule. */
 void load_scope(struct loader *l, const struct ynode *at, struct rule *r);
+/* `when:` of a rule or an override. */
+void load_when(struct loader *l, const struct ynode *at, struct rule_when *out);
 /* An action, `off` or `shadow`, applied to the rule. */
 void load_apply_action(struct loader *l, const struct ynode *at, const char *what, struct rule *r);
 void load_apply_preset(struct loader *l, const struct ynode *at, struct rule *r);

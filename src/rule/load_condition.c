@@ -102,21 +102,63 @@ void load_scope(struct loader *l, const struct ynode *at, struct rule *r)
             load_names(l, yaml_get(at, keys[i]), keys[i], lists[i]);
 }
 
+static void add_span(struct loader *l, const struct ynode *at, struct calendar_hours *h)
+{
+    const char *text;
+    struct err e;
+    if (yaml_str(at, "hours", &text, l->errs) != 0)
+        return;
+    if (h->n == CALENDAR_SPANS_MAX)
+        yaml_bad(l->errs, at, "hours: more than %d spans", CALENDAR_SPANS_MAX);
+    else if (calendar_read_span(text, &h->span[h->n], &e) < 0)
+        yaml_bad(l->errs, at, "hours: %s, or open or closed", e.text);
+    else
+        h->n++;
+}
+
+static void load_hours(struct loader *l, const struct ynode *at, struct rule_when *out)
+{
+    bool is_word = at->kind == YNODE_SCALAR;
+    if (is_word && (strcmp(at->text, "open") == 0 || strcmp(at->text, "closed") == 0)) {
+        out->hours = at->text[0] == 'o' ? HOURS_OPEN : HOURS_CLOSED;
+        return;
+    }
+    out->hours = HOURS_SPANS;
+    if (is_word)
+        add_span(l, at, &out->spans);
+    else if (at->kind != YNODE_SEQ || !at->n)
+        yaml_bad(l->errs, at, "hours: is %s, must be open, closed, a span such as 22:00-08:00 or a list of spans",
+                 yaml_describe(at));
+    for (size_t i = 0; at->kind == YNODE_SEQ && i < at->n; i++)
+        add_span(l, at->value[i], &out->spans);
+}
+
+void load_when(struct loader *l, const struct ynode *at, struct rule_when *out)
+{
+    static const char *const keys[] = {"facts", "absent", "hours", NULL};
+    const struct ynode *facts = yaml_get(at, "facts"), *absent = yaml_get(at, "absent"), *hours = yaml_get(at, "hours");
+    *out = (struct rule_when){.hours = HOURS_ANY};
+    if (at->kind != YNODE_MAP) {
+        yaml_bad(l->errs, at, "when: is %s, must be a map of facts, absent, hours", yaml_describe(at));
+        return;
+    }
+    yaml_allow_keys(at, keys, l->errs);
+    if (facts)
+        load_names(l, facts, "facts", &out->facts);
+    if (absent)
+        load_names(l, absent, "absent", &out->absent);
+    if (hours)
+        load_hours(l, hours, out);
+}
+
 static void take_conditions(struct load_ctx *c)
 {
-    static const char *const when_keys[] = {"facts", "absent", NULL}, *const length_keys[] = {"min", "max", NULL};
+    static const char *const length_keys[] = {"min", "max", NULL};
     const struct ynode *scope = load_key(c, "scope"), *when = load_key(c, "when"), *length = yaml_get(c->at, "length");
     if (scope)
         load_scope(c->l, scope, c->r);
-    if (when) {
-        if (when->kind != YNODE_MAP)
-            yaml_bad(c->l->errs, when, "when: is %s, must be a map of facts, absent", yaml_describe(when));
-        yaml_allow_keys(when, when_keys, c->l->errs);
-        if (yaml_get(when, "facts"))
-            load_names(c->l, yaml_get(when, "facts"), "facts", &c->r->facts);
-        if (yaml_get(when, "absent"))
-            load_names(c->l, yaml_get(when, "absent"), "absent", &c->r->absent);
-    }
+    if (when)
+        load_when(c->l, when, &c->r->when);
     c->r->length_max = UINT32_MAX;
     if (length) {
         if (length->kind != YNODE_MAP)

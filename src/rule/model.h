@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/calendar.h"
 #include "rule/detect.h"
 #include "rule/match.h"
 #include "rule/set.h"
@@ -86,11 +87,27 @@ struct names {
     size_t n;
 };
 
+enum hours { HOURS_ANY, HOURS_OPEN, HOURS_CLOSED, HOURS_SPANS };
+
+/* What must be true of the agent's shop: its facts, and the hour on its clock. */
+struct rule_when {
+    struct names facts, absent;
+    enum hours hours;
+    struct calendar_hours spans; /* with HOURS_SPANS */
+};
+
+/* What an override with `when` makes of a rule: a copy of it with another action, notice … */
+struct rule_variant {
+    struct rule_when when;
+    struct rule *rule; /* only what a verdict shows of a rule is read of it */
+};
+
 struct example {
     const char *text;
     const char *want; /* rewrite: the edited text, or NULL */
     struct names before, facts;
     bool is_hit, has_facts;
+    int at_minute;  /* since midnight; -1: not stated */
     int64_t due_ms; /* -1: not stated */
     int line;
     const char *file;
@@ -136,7 +153,10 @@ struct rule {
     uint8_t rewrite_of;
     uint16_t keep_first, keep_last;
     struct names replacement;
-    struct names shops, teams, roles, agents, facts, absent;
+    struct names shops, teams, roles, agents;
+    struct rule_when when;
+    struct rule_variant *variant; /* the last one that holds counts; those of several overrides come later */
+    size_t n_variants;
     const char *case_kind;
     int severity;
     bool has_severity_up, confirms_case, is_commit, is_ack;
@@ -145,6 +165,15 @@ struct rule {
     size_t n_examples;
     bool is_always; /* looked at for every message: no word can tell that it does not apply */
 };
+
+/* Off, and no override switches it on for some shops. */
+static inline bool rule_is_off(const struct rule *r)
+{
+    for (size_t i = 0; i < r->n_variants; i++)
+        if (!r->variant[i].rule->is_off)
+            return false;
+    return r->is_off;
+}
 
 /* Bits of the regular expressions that can match, after what was seen of their literals. */
 static inline uint32_t rule_awake_regexes(const struct rule *r, uint64_t mask)

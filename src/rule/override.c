@@ -2,7 +2,7 @@
 
 #include "rule/load.h"
 
-enum { ID_MAX = 100 };
+enum { ID_MAX = 100, VARIANTS_MAX = 128 };
 
 static size_t distance(const char *a, const char *b)
 {
@@ -39,7 +39,7 @@ static void apply(struct loader *l, const struct ynode *at, struct rule *r)
 {
     static const char *const modes[] = {"enforce", "shadow", NULL};
     const struct ynode *action = yaml_get(at, "action"), *mode = yaml_get(at, "mode"), *preset = yaml_get(at, "preset"),
-                       *scope = yaml_get(at, "scope"), *notice = yaml_get(at, "notice");
+                       *scope = yaml_get(at, "scope"), *notice = yaml_get(at, "notice"), *cite = yaml_get(at, "cite");
     int i;
     if (action)
         load_apply_action(l, action, "action", r);
@@ -52,14 +52,93 @@ static void apply(struct loader *l, const struct ynode *at, struct rule *r)
     const char *s;
     if (notice && yaml_str(notice, "notice", &s, l->errs) == 0)
         r->notice = arena_strdup(&l->set->arena, span_str(s));
+    if (cite && yaml_str(cite, "cite", &s, l->errs) == 0)
+        r->cite = arena_strdup(&l->set->arena, span_str(s));
     if (action || preset)
         load_check_action(l, r, at);
 }
 
+/* ---- for the shops and hours of `when` only: a copy of the rule is changed instead ---- */
+
+static bool is_same_name(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "=");
+    return a[n] && n == strcspn(b, "=") && strncmp(a, b, n) == 0;
+}
+
+/* platform=jd and platform=taobao are never both true. */
+static bool may_be_both(const struct rule_when *a, const struct rule_when *b)
+{
+    if (a->hours != HOURS_ANY && b->hours != HOURS_ANY)
+        return false;
+    for (size_t i = 0; i < a->facts.n; i++)
+        for (size_t k = 0; k < b->facts.n; k++)
+            if (is_same_name(a->facts.name[i], b->facts.name[k]) && strcmp(a->facts.name[i], b->facts.name[k]) != 0)
+                return false;
+    return true;
+}
+
+static struct names joined(struct arena *a, const struct names *x, const struct names *y)
+{
+    struct names n = {.name = arena_alloc(a, (x->n + y->n + 1) * sizeof(char *))};
+    for (size_t i = 0; i < x->n; i++)
+        n.name[n.n++] = x->name[i];
+    for (size_t i = 0; i < y->n; i++)
+        n.name[n.n++] = y->name[i];
+    return n;
+}
+
+static struct rule_when both(struct arena *a, const struct rule_when *x, const struct rule_when *y)
+{
+    struct rule_when w = x->hours != HOURS_ANY ? *x : *y;
+    w.facts = joined(a, &x->facts, &y->facts);
+    w.absent = joined(a, &x->absent, &y->absent);
+    return w;
+}
+
+static struct rule_variant variant_of(struct loader *l, const struct ynode *at, const struct rule *of,
+                                      struct rule_when when)
+{
+    struct rule_variant v = {.when = when, .rule = arena_alloc(&l->set->arena, sizeof(*v.rule))};
+    *v.rule = *of;
+    apply(l, at, v.rule);
+    return v;
+}
+
+/* Beside the variant for this override alone there is one more for each earlier variant that may hold at the same time,
+ * so that what several overrides say adds up. */
+static void add_variants(struct loader *l, const struct ynode *at, struct rule *r)
+{
+    struct arena *a = &l->set->arena;
+    struct rule_when when;
+    size_t before = r->n_variants;
+    load_when(l, yaml_get(at, "when"), &when);
+    if (before * 2 + 1 > VARIANTS_MAX) {
+        yaml_bad(l->errs, at, "override: too many for \"%s\" that may hold together", r->id);
+        return;
+    }
+    struct rule_variant *grown = arena_alloc(a, (before * 2 + 1) * sizeof(*grown));
+    if (before)
+        memcpy(grown, r->variant, before * sizeof(*grown));
+    r->variant = grown;
+    grown[r->n_variants++] = variant_of(l, at, r, when);
+    for (size_t i = 0; i < before; i++)
+        if (may_be_both(&grown[i].when, &when))
+            grown[r->n_variants++] = variant_of(l, at, grown[i].rule, both(a, &grown[i].when, &when));
+}
+
+/* What holds for everybody comes later in the files and changes what was made for some. */
+static void apply_to_all(struct loader *l, const struct ynode *at, struct rule *r)
+{
+    apply(l, at, r);
+    for (size_t i = 0; i < r->n_variants; i++)
+        apply(l, at, r->variant[i].rule);
+}
+
 static void override_one(struct loader *l, const struct ynode *at)
 {
-    static const char *const keys[] = {"rule", "action", "mode", "preset", "scope", "notice", NULL};
-    const struct ynode *rule = yaml_get(at, "rule");
+    static const char *const keys[] = {"rule", "action", "mode", "preset", "scope", "notice", "cite", "when", NULL};
+    const struct ynode *rule = yaml_get(at, "rule"), *when = yaml_get(at, "when");
     const char *pattern;
     size_t matched = 0;
     if (at->kind != YNODE_MAP || !rule) {
@@ -67,12 +146,14 @@ static void override_one(struct loader *l, const struct ynode *at)
         return;
     }
     yaml_allow_keys(at, keys, l->errs);
+    if (when && yaml_get(at, "scope"))
+        yaml_bad(l->errs, yaml_get(at, "scope"), "scope: not beside when:, which already says for whom this holds");
     if (yaml_str(rule, "rule", &pattern, l->errs) != 0)
         return;
     for (size_t i = 0; i < l->set->n_rules; i++)
         if (fnmatch(pattern, l->set->rule[i]->id, 0) == 0) {
             matched++;
-            apply(l, at, l->set->rule[i]);
+            (when ? add_variants : apply_to_all)(l, at, l->set->rule[i]);
         }
     const char *like = matched ? NULL : nearest(l->set, pattern);
     if (!matched && like)

@@ -167,7 +167,7 @@ static void compile_word(struct loader *l, const struct pending *p, struct span 
         word_bad(l, p, "is longer than 32 characters");
         return;
     }
-    if (p->rule->is_off)
+    if (rule_is_off(p->rule))
         return;
     uint32_t number;
     struct term *t;

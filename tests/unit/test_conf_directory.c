@@ -109,15 +109,16 @@ static void agents_are_found(void **state)
 {
     (void)state;
     struct err_list errs = {0};
-    struct directory *d = load("shops:\n  flagship: {platform: taobao, facts: [on_time_insurance, made_to_order=yes]}\n"
-                               "  outlet:\n"
-                               "agents:\n"
-                               "  - {id: presale-7, team: special, role: lead, time_zone: Asia/Shanghai}\n"
-                               "  - {pattern: \"presale-*\", team: presale, shop: flagship}\n"
-                               "  - {id: [ann, bo], team: night, shop: outlet}\n"
-                               "  - {pattern: \"客服?号\", team: numbered}\n"
-                               "  - {pattern: \"*\", team: rest}\n",
-                               &errs);
+    struct directory *d =
+        load("shops:\n  flagship: {platform: taobao, locale: tw, facts: [on_time_insurance, made_to_order=yes]}\n"
+             "  outlet:\n"
+             "agents:\n"
+             "  - {id: presale-7, team: special, role: lead, time_zone: Asia/Shanghai}\n"
+             "  - {pattern: \"presale-*\", team: presale, shop: flagship}\n"
+             "  - {id: [ann, bo], team: night, shop: outlet}\n"
+             "  - {pattern: \"客服?号\", team: numbered}\n"
+             "  - {pattern: \"*\", team: rest}\n",
+             &errs);
     assert_int_equal(errs.n, 0);
     assert_int_equal(directory_count(d), 6);
     assert_true(team_is(d, "presale-7", "special"));
@@ -129,8 +130,10 @@ static void agents_are_found(void **state)
     assert_true(team_is(d, "", "rest"));
     struct directory_agent a = directory_find(d, span_str("presale-71"));
     assert_true(a.is_listed);
-    assert_int_equal(a.n_facts, 2);
+    assert_int_equal(a.n_facts, 4);
     assert_string_equal(a.facts[1], "made_to_order=yes");
+    assert_string_equal(a.facts[2], "platform=taobao");
+    assert_string_equal(a.facts[3], "locale=tw");
     assert_true(span_is(a.platform, "taobao"));
     a = directory_find(d, span_str("presale-7"));
     assert_true(span_is(a.time_zone, "Asia/Shanghai"));
@@ -206,7 +209,7 @@ static void errors_say_where(void **state)
 {
     (void)state;
     struct err_list errs = {0};
-    struct directory *d = load("shops: {a: 5, b: {fact: [x]}, c: {facts: [\"=y\"]}}\n"
+    struct directory *d = load("shops: {a: 5, b: {fact: [x]}, c: {facts: [\"=y\"]}, d: {locale: mars}}\n"
                                "agents:\n"
                                "  - {team: t}\n"
                                "  - {id: ann, pattern: \"*\"}\n"
@@ -220,8 +223,9 @@ static void errors_say_where(void **state)
     static const char *const want[] = {
         ":9:1: teams: unknown key, allowed here: calendars, shops, agents",
         ":1:12: shops.a: is \"5\", must be a map",
-        ":1:19: fact: unknown key, allowed here: platform, facts, calendar",
+        ":1:19: fact: unknown key, allowed here: platform, locale, facts, calendar",
         ":1:43: facts: is \"=y\", must be NAME or NAME=VALUE",
+        ":1:63: locale: is \"mars\", must be one of cn, tw, hk",
         ":3:5: agents[]: has neither id and pattern",
         ":4:5: agents[]: has both id and pattern",
         ":5:34: time_zone: is \"Mars/Base\", must be a name of the time zone database",

@@ -279,6 +279,7 @@ static void detectors_tell_numbers_apart(void **state)
         {"url", "https://a.example/x?y=1", "版本1.5"},
         {"url", "shop99.com", "价格5.5元"},
         {"url", "shop99点com", "下午5点"},
+        {"url", "报告在files.pro/report.pdf", "report.pro.pdf"},
         {"share_code", "￥AbCdEfGh12￥", "￥100￥"},
         {"share_code", "复制 (KG3FA7EC)", "耳机 (KG3FA7EC)"},
         {"phone", "139 1234 5678 vx同号", "i5-13912345 678G"},
@@ -311,6 +312,7 @@ static void detectors_tell_numbers_apart(void **state)
     expect(s, "https://s.click.taobao.com/1", ACTION_BLOCK);
     expect(s, "https://xtaobao.com/1", ACTION_BLOCK);
     expect(s, "taobao.com.evil.top", ACTION_BLOCK);
+    expect(s, "taobao.com.evil", ACTION_BLOCK);
     ruleset_unref(&s);
 }
 

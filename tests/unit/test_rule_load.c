@@ -18,7 +18,7 @@ static void every_error_says_where_and_what(void **state)
         {"- a\n", "must be a map"},
         {"pack: p\ndirection: up\nrules: []\n", "a.yaml:2:12: direction: is \"up\", must be one of outgoing, incoming"},
         {"pack: p\ncolour: red\nrules: []\n", "a.yaml:2:1: colour: unknown key"},
-        {"pack: p\noverride: []\nrules: []\n", "only files of the local folder"},
+        {"pack: p\noverride: [ { rule: x } ]\nrules: []\n", "only files of the local folder"},
         {"pack: p\nrules: [ 1 ]\n", "a.yaml:2:10: rules: is \"1\", must be a rule"},
         {RULE("  - id: q.b\n    title: t\n"), "id: is \"q.b\", must begin with \"p.\""},
         {RULE("  - id: p.a\n    title: t\n"), "a.yaml:8:9: id: \"p.a\" is taken by"},
@@ -46,6 +46,9 @@ static void every_error_says_where_and_what(void **state)
         {RULE("    detect: [ fax ]\n"), "detect: is \"fax\", must be one of phone, landline"},
         {RULE("    window: { messages: 9, seconds: 1 }\n"), "messages: is \"9\""},
         {RULE("    scope: { cities: [] }\n"), "cities: unknown key"},
+        {RULE("    when: { hours: noon }\n"), "hours: is \"noon\", must be two times of day such as 09:00-18:00"},
+        {RULE("    when: { hours: [] }\n"), "hours: is a list, must be open, closed, a span such as 22:00-08:00"},
+        {RULE("    when: { days: [ mon ] }\n"), "days: unknown key, allowed here: facts, absent, hours"},
         {RULE("    opens_case: { kind: refund }\n"), "only incoming rules open"},
         {RULE("    rewrite: { mask: '**********' }\n"), "must be one character"},
         {"pack: p\nrules:\n  - id: p.a\n    title: t\n    action: rewrite\n    words: [ 甲 ]\n    examples: { hit: [ "
