@@ -135,31 +135,40 @@ static void apply_to_all(struct loader *l, const struct ynode *at, struct rule *
         apply(l, at, r->variant[i].rule);
 }
 
-static void override_one(struct loader *l, const struct ynode *at)
+static void override_rule(struct loader *l, const struct ynode *at, const struct ynode *rule)
 {
-    static const char *const keys[] = {"rule", "action", "mode", "preset", "scope", "notice", "cite", "when", NULL};
-    const struct ynode *rule = yaml_get(at, "rule"), *when = yaml_get(at, "when");
+    bool is_for_some = yaml_get(at, "when");
     const char *pattern;
     size_t matched = 0;
-    if (at->kind != YNODE_MAP || !rule) {
-        yaml_bad(l->errs, at, "override: is %s, must be a map with rule: and what changes", yaml_describe(at));
-        return;
-    }
-    yaml_allow_keys(at, keys, l->errs);
-    if (when && yaml_get(at, "scope"))
-        yaml_bad(l->errs, yaml_get(at, "scope"), "scope: not beside when:, which already says for whom this holds");
     if (yaml_str(rule, "rule", &pattern, l->errs) != 0)
         return;
     for (size_t i = 0; i < l->set->n_rules; i++)
         if (fnmatch(pattern, l->set->rule[i]->id, 0) == 0) {
             matched++;
-            (when ? add_variants : apply_to_all)(l, at, l->set->rule[i]);
+            (is_for_some ? add_variants : apply_to_all)(l, at, l->set->rule[i]);
         }
     const char *like = matched ? NULL : nearest(l->set, pattern);
     if (!matched && like)
         yaml_bad(l->errs, rule, "rule: \"%s\" is no rule of this set, the nearest is \"%s\"", pattern, like);
     else if (!matched)
         yaml_bad(l->errs, rule, "rule: \"%s\" is no rule of this set", pattern);
+}
+
+static void override_one(struct loader *l, const struct ynode *at)
+{
+    static const char *const keys[] = {"rule", "action", "mode", "preset", "scope", "notice", "cite", "when", NULL};
+    const struct ynode *rule = yaml_get(at, "rule");
+    if (at->kind != YNODE_MAP || !rule) {
+        yaml_bad(l->errs, at, "override: is %s, must be a map with rule: and what changes", yaml_describe(at));
+        return;
+    }
+    yaml_allow_keys(at, keys, l->errs);
+    if (yaml_get(at, "when") && yaml_get(at, "scope"))
+        yaml_bad(l->errs, yaml_get(at, "scope"), "scope: not beside when:, which already says for whom this holds");
+    if (rule->kind != YNODE_SEQ)
+        override_rule(l, at, rule);
+    for (size_t i = 0; rule->kind == YNODE_SEQ && i < rule->n; i++)
+        override_rule(l, at, rule->value[i]);
 }
 
 void load_overrides(struct loader *l)
