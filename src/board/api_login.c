@@ -1,6 +1,7 @@
 #include <event2/http.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/xalloc.h"
@@ -26,6 +27,19 @@ static void put_names(struct json_out *j, const char *key, const struct name_lis
     json_arr_end(j);
 }
 
+/* So that a page shows the times of the desk, wherever it is looked at. */
+static void put_zone(struct json_out *j, const struct board *b)
+{
+    char name[SETTINGS_ZONE_MAX];
+    time_t now = clock_wall_ms() / 1000;
+    struct tm tm;
+    localtime_r(&now, &tm);
+    json_key(j, "timezone");
+    json_str(j, settings_zone_name(b->set, name));
+    json_key(j, "utc_offset_min");
+    json_int(j, tm.tm_gmtoff / 60);
+}
+
 static void put_session(struct evhttp_request *http, const struct board *b, const struct login *l, const struct user *u)
 {
     struct buf out = {0};
@@ -49,6 +63,7 @@ static void put_session(struct evhttp_request *http, const struct board *b, cons
     json_int(&j, b->set->amber_ms);
     json_key(&j, "red_ms");
     json_int(&j, b->set->red_ms);
+    put_zone(&j, b);
     json_obj_end(&j);
     web_json(http, 200, &out);
 }

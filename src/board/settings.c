@@ -1,11 +1,14 @@
 #include "board/settings.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "base/zone.h"
 #include "conf/conf_check.h"
 #include "conf/conf_read.h"
 
@@ -26,7 +29,8 @@ static const struct conf_key keys[] = {
      .help = "the session's cookie travels over TLS only (the board's own, or that of a proxy in front of it); false: trials without TLS"},
     {"users", CONF_PATH, AT(users), .def = "/etc/chatgate/board.users", .help = "who may log in; written by `chatgate-board passwd`"},
     {"tokens", CONF_PATH, AT(tokens), .def = "/etc/chatgate/board.tokens", .help = "API tokens; written by `chatgate-board token`; may be missing"},
-    {"timezone", CONF_TEXT, AT(timezone), .help = "where a day begins, for example Asia/Shanghai; default: the system's"},
+    {"timezone", CONF_TEXT, AT(timezone), .help = "where a day begins, and of the times on the pages, for example Asia/Shanghai; default: the system's"},
+    {"privacy.key", CONF_PATH, AT(privacy_key), .help = "where the gateways have privacy.pseudonyms: their privacy.key, so that a case can be opened for a customer's own id"},
     {"redis.address", CONF_CONNECT, AT(redis.addr), .def = "127.0.0.1:6379", .help = "the Redis of the gateways"},
     {"redis.sentinel.master", CONF_NAME, AT(redis.sentinel.master), .help = "instead of an address: name under which the Sentinels watch the master"},
     {"redis.sentinel.addresses", CONF_CONNECTS, AT(redis.sentinel.addr), COUNT(redis.sentinel.n), .max = 16, .def = "[]", .help = "the Sentinels"},
@@ -102,8 +106,50 @@ static void read_keys(struct conf_reader *r, const struct ynode *root, struct se
     }
 }
 
+/* A zone as POSIX writes it: "CST-8". */
+static bool is_posix_zone(const char *name)
+{
+    size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    return n >= 3 && strspn(name + n + strspn(name + n, "+-"), "0123456789") > 0;
+}
+
+/* The C library takes what it does not know for UTC. */
+static void check_zone(const struct settings *s, const struct ynode *root, struct err_list *errs)
+{
+    struct zone *z = NULL;
+    struct err e;
+    if (!s->timezone || is_posix_zone(s->timezone))
+        return;
+    if (zone_new(s->timezone, &z, &e) < 0)
+        yaml_bad(errs, yaml_get(root, "timezone"), "timezone: %s, must be a name such as Asia/Shanghai or UTC", e.text);
+    zone_free(&z);
+}
+
+const char *settings_zone_name(const struct settings *s, char out[SETTINGS_ZONE_MAX])
+{
+    char link[256], *name;
+    out[0] = '\0';
+    if (s->timezone) {
+        if (!is_posix_zone(s->timezone))
+            snprintf(out, SETTINGS_ZONE_MAX, "%s", s->timezone);
+        return out;
+    }
+    ssize_t n = getenv("TZ") ? -1 : readlink("/etc/localtime", link, sizeof(link) - 1);
+    if (n <= 0)
+        return out;
+    link[n] = '\0';
+    name = strstr(link, "/zoneinfo/");
+    if (name && strlen(name) - 10 < SETTINGS_ZONE_MAX)
+        snprintf(out, SETTINGS_ZONE_MAX, "%s", name + 10);
+    return out;
+}
+
 static void check_pairs(const struct settings *s, const struct ynode *root, struct err_list *errs)
 {
+    if (s->privacy_key && access(s->privacy_key, R_OK) != 0)
+        yaml_bad(errs, conf_read_find(root, "privacy.key"), "privacy.key: \"%s\" cannot be read: %s", s->privacy_key,
+                 strerror(errno));
+    check_zone(s, root, errs);
     if (s->amber_ms >= s->red_ms)
         yaml_bad(errs, root, "waiting.red: must be longer than waiting.amber");
     if (!s->tls.certificate != !s->tls.key)

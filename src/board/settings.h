@@ -4,12 +4,14 @@
 #include "base/arena.h"
 #include "conf/conf.h"
 
+enum { SETTINGS_ZONE_MAX = 64 };
+
 struct settings {
     struct arena arena;               /* holds all texts below */
     struct conf_addr listen, metrics; /* metrics: text NULL: none */
     struct conf_tls tls;
     bool cookie_secure;
-    char *users, *tokens, *timezone;
+    char *users, *tokens, *timezone, *privacy_key;
     enum log_level log_level;
     struct conf_redis redis;
     int64_t amber_ms, red_ms; /* a customer waits so long: amber, red */
@@ -22,5 +24,7 @@ struct settings {
 /* NULL: every problem was reported as `file:line:column: …`. */
 struct settings *settings_load(const char *path, struct err_list *errs);
 void settings_free(struct settings **s);
+/* The zone in which days begin, as a name of the time zone database; "" when the system's has none of these. */
+const char *settings_zone_name(const struct settings *s, char out[SETTINGS_ZONE_MAX]);
 /* One line per key for `chatgate-board --keys`: name, type, default, help. */
 void settings_print_keys(void);

@@ -48,6 +48,7 @@ void web_stop(struct board *b);
     X(EVHTTP_REQ_GET, "/api/v1/agents/{id}", SCOPE_AGENTS, api_agent)                                                  \
     X(EVHTTP_REQ_GET, "/api/v1/agents.csv", SCOPE_AGENTS, api_agents_csv)                                              \
     X(EVHTTP_REQ_GET, "/api/v1/cases", SCOPE_CASES, api_cases)                                                         \
+    X(EVHTTP_REQ_POST, "/api/v1/cases", SCOPE_CASES_ACT, api_case_open)                                                \
     X(EVHTTP_REQ_GET, "/api/v1/cases/{id}", SCOPE_CASES, api_case)                                                     \
     X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/move", SCOPE_CASES_ACT, api_case_move)                                      \
     X(EVHTTP_REQ_POST, "/api/v1/cases/{id}/act", SCOPE_CASES_ACT, api_case_act)                                        \

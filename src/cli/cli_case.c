@@ -8,6 +8,8 @@
 #include "cli/cli.h"
 #include "cli/cli_tracked.h"
 #include "cli/table.h"
+#include "base/xalloc.h"
+#include "conf/directory.h"
 #include "conf/yaml.h"
 #include "track/event.h"
 
@@ -37,7 +39,7 @@ static const struct verb {
 struct case_args {
     struct tracked_args common;
     const struct verb *verb;
-    const char *id, *value, *by, *reason, *customer, *conv, *kind, *severity, *words;
+    const char *id, *value, *by, *reason, *customer, *conv, *kind, *severity, *words, *agent;
     bool is_forced;
     char until[24]; /* of snooze */
 };
@@ -69,7 +71,7 @@ static const char **value_of(struct case_args *a, const char *option)
     } known[] = {
         {"--config", &a->common.config, false}, {"--by", &a->by, false},      {"--reason", &a->reason, false},
         {"--customer", &a->customer, true},     {"--conv", &a->conv, true},   {"--kind", &a->kind, true},
-        {"--severity", &a->severity, true},     {"--words", &a->words, true},
+        {"--severity", &a->severity, true},     {"--words", &a->words, true}, {"--agent", &a->agent, true},
     };
     bool is_open = strcmp(a->verb->name, "open") == 0;
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
@@ -120,7 +122,7 @@ static int check(struct case_args *a)
     return check_text("--by", a->by, BY_MAX) || check_text("--reason", a->reason, REASON_MAX) ||
                    check_text("--words", a->words, EVENT_WORDS_MAX) || check_text("the value", a->value, VALUE_MAX) ||
                    check_text("--kind", a->kind, BY_MAX) || check_text("--customer", a->customer, EVENT_FIELD_MAX) ||
-                   check_text("--conv", a->conv, EVENT_FIELD_MAX)
+                   check_text("--conv", a->conv, EVENT_FIELD_MAX) || check_text("--agent", a->agent, EVENT_FIELD_MAX)
                ? -1
                : 0;
 }
@@ -211,36 +213,60 @@ static int say_result(struct case_args *a, const struct redis_reply *r)
     return CLI_PROBLEMS;
 }
 
+/* Who sees the case and who is reminded of it depends on its agent's team and shop. */
+static const struct redis_reply *open_for_agent(struct tracked *t, unsigned shard, const struct case_args *a)
+{
+    struct directory *d = NULL;
+    struct err_list errs = {0};
+    if (a->agent && directory_load(tracked_conf(t)->directory, &d, &errs) < 0) {
+        for (size_t i = 0; i < errs.n; i++)
+            fprintf(stderr, "%s\n", errs.line[i]);
+        err_list_fini(&errs);
+        return NULL;
+    }
+    struct directory_agent who = a->agent ? directory_find(d, span_str(a->agent)) : (struct directory_agent){0};
+    char *team = xmemdup0(who.team.p, who.team.n), *shop = xmemdup0(who.shop.p, who.shop.n);
+    const struct redis_reply *r = tracked_run(t, shard, "case_move", "open", a->customer, a->conv ? a->conv : "",
+                                              a->kind, a->severity ? a->severity : "1", a->words ? a->words : "", a->by,
+                                              a->reason ? a->reason : "", a->agent ? a->agent : "", team, shop, NULL);
+    free(team);
+    free(shop);
+    directory_unref(&d);
+    err_list_fini(&errs);
+    return r;
+}
+
+static int open_by_hand(struct tracked *t, struct case_args *a)
+{
+    unsigned n = tracked_shards(t);
+    char customer[PSEUDONYM_MAX], conv[PSEUDONYM_MAX];
+    if (!n) {
+        fprintf(stderr, "chatgate cases: no gateway has written to this Redis yet\n");
+        return CLI_PROBLEMS;
+    }
+    if (tracked_conf(t)->privacy.is_pseudonymous) { /* under the name that the gateways give it */
+        if (tracked_pseudonym(t, a->customer, customer) < 0 || tracked_pseudonym(t, a->conv ? a->conv : "", conv) < 0)
+            return CLI_FAILED;
+        a->customer = customer;
+        a->conv = conv;
+    }
+    const struct redis_reply *r = open_for_agent(t, event_shard(span_str(a->customer), n), a);
+    return r ? say_result(a, r) : CLI_FAILED;
+}
+
 static int move(struct tracked *t, struct case_args *a)
 {
     const char *reason = a->reason ? a->reason : "";
-    const struct redis_reply *r;
-    if (a->id) {
-        int shard = case_shard(t, a->id);
-        if (shard < 0)
-            return CLI_PROBLEMS;
-        r = a->verb->value
-                ? tracked_run(t, (unsigned)shard, "case_act", a->verb->name, a->id, a->by, reason,
-                              a->value ? a->value : "", a->is_forced ? "force" : "", NULL)
-                : tracked_run(t, (unsigned)shard, "case_move", "move", a->id, a->verb->state, a->by, reason, NULL);
-    } else {
-        unsigned n = tracked_shards(t);
-        char customer[PSEUDONYM_MAX], conv[PSEUDONYM_MAX];
-        if (tracked_conf(t)->privacy.is_pseudonymous) { /* under the name that the gateways give it */
-            if (tracked_pseudonym(t, a->customer, customer) < 0 ||
-                tracked_pseudonym(t, a->conv ? a->conv : "", conv) < 0)
-                return CLI_FAILED;
-            a->customer = customer;
-            a->conv = conv;
-        }
-        if (!n) {
-            fprintf(stderr, "chatgate cases: no gateway has written to this Redis yet\n");
-            return CLI_PROBLEMS;
-        }
-        r = tracked_run(t, event_shard(span_str(a->customer), n), "case_move", "open", a->customer,
-                        a->conv ? a->conv : "", a->kind, a->severity ? a->severity : "1", a->words ? a->words : "",
-                        a->by, reason, NULL);
-    }
+    if (!a->id)
+        return open_by_hand(t, a);
+    int shard = case_shard(t, a->id);
+    if (shard < 0)
+        return CLI_PROBLEMS;
+    const struct redis_reply *r =
+        a->verb->value
+            ? tracked_run(t, (unsigned)shard, "case_act", a->verb->name, a->id, a->by, reason, a->value ? a->value : "",
+                          a->is_forced ? "force" : "", NULL)
+            : tracked_run(t, (unsigned)shard, "case_move", "move", a->id, a->verb->state, a->by, reason, NULL);
     return r ? say_result(a, r) : CLI_FAILED;
 }
 

@@ -3,6 +3,7 @@
 import csv
 import http.client
 import io
+import hmac
 import json
 import re
 import socket
@@ -475,6 +476,78 @@ def test_config_errors_say_where(folder):
         for k, v in node.items():
             yield from leaves(v, f"{prefix}{k}.") if isinstance(v, dict) else [prefix + k]
     assert set(leaves(plain)) == set(keys)  # the sample shows every key, and no other
+
+
+def test_a_time_zone_that_is_none_is_refused(folder):
+    passwd(folder / "u", "eva")
+    for zone, code in (("Asia/Shanghai", 0), ("UTC", 0), ("CST-8", 0), ("Asia/Shanghia", 1), ("Shanghai", 1)):
+        (folder / "z.yaml").write_text(f"timezone: {zone}\nusers: {folder / 'u'}\ntokens: {folder / 't'}\n")
+        done = subprocess.run([str(PROGRAM), "--config", str(folder / "z.yaml"), "--check"], capture_output=True, text=True)
+        assert done.returncode == code, (zone, done.stderr)
+        assert code == 0 or f'z.yaml:1:11: timezone: time zone {zone}' in done.stderr, done.stderr
+
+
+# --- a case by hand ---
+
+def shard_of(customer, n=4):
+    hashed = 14695981039346656037
+    for b in customer.encode():
+        hashed = (hashed ^ b) * 1099511628211 % 2**64
+    return hashed % n
+
+
+def test_a_case_is_opened_by_hand(folder):
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    for i, (name, team, shop) in enumerate([("ann", "red", "s1"), ("bob", "blue", "s2")]):
+        story.agent(name, team, shop, i)
+    story.says(shard_of("u-blue"), "u-blue", 5000, "bob", "blue", "s2", ckind="refund", sev=2, crule="complaint.refund", words="refund")
+    board = Board(folder / "board", redis.socket)
+    adam, sue, red, vera = (Client(board, n) for n in ("adam", "sue", "red-sup", "vera"))
+    adam.now_until("agents", lambda d: len(d["agents"]) == 2)
+    wish = {"customer": "u-new", "kind": "damaged", "severity": 3, "agent": "ann", "words": "杯子碎了 202611220001", "why": "called us"}
+    for wrong, word, code in [({"customer": ""}, "customer", 400), ({"customer": "x" * 201}, "customer", 400), ({"customer": 5}, "customer", 400), ({"kind": "Bad"}, "kind", 400),
+                              ({"kind": ""}, "kind", 400), ({"severity": 5}, "severity", 400), ({"severity": "2"}, "severity", 400), ({"severity": 1.5}, "severity", 400),
+                              ({"words": "字" * 201}, "words", 400), ({"words": []}, "words", 400), ({"agent": "nobody"}, "agent", 400), ({"why": " "}, "why", 400)]:
+        got, body = sue.call("POST", "/api/v1/cases", {**wish, **wrong})
+        assert (got, body["error"]) == (code, word), (wrong, got, body)
+        check("post", "/api/v1/cases", got, body)
+    assert vera.call("POST", "/api/v1/cases", wish)[0] == 403
+    assert Client(board).call("POST", "/api/v1/cases", wish)[0] == 401
+    code, body = red.call("POST", "/api/v1/cases", wish)  # of her own team
+    assert code == 200 and body["state"] == "open", body
+    check("post", "/api/v1/cases", code, body)
+    case = red.get(f"/api/v1/cases/{body['id']}")
+    assert (case["customer"], case["kinds"], case["severity"], case["agent"], case["team"], case["shop"], case["orders"]) == ("u-new", ["damaged"], 3, "ann", "red", "s1", ["202611220001"])
+    assert (case["history"][0]["who"], case["history"][0]["why"]) == ("red-sup", "called us")
+    for agent in ("bob", ""):  # not hers to give
+        code, body = red.call("POST", "/api/v1/cases", {**wish, "customer": "u-3", "agent": agent})
+        assert (code, body["error"]) == (403, "agent"), body
+    code, body = red.call("POST", "/api/v1/cases", {**wish, "customer": "u-blue"})  # would join a case of others
+    assert (code, body["error"]) == (409, "other_case") and "id" not in body
+    code, body = sue.call("POST", "/api/v1/cases", {"customer": "u-blue", "kind": "attitude", "why": "and they were rude"})
+    assert code == 200
+    joined = sue.get(f"/api/v1/cases/{body['id']}")
+    assert (sorted(joined["kinds"]), joined["team"], joined["complaints"]) == (["attitude", "refund"], "blue", 2)
+    audit = [(e["who"], e["target"], e["result"], e["why"]) for e in adam.get("/api/v1/audit")["entries"] if e["action"] == "case_opened"]
+    assert audit == [("sue", joined["id"], "ok", "and they were rude"), ("red-sup", case["id"], "ok", "called us")]
+    board.stop()
+    redis.stop()
+
+
+def test_a_case_by_hand_under_a_pseudonym(folder):
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    story.agent("ann", "red", "s1")
+    (folder / "key").write_text("0123456789abcdef0123\n")
+    name = "p-" + hmac.new(b"0123456789abcdef0123", b"buyer-1", "sha256").hexdigest()[:32]
+    board = Board(folder / "board", redis.socket, extra=f"privacy: {{key: {folder / 'key'}}}")
+    adam = Client(board, "adam")
+    adam.now_until("agents", lambda d: d["agents"])
+    ids = {adam.call("POST", "/api/v1/cases", {"customer": who, "kind": "refund", "why": "x"})[1]["id"] for who in ("buyer-1", name)}
+    assert len(ids) == 1 and adam.get(f"/api/v1/cases/{ids.pop()}")["customer"] == name
+    board.stop()
+    redis.stop()
 
 
 # --- pages and headers ---

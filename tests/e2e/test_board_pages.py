@@ -1,8 +1,10 @@
 """The pages of the dashboard in Chromium on a Redis with a day's story: cases, languages, themes, widths."""
 
+import datetime
 import json
 import os
 import re
+import urllib.parse
 
 import pytest
 from board_rig import Board, Client, Page, Story, free_of_surprises
@@ -163,6 +165,74 @@ def test_a_case_is_solved_with_a_reason(rig, page):
     assert re.search(rf'audit action=case_solved who="sue" role=supervisor from=127.0.0.1 target="{case}"', board.text())
     page.wait("[data-move=reopened]")
     assert free_of_surprises(page) == []
+
+
+def test_a_case_is_opened_by_hand(rig, page):
+    board, _, _ = rig
+    ready(page, "sue")
+    page.go("cases")
+    page.wait("[data-case]")
+    page.press("[data-open-case]")
+    page.wait("form.open-case input[name=customer]").send_keys("tb_by_hand")
+    for width in WIDTHS:
+        page.size(width, 900)
+        assert page.overflow() == [0, []], width
+    page.find("form.open-case option[value=damaged]")[0].click()
+    page.find("form.open-case input[name=agent]")[0].send_keys("nobody")
+    page.find("form.open-case textarea")[0].send_keys("the cup is broken")
+    page.find("form.open-case input[name=why]")[0].send_keys("told by telephone")
+    page.find("form.open-case button.main")[0].click()
+    page.wait_text("form.open-case .error", "There is no such agent")
+    page.find("form.open-case input[name=agent]")[0].clear()
+    page.find("form.open-case input[name=agent]")[0].send_keys("bob")
+    page.find("form.open-case button.main")[0].click()
+    page.wait_text("ol.history li", "open — told by telephone")
+    assert not page.find("form.open-case")
+    page.wait_text(".detail blockquote", "the cup is broken")
+    case = page.text(".cases > section:last-child h2")
+    assert (lambda c: (c["customer"], c["team"], c["severity"]))(Client(board, "sue").get(f"/api/v1/cases/{case}")) == ("tb_by_hand", "blue", 2)
+    page.press("[data-open-case]")
+    page.wait("form.open-case input[name=customer]").send_keys("\ue00c")  # Escape
+    wait_for("it is closed", lambda: not page.find("form.open-case"))
+    assert page.js("return document.activeElement.hasAttribute('data-open-case')")
+    page.press('[data-move="closed"]')
+    page.wait_text(".act .error", "Please give a reason")
+    page.find("#why")[0].send_keys("only a trial")
+    page.press('[data-move="closed"]')
+    page.wait('.detail [data-state="closed"]')
+    assert [e for e in free_of_surprises(page) if "400 (Bad Request)" not in e] == []
+
+
+@pytest.mark.parametrize("own", ["America/Los_Angeles", "Pacific/Auckland"])
+def test_times_are_those_of_the_desk(rig, own):
+    """A reader in another part of the world sees the desk's clock and asks for the desk's days."""
+    board, _, _ = rig
+    page = Page("about:blank")
+    try:
+        page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": own})
+        page.driver.get(board.url)
+        ready(page)
+        d = Client(board, "adam").get("/api/v1/agents")
+        page.go("agents")
+        page.wait("#agents-day option:nth-child(8)")
+        offered = page.js("return [...document.querySelectorAll('#agents-day option')].map((e) => e.value)")
+        today = datetime.date.fromisoformat(d["day"])
+        assert offered == [""] + [str(today - datetime.timedelta(days=i)) for i in range(1, 8)]
+        for i in (2, 8):
+            page.find(f"#agents-day option:nth-child({i})")[0].click()
+            page.wait(f"main a[download][href*='day={offered[i - 1]}']")
+        assert not page.find("main .error")[0].is_displayed()
+        page.find("#agents-day option:nth-child(1)")[0].click()
+        page.wait("main a[download]:not([href*='day='])")
+        page.wait_text(".keys", "Times are those of ")
+        page.js("location.hash = 'agents/' + encodeURIComponent('小陈')")
+        page.wait("section:has(#rounds) tbody tr")
+        row = Client(board, "adam").get("/api/v1/agents/" + urllib.parse.quote("小陈"))["rounds"][0]
+        zone = datetime.timezone(datetime.timedelta(minutes=Client(board, "adam").get("/api/v1/session")["utc_offset_min"]))
+        page.wait_text("section:has(#rounds) tbody td", datetime.datetime.fromtimestamp(row["end_ms"] / 1000, zone).strftime("%H:%M:%S"))
+        assert free_of_surprises(page) == []
+    finally:
+        page.close()
 
 
 def test_assign_call_and_snooze(rig, page):

@@ -15,7 +15,9 @@ def desk(folder):
     config.write_text("listeners: [{address: '127.0.0.1:0', profile: plain-ws-json, upstream: im}]\n"
                       f"profiles_dir: {SOURCE}/conf/profiles\n"
                       "upstreams: [{name: im, servers: ['127.0.0.1:9']}]\n"
+                      f"directory: {folder / 'directory.yaml'}\n"
                       f"redis: {{address: {server.socket}}}\n")
+    (folder / "directory.yaml").write_text("shops: {flag: {}}\nagents: [{id: ann, team: red, shop: flag}]\n")
 
     def run(*args, status=0):
         done = subprocess.run([BUILD / "src/cli/chatgate", "cases", *args, "--config", config], text=True,
@@ -68,6 +70,10 @@ def test_opened_by_hand_lands_where_the_customers_events_do(desk):
     assert desk("open", "--customer", "客户七", "--kind", "refund", "--reason", "又来") == f"case {want % 4}-1 is open\n"
     case = json.loads(desk("show", opened["id"], "--json"))
     assert (case["kinds"], case["severity"], case["complaints"], case["words"]) == ("invoice,refund", 4, 2, "要发票")
+    assert (case["agent"], case["team"]) == ("", "")
+    own = json.loads(desk("open", "--customer", "u-ann", "--kind", "damaged", "--reason", "电话", "--agent", "ann", "--json"))
+    case = json.loads(desk("show", own["id"], "--json"))
+    assert (case["agent"], case["team"], case["shop"]) == ("ann", "red", "flag")
 
 
 @pytest.mark.parametrize("args, words", [

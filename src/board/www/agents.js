@@ -1,15 +1,14 @@
 // The Agents page: a day's figures by agent, team or shop, beside another day's; one agent with the rounds behind them.
 import { call } from "./api.js";
-import { dayName, number, percent, seconds, t } from "./lang.js";
+import { atHour, dayName, isoDay, number, percent, seconds, t } from "./lang.js";
 import { drawSpark, h, spark } from "./dom.js";
-import { empty, panel, polled, stamp, table } from "./parts.js";
+import { clip, empty, panel, polled, stamp, table } from "./parts.js";
 
-const DAY_MS = 86_400_000, DAYS = 8;
+const DAYS = 8;
 const view = { day: "", than: "", by: "agent", time: "plain" }; // kept while other pages are looked at
 
-// The server names the days; today's start tells the others, at noon so that a change of clocks does not matter.
-const dayOptions = (today) => Array.from({ length: DAYS }, (_, i) => new Date(today + DAY_MS / 2 - i * DAY_MS));
-const iso = (d) => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
+// The noons of today and the days before: a change of clocks does not matter there.
+const dayOptions = (today) => Array.from({ length: DAYS }, (_, i) => atHour(today, 12 - 24 * i));
 
 const sources = { replies: (a) => a, mean: (a) => a.first.mean_ms };
 const of = (a) => (view.time === "business" ? { ...a.business, mean: a.business.first_mean_ms } : { ...sources.replies(a), mean: sources.mean(a) });
@@ -33,17 +32,16 @@ function agentsTable() {
     drawBar(d);
     const rows = d.agents ?? d.groups, others = new Map((than?.agents ?? than?.groups ?? []).map((x) => [x.agent ?? x.name, x]));
     const name = (a) => (d.by === "agent" ? h("span", {}, h("span", { class: a.online ? "dot" : "dot off", role: "img", "aria-label": a.online ? t("online") : t("offline_short") }),
-      h("a", { href: `#agents/${encodeURIComponent(a.agent)}` }, a.agent)) : a.name || t("none_named"));
+      clip(a.agent, "a", { href: `#agents/${encodeURIComponent(a.agent)}` })) : clip(a.name || t("none_named")));
     const link = "/api/v1/agents.csv?" + new URLSearchParams({ by: view.by, ...(view.day ? { day: view.day } : {}) });
     return [panel(`${t(d.by === "agent" ? "agents" : d.by)} · ${d.today ? t("today") : dayName(d.start_ms)}`, h("a", { href: link, download: "" }, t("csv")), rows.length ? table(
       [[t(d.by)], ...(d.by === "agent" ? [[t("team")], [t("shop")]] : []), ...(d.today ? [...(d.by === "agent" ? [] : [[t("online"), 1]]), [t("open"), 1], [t("waits"), 1]] : []), ...COLUMNS.map(([k]) => [k[0] === "p" ? k : t(k), 1])],
-      rows.map((a) => [name(a), ...(d.by === "agent" ? [a.team || "–", a.shop || "–"] : []), ...(d.today ? [...(d.by === "agent" ? [] : [number(a.online)]), number(a.open), number(a.waiting)] : []),
+      rows.map((a) => [name(a), ...(d.by === "agent" ? [clip(a.team || "–"), clip(a.shop || "–")] : []), ...(d.today ? [...(d.by === "agent" ? [] : [number(a.online)]), number(a.open), number(a.waiting)] : []),
         ...COLUMNS.map((c) => cell(c, a, than ? others.get(a.agent ?? a.name) ?? EMPTY : null))]), "dense") : empty(t("nobody")))];
   });
   let today = 0, shown = "";
   function drawBar(d) {
-    if (d.today) today = d.start_ms;
-    else if (!today) today = new Date().setHours(0, 0, 0, 0);
+    today = d.today ? d.start_ms : atHour(Date.now(), 0);
     const text = JSON.stringify([today, view]);
     if (text === shown) return;
     shown = text;
@@ -51,7 +49,7 @@ function agentsTable() {
       const e = h("select", { id: "agents-" + key, onchange: () => { view[key] = e.value; body.load(); } }, options.map(([v, name]) => h("option", { value: v, selected: view[key] === v }, name)));
       return h("label", {}, label, e);
     };
-    const days = dayOptions(today).map((x, i) => [i ? iso(x) : "", i ? dayName(x.getTime()) : t("today")]);
+    const days = dayOptions(today).map((x, i) => [i ? isoDay(x) : "", i ? dayName(x) : t("today")]);
     const held = document.activeElement?.id;
     bar.replaceChildren(pick("day", t("day"), days), pick("than", t("compare"), [["", t("nothing")], ...days.slice(1)]),
       pick("by", t("rows_by"), ["agent", "team", "shop"].map((k) => [k, t(k)])), pick("time", t("hours_of"), [["plain", t("plain_time")], ["business", t("business_time")]]));
@@ -93,7 +91,7 @@ function roundsPanel(rounds) {
   function draw() {
     const rows = rounds.filter(FILTERS[filter]);
     body.replaceChildren(rows.length ? table([[t("at")], [t("customer")], [t("replied_after"), 1], [t("business_time"), 1], [t("messages_head"), 1], [t("kind_of_reply")]],
-      rows.map((r) => [stamp(r.end_ms), r.customer || r.conversation, seconds(r.end_ms - r.start_ms), seconds(r.business_ms), number(r.messages), r.first ? t("first") : t("next")])) : empty("–"));
+      rows.map((r) => [stamp(r.end_ms), clip(r.customer || r.conversation), seconds(r.end_ms - r.start_ms), seconds(r.business_ms), number(r.messages), r.first ? t("first") : t("next")])) : empty("–"));
   }
   draw();
   return panel(t("rounds"), pick, body);
@@ -107,7 +105,7 @@ function rulesPanel(violations) {
 }
 
 function casesPanel(cases) {
-  return panel(t("cases"), null, cases.length ? table([[t("opened")], [t("customer")], [t("show")], [t("words_head")]], cases.slice(0, 30).map((c) => [stamp(c.opened_ms), c.customer, t("state_" + c.state), h("span", { class: "long" }, c.words)])) : empty(t("no_cases")));
+  return panel(t("cases"), null, cases.length ? table([[t("opened")], [t("customer")], [t("show")], [t("words_head")]], cases.slice(0, 30).map((c) => [stamp(c.opened_ms), clip(c.customer), t("state_" + c.state), h("span", { class: "long" }, c.words)])) : empty(t("no_cases")));
 }
 
 // One agent: figures, lines by the hour, how the times lie, the rounds behind them, rules, cases.

@@ -4,7 +4,7 @@ import { call, session } from "./api.js";
 import { casesPage, errorText } from "./cases.js";
 import { h, setClass, setText } from "./dom.js";
 import { heldPage } from "./held.js";
-import { language, setLanguage, stored, t } from "./lang.js";
+import { foreignZone, language, setLanguage, setZone, stored, t } from "./lang.js";
 import { Feed, nowPage } from "./now.js";
 import { rulesPage } from "./rules.js";
 import { remindersPage } from "./reminders.js";
@@ -55,6 +55,7 @@ function loginPage(reason) {
     button.disabled = true;
     try {
       session.data = await call("POST", "/api/v1/login", { user: user.value, password: password.value });
+      setZone(session.data);
       feed.reset();
       if (session.data.scopes.includes("now")) feed.start();
       draw();
@@ -106,7 +107,8 @@ function draw(reason) {
     h("header", { class: "bar" }, h("span", { class: "brand" }, t("title")), h("nav", {}, links),
       tools(h("span", { class: "who", title: t("role_" + session.data.role) }, session.data.user), h("button", { type: "button", id: "logout", onclick: logout }, t("log_out")))),
     banner, main);
-  main.replaceChildren(view.page, h("p", { class: "keys" }, t("keys", kbd(`1–${links.length}`), kbd("/"), kbd("d"), kbd("l"))));
+  main.replaceChildren(view.page, h("p", { class: "keys" }, t("keys", kbd(`1–${links.length}`), kbd("/"), kbd("d"), kbd("l"), kbd("j k")),
+    foreignZone() ? ` ${t("times_in", foreignZone())}` : ""));
   view.update?.();
   second();
 }
@@ -132,6 +134,7 @@ setInterval(second, 1000);
 applyTheme();
 try {
   session.data = await call("GET", "/api/v1/session");
+  setZone(session.data);
   if (session.data.scopes.includes("now")) feed.start();
 } catch { /* nobody is logged in */ }
 draw();

@@ -1,6 +1,7 @@
 // The Cases page: a queue by severity and age, one case in detail, and what may be done with it.
 import { call, session } from "./api.js";
-import { clockOf, duration, t, when, word } from "./lang.js";
+import { atHour, clockOf, duration, t, when, word } from "./lang.js";
+import { openForm } from "./case_open.js";
 import { h, setText } from "./dom.js";
 
 const MOVES = { open: ["acknowledged", "waiting", "solved", "closed"], acknowledged: ["waiting", "solved", "closed"],
@@ -8,7 +9,7 @@ const MOVES = { open: ["acknowledged", "waiting", "solved", "closed"], acknowled
   solved: ["closed", "reopened"], closed: ["reopened"] }; // to show the right buttons; Redis decides
 const REASONS = ["r_called", "r_refund", "r_resent", "r_wait_courier", "r_not_justified"];
 const REFRESH_MS = 5000, HOUR_MS = 3_600_000;
-export const SNOOZES = [["1h", () => "+" + HOUR_MS], ["4h", () => "+" + 4 * HOUR_MS], ["tomorrow", () => String(new Date().setHours(33, 0, 0, 0))], ["3d", () => "+" + 72 * HOUR_MS]];
+export const SNOOZES = [["1h", () => "+" + HOUR_MS], ["4h", () => "+" + 4 * HOUR_MS], ["tomorrow", () => String(atHour(Date.now(), 33))], ["3d", () => "+" + 72 * HOUR_MS]];
 const CALLS = ["answered", "no_answer", "busy"];
 const filters = { which: "open", severity: "", team: "", q: "" }; // kept while other pages are looked at
 
@@ -16,7 +17,7 @@ export const errorText = (e) => {
   const text = t("e_" + e.word);
   return text === "e_" + e.word ? t("e_other") : text;
 };
-const grade = (n) => Math.min(Math.max(n, 1), 3);
+const grade = (n) => Math.min(Math.max(n, 1), 4);
 const chip = (severity) => h("span", { class: `chip s${grade(severity)}` }, t("s" + grade(severity)));
 const actText = (x) => t("act_done_" + x.what, x.what === "call" ? t("call_" + x.value) : x.what === "snooze" ? (x.value === "0" ? "–" : when(Number(x.value))) : x.value);
 const kinds = (c) => c.kinds.map((k) => word("kind_", k)).join(" · ");
@@ -39,11 +40,18 @@ export function casesPage() {
   });
   const columns = h("div", { class: "columns cases no-detail" },
     h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, t("cases")), total), list, none), detail);
+  const form = h("div", { hidden: true });
+  function toggleForm() {
+    form.hidden = !form.hidden;
+    form.replaceChildren(...(form.hidden ? [] : [openForm((done) => { toggleForm(); if (done) { load(); open(done); } else page.querySelector("[data-open-case]").focus(); })]));
+    if (!form.hidden) form.querySelector("input").focus();
+  }
   const page = h("div", {},
     h("form", { class: "filters", onsubmit: (e) => { e.preventDefault(); load(); } },
       h("label", {}, t("show"), pick("which", [["open", t("which_open")], ["all", t("which_all")]])),
-      h("label", {}, t("severity"), pick("severity", [["", t("any")], ["2", t("s2") + " +"], ["3", t("s3")]])),
-      h("label", {}, t("team"), team), h("label", {}, t("find"), find)), message, columns);
+      h("label", {}, t("severity"), pick("severity", [["", t("any")], ["2", t("s2") + " +"], ["3", t("s3") + " +"], ["4", t("s4")]])),
+      h("label", {}, t("team"), team), h("label", {}, t("find"), find),
+      session.data.scopes.includes("cases.act") ? h("button", { type: "button", "data-open-case": "", onclick: () => toggleForm() }, t("open_case")) : null), message, form, columns);
 
   const fail = (e) => { message.hidden = !e; if (e) setText(message, errorText(e)); };
 
@@ -132,7 +140,7 @@ export function casesPage() {
         c.words ? h("blockquote", {}, c.words) : null, actions(c), h("dl", { class: "two" }, pairs.map(([k, v]) => h("div", {}, h("dt", {}, k), h("dd", {}, v || "–")))),
         session.data.scopes.includes("cases.transcript") ? talk(c) : null,
         h("div", {}, h("h3", {}, t("history")), h("ol", { class: "history" }, [...c.history].reverse().map((x) => h("li", {},
-          h("strong", {}, x.what ? actText(x) : word("state_", x.to)), ` — ${x.why}`, h("br"), h("small", {}, `${when(x.at_ms)} · ${x.who}`)))))));
+          h("strong", {}, x.what ? actText(x) : word("state_", x.to)), ` — ${x.why}`, h("br"), h("small", {}, `${when(x.at_ms)} · ${word("who_", x.who)}`)))))));
   }
 
   async function open(id, again) {

@@ -3,6 +3,7 @@ import { call, session } from "./api.js";
 import { errorText } from "./cases.js";
 import { clock, t, when, word } from "./lang.js";
 import { h, setClass, setText } from "./dom.js";
+import { clip } from "./parts.js";
 
 const REFRESH_MS = 2000, SOON_MS = 120_000, REASONS = ["r_held_wording", "r_held_private", "r_held_promise"];
 
@@ -53,7 +54,7 @@ export function heldPage() {
     past.replaceChildren(h("section", { class: "panel apart" }, h("div", { class: "head" }, h("h2", {}, t("held_past"))), rows.length ? h("div", { class: "scroll" }, h("table", {},
       h("thead", {}, h("tr", {}, ["at", "result", "text", "agent", "who", "why"].map((k) => h("th", { scope: "col" }, t(k))))),
       h("tbody", {}, rows.map((m) => h("tr", { "data-past": m.id }, h("td", {}, when(m.ended_ms ?? m.decided_ms ?? m.at_ms)), h("td", {}, h("span", { class: `chip ${m.state === "sent" ? "s1" : m.state === "approved" || m.state === "sending" ? "s2" : ""}` }, word("held_", m.state))),
-        h("td", { class: "long" }, m.text), h("td", {}, m.agent), h("td", {}, m.who || "–"), h("td", { class: "long" }, m.why || "–")))))) : h("p", { class: "empty" }, t("no_held_past"))));
+        h("td", { class: "long" }, m.text), h("td", {}, clip(m.agent)), h("td", {}, clip(m.who || "–")), h("td", { class: "long" }, m.why || "–")))))) : h("p", { class: "empty" }, t("no_held_past"))));
   }
 
   async function load() {

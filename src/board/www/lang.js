@@ -35,7 +35,7 @@ const TEXTS = {
   nobody: ["No agent was seen yet.", "尚未见到任何客服。"], none_online: ["No agent is online.", "没有客服在线。"],
   csv: ["Download CSV", "下载 CSV"], find: ["Find", "查找"], find_case: ["customer, order, words …", "顾客、订单号、内容…"],
   show: ["Show", "显示"], which_open: ["unfinished", "未结"], which_all: ["all", "全部"],
-  severity: ["Severity", "严重程度"], any: ["any", "不限"], s1: ["minor", "一般"], s2: ["serious", "较重"], s3: ["grave", "严重"],
+  severity: ["Severity", "严重程度"], any: ["any", "不限"], s1: ["minor", "一般"], s2: ["serious", "较重"], s3: ["grave", "严重"], s4: ["critical", "紧急"],
   no_cases: ["No case fits.", "没有符合条件的投诉。"], n_cases: ["{0} cases", "{0} 个投诉"],
   age: ["{0}", "{0}"], no_news: ["no news {0}", "{0} 无进展"],
   customer: ["Customer", "顾客"], orders: ["Orders", "订单号"], opened: ["Opened", "立案"], updated: ["Last change", "最近变化"],
@@ -108,8 +108,20 @@ const TEXTS = {
   h_connects: ["Connections to Redis since start", "启动以来的 Redis 连接次数"], h_error: ["Last error of the link", "最近的连接错误"],
   h_pages: ["Pages with live updates", "实时页面数"], h_logins: ["Logins", "登录数"], no_nodes: ["No gateway has agents.", "没有网关有在线客服。"],
   who: ["Who", "操作人"], action: ["Action", "操作"], target: ["Target", "目标"], why: ["Reason", "原因"], from: ["From", "来源"],
-  days: ["{0} d {1} h", "{0} 天 {1} 时"], hours: ["{0} h {1} min", "{0} 时 {1} 分"], minutes: ["{0} min", "{0} 分钟"], seconds: ["{0} s", "{0} 秒"],
-  keys: ["Keys: {0} pages · {1} find · {2} theme · {3} language", "快捷键：{0} 切换页面 · {1} 查找 · {2} 主题 · {3} 语言"],
+  days: ["{0} d {1} h", "{0} 天 {1} 小时"], hours: ["{0} h {1} min", "{0} 小时 {1} 分"], minutes: ["{0} min", "{0} 分钟"], seconds: ["{0} s", "{0} 秒"],
+  keys: ["Keys: {0} pages · {1} find · {4} up and down in lists · {2} theme · {3} language", "快捷键：{0} 切换页面 · {1} 查找 · {4} 列表上下移动 · {2} 主题 · {3} 语言"],
+  times_in: ["Times are those of {0}.", "时间按 {0} 显示。"], value: ["Value", "数值"],
+  open_case: ["Open a case", "新建投诉"], customer_id: ["Customer, as these pages show the name", "顾客（与本页面显示的名称一致）"], kind: ["Kind", "类型"], words_said: ["What the customer said", "顾客原话"],
+  agent_optional: ["Agent (decides team and shop)", "客服（决定所属团队和店铺）"], do_open: ["Open", "立案"], cancel: ["Cancel", "取消"],
+  e_customer: ["Who is the customer?", "请填写顾客。"], e_kind: ["That kind does not fit.", "类型无效。"], e_words: ["At most 600 bytes.", "内容过长（最多 600 字节）。"],
+  e_privacy_key: ["The server cannot read the key of the pseudonyms.", "服务器无法读取假名密钥。"], e_agent_scope: ["Name an agent of a team and shop that you see.", "请填写你可见团队和店铺的客服。"],
+  kind_review_bad: ["bad review", "差评"], kind_review_middling: ["middling review", "中评"],
+  who_customer: ["customer", "顾客"], who_agent: ["agent", "客服"],
+  does_block: ["block", "拦截"], does_rewrite: ["rewrite", "改写"], does_warn: ["warn", "警告"], does_hold: ["hold", "待审"], does_pass: ["note", "仅记录"],
+  audit_login: ["login", "登录"], audit_logout: ["logout", "退出"], audit_case_opened: ["case opened", "新建投诉"], audit_case_acknowledged: ["case acknowledged", "受理投诉"], audit_case_waiting: ["case waits", "投诉等待"],
+  audit_case_solved: ["case solved", "解决投诉"], audit_case_closed: ["case closed", "关闭投诉"], audit_case_reopened: ["case reopened", "重新打开投诉"], audit_case_assign: ["case assigned", "指派投诉"], audit_case_call: ["call logged", "记录电话"],
+  audit_case_news: ["customer was told", "已告知顾客"], audit_case_snooze: ["case snoozed", "暂停投诉提醒"], audit_case_order: ["order number added", "添加订单号"], audit_case_severity: ["severity set", "修改严重程度"], audit_case_note: ["note", "备注"],
+  result_ok: ["done", "成功"], result_refused: ["refused", "被拒绝"], result_none: ["there is none", "不存在"], result_locked: ["locked", "已锁定"], result_unknown: ["unknown", "不明"], result_not_visible: ["not visible", "无权查看"],
   by_hour: ["{0} by hour", "{0}（每小时）"],
 };
 const AT = { en: 0, zh: 1 };
@@ -151,12 +163,48 @@ export function clock(ms) {
 }
 export const percent = (v) => (v == null ? "–" : new Intl.NumberFormat(lang, { style: "percent", maximumFractionDigits: v < 1 && v > 0.9 ? 1 : 0 }).format(v));
 export const number = (v) => (v == null ? "–" : new Intl.NumberFormat(lang).format(v));
-export const seconds = (ms) => (ms == null ? "–" : ms < 10000 ? `${(ms / 1000).toFixed(1)} s` : ms < 60000 ? duration(ms) : clock(ms));
-export const when = (ms) => (ms ? new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", { dateStyle: "short", timeStyle: "medium" }).format(ms) : "–");
+export const seconds = (ms) => (ms == null ? "–" : ms < 10000 ? t("seconds", (ms / 1000).toFixed(1)) : ms < 60000 ? duration(ms) : clock(ms));
+
+// They are dear to make and made for every row.
+const formatters = new Map();
+function formatter(locale, options) {
+  const key = locale + JSON.stringify(options);
+  if (!formatters.has(key)) formatters.set(key, new Intl.DateTimeFormat(locale, options));
+  return formatters.get(key);
+}
+
+// Times are those of the desk: of the zone in which the server's days begin, wherever the page is looked at.
+const DAY_MS = 86_400_000;
+const knows = (timeZone) => { try { new Intl.DateTimeFormat("en", { timeZone }); return true; } catch { return false; } };
+const own = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+let zone = own;
+export function setZone({ timezone, utc_offset_min: minutes }) {
+  const at = `${minutes < 0 ? "-" : "+"}${String(Math.floor(Math.abs(minutes) / 60)).padStart(2, "0")}:${String(Math.abs(minutes) % 60).padStart(2, "0")}`;
+  const whole = `Etc/GMT${minutes > 0 ? "-" : "+"}${Math.abs(minutes) / 60}`; // POSIX counts westwards
+  zone = [timezone, at, minutes % 60 ? "" : whole].find((z) => z && knows(z)) ?? own;
+}
+// The zone's name where the reader's own clock shows something else; "" elsewhere.
+export const foreignZone = () => (offset(Date.now(), zone) === offset(Date.now(), own) ? "" : zone);
+const parts = (ms, timeZone) => Object.fromEntries(formatter("en-US", { timeZone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+  hour: "2-digit", minute: "2-digit", second: "2-digit" }).formatToParts(ms).map((p) => [p.type, p.value]));
+function offset(ms, timeZone) {
+  const p = parts(ms, timeZone);
+  return Date.UTC(p.year, p.month - 1, p.day, p.hour, p.minute, p.second) - Math.floor(ms / 1000) * 1000;
+}
+// The moment of a local time so many hours after the midnight before `ms`.
+export function atHour(ms, hours) {
+  const local = Math.floor((ms + offset(ms, zone)) / DAY_MS) * DAY_MS + hours * 3_600_000;
+  return local - offset(local - offset(ms, zone), zone);
+}
+// 2026-11-22
+export const isoDay = (ms) => { const p = parts(ms, zone); return `${p.year}-${p.month}-${p.day}`; };
+
+const format = (options, ms) => formatter(lang === "zh" ? "zh-CN" : "en-GB", { timeZone: zone, ...options }).format(ms);
+const dateOf = (ms) => format(lang === "zh" ? { year: "numeric", month: "2-digit", day: "2-digit" } : { year: "numeric", month: "short", day: "numeric" }, ms);
+export const when = (ms) => (ms ? `${dateOf(ms)} ${timeOf(ms)}` : "–");
 // Time of day, and the day when that is not today.
-const format = (options, ms) => new Intl.DateTimeFormat(lang === "zh" ? "zh-CN" : "en-GB", options).format(ms);
 export const timeOf = (ms) => (ms ? format({ timeStyle: "medium" }, ms) : "–");
-export const dayOf = (ms) => (!ms || new Date(ms).toDateString() === new Date().toDateString() ? "" : format({ dateStyle: "short" }, ms));
+export const dayOf = (ms) => (!ms || isoDay(ms) === isoDay(Date.now()) ? "" : dateOf(ms));
 // 14:05, or with its day when that is not today.
 export const clockOf = (ms) => [dayOf(ms), format({ timeStyle: "short" }, ms)].filter(Boolean).join(" ");
 export const dayName = (ms) => format({ weekday: "short", month: "numeric", day: "numeric" }, ms);

@@ -48,6 +48,8 @@ export function nowPage(feed) {
     setText(r.cust, w.customer || w.conversation);
     setText(r.shop, w.shop);
     setText(r.agent, w.agent || t("no_agent"));
+    r.cust.title = w.customer || w.conversation;
+    r.agent.title = w.agent;
     setText(r.team, w.team);
     setText(r.n, t("messages", w.messages));
   }
@@ -106,11 +108,12 @@ export function nowPage(feed) {
     online.slice(0, ROWS_MOST).forEach((a, i) => {
       let tr = agents.children[i];
       if (!tr) {
-        tr = h("tr", {}, h("td", {}, h("span"), h("small")), h("td", { class: "num" }), h("td", { class: "num" }), h("td", { class: "num" }));
+        tr = h("tr", {}, h("td", {}, h("span", { class: "clip" }), h("small", { class: "clip" })), h("td", { class: "num" }), h("td", { class: "num" }), h("td", { class: "num" }));
         agents.append(tr);
       }
       const [name, open, waits, longest] = tr.children, age = a.longest_since_ms === null ? null : now - a.longest_since_ms;
       setText(name.children[0], a.agent);
+      name.title = [a.agent, a.team, a.shop].filter(Boolean).join(" · ");
       setText(name.children[1], [a.team, a.shop].filter(Boolean).join(" · "));
       setText(open, number(a.open));
       setText(waits, number(a.waiting));

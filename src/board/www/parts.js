@@ -12,6 +12,8 @@ export function table(head, rows, kind) {
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((c, i) => h("td", { class: head[i][1] ? "num" : null }, c)))))));
 }
 export const panel = (title, extra, ...body) => h("section", { class: "panel apart" }, h("div", { class: "head" }, h("h2", {}, title), extra), ...body);
+// A name of people's or programs' making may be of any length: the whole of it is in the title.
+export const clip = (text, tag = "span", attributes = {}) => h(tag, { class: "clip", title: text, ...attributes }, text);
 export const stamp = (ms) => h("span", {}, timeOf(ms), h("small", {}, dayOf(ms)));
 export const empty = (text) => h("p", { class: "empty" }, text);
 

@@ -25,7 +25,7 @@ function ruleRow(r, versions) {
   const line = spark(), hits = r.hits && sum(r.hits.days), trial = r.hits && sum(r.hits.trial_days);
   if (r.hits) drawSpark(line, r.hits.days.map((n, i) => n + r.hits.trial_days[i]), undefined, t("by_day", r.id));
   return [h("span", { class: "ids" }, h("strong", {}, r.title || r.id), h("small", {}, r.id), r.versions.length < versions ? h("small", { class: "amber" }, t("not_everywhere")) : null),
-    r.norm || "–", h("span", {}, h("span", { class: `chip ${r.shadow ? "" : r.action === "block" ? "s3" : r.action === "pass" ? "" : "s2"}` }, t("act_" + r.action)), r.shadow ? h("small", {}, t("trials")) : null),
+    r.norm || "–", h("span", {}, h("span", { class: `chip ${r.shadow ? "" : r.action === "block" ? "s3" : r.action === "pass" ? "" : "s2"}` }, t("does_" + r.action)), r.shadow ? h("small", {}, t("trials")) : null),
     r.hits ? number(sum(Object.values(r.hits.today))) : "–", r.hits ? h("div", { class: "trend" }, line) : "–", r.hits ? number(hits + trial) : "–",
     r.hits?.precision != null ? h("span", { title: t("precision_of", r.hits.right, r.hits.wrong) }, percent(r.hits.precision), h("small", {}, `${number(r.hits.right)} / ${number(r.hits.right + r.hits.wrong)}`)) : "–"];
 }

@@ -1,8 +1,8 @@
 // Health and the audit trail: tables that are read again every few seconds.
 import { call } from "./api.js";
-import { duration, number, percent, seconds, t, when } from "./lang.js";
+import { duration, number, percent, seconds, t, when, word } from "./lang.js";
 import { h } from "./dom.js";
-import { empty, panel, polled, stamp, table } from "./parts.js";
+import { clip, empty, panel, polled, stamp, table } from "./parts.js";
 
 const wrap = (text) => h("span", { class: "wrap" }, text);
 
@@ -24,8 +24,8 @@ const ownRows = (d) => [...Object.entries(d.totals).map(([k, v]) => [t("h_" + k)
 
 export const healthPage = () => polled(async () => ({ d: await call("GET", "/api/v1/health"), audit: await call("GET", "/api/v1/audit") }), ({ d, audit }) => [
   panel(t("gateways"), null, d.nodes.length ? table([[t("node")], [t("mode")], [t("agents_online"), 1], [t("sessions"), 1], [t("journal_lag"), 1], [t("h_lost"), 1]], gatewayRows(d)) : empty(t("no_nodes"))),
-  h("div", { class: "columns even" }, panel(t("health"), null, table([[t("what")], ["", 1]], ownRows(d))), h("div", { class: "stack" },
+  h("div", { class: "columns even" }, panel(t("health"), null, table([[t("what")], [t("value"), 1]], ownRows(d))), h("div", { class: "stack" },
     panel(t("webhooks"), null, d.hooks.length ? table([[t("target")], [t("sent_failed"), 1], [t("last_ok")], [t("last_failure")]], hookRows(d)) : empty(t("no_webhooks"))),
     panel(t("gaps"), null, d.gaps.length ? table([[t("at")], [t("node")], [t("h_lost"), 1]], d.gaps.map((g) => [when(g.at_ms), g.node, number(g.events)])) : empty(t("no_gaps"))))),
   panel(t("audit"), null, table([[t("at")], [t("who")], [t("action")], [t("target")], [t("why")], [t("result")], [t("from")]],
-    audit.entries.map((e) => [stamp(e.at_ms), e.who, e.action, e.target || "–", wrap(e.why || "–"), e.result, e.from])))]);
+    audit.entries.map((e) => [stamp(e.at_ms), clip(e.who), word("audit_", e.action), clip(e.target || "–"), wrap(e.why || "–"), word("result_", e.result), e.from])))]);

@@ -1,12 +1,13 @@
 -- needs: lib hook cases case_hand
 -- A person opens or moves a case. ARGV: 'move', case id, state, who, why
---                                    or 'open', customer, conversation, kind, severity, words, who, why
+--                                    or 'open', customer, conversation, kind, severity, words, who, why, and where they are
+--                                       known agent, team, shop
 -- Returns {'OK', id, state} | {'NONE'} no such case | {'ILLEGAL', state, legal states…} | {'OTHER', id} another case of
 -- this customer is open.
 if ARGV[1] == 'open' then
     local rec = cust_load(ARGV[2])
     local words = string.sub(ARGV[6], 1, 600)
-    return finish(ARGV[2], rec, {y = 'c', g = '', t = '', p = '', cv = ARGV[3], ck = ARGV[4], sv = tonumber(ARGV[5]) or 1,
+    return finish(ARGV[2], rec, {y = 'c', g = ARGV[9] or '', t = ARGV[10] or '', p = ARGV[11] or '', cv = ARGV[3], ck = ARGV[4], sv = tonumber(ARGV[5]) or 1,
         ru = 'by hand', wo = words, od = order_numbers(words), who = ARGV[7], why = ARGV[8]})
 end
 
