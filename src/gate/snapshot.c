@@ -3,6 +3,9 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 
+/* The control thread waits for name servers no longer than this; sessions do not wait. */
+enum { NAMES_LIMIT_MS = 3000 };
+
 static bool same_text(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -36,7 +39,7 @@ static void load_upstreams(struct snapshot *s, const struct snapshot *old, struc
         struct err e;
         s->upstream[i] = find_old(old, &c->upstream[i]);
         if (!s->upstream[i])
-            s->upstream[i] = upstream_new(&c->upstream[i], c->timeouts.connect_ms, &e);
+            s->upstream[i] = upstream_new(&c->upstream[i], &e);
         if (!s->upstream[i])
             err_list_add(errs, "%s: %s", c->file, e.text);
         s->n_upstreams = i + 1;
@@ -115,6 +118,8 @@ int snapshot_load(const char *path, const struct snapshot *old, struct snapshot 
         snapshot_unref(&s);
         return -1;
     }
+    upstream_resolve(s->upstream, s->n_upstreams, old ? old->upstream : NULL, old ? old->n_upstreams : 0,
+                     NAMES_LIMIT_MS);
     *out = s;
     return 0;
 }

@@ -53,6 +53,11 @@ void addr_bytes(const struct addr *a, uint8_t out[16])
     }
 }
 
+bool addr_is_same(const struct addr *a, const struct addr *b)
+{
+    return a->len == b->len && memcmp(&a->any, &b->any, a->len) == 0;
+}
+
 bool addr_in_cidr(const struct addr *a, const struct conf_cidr *list, size_t n)
 {
     uint8_t b[16];

@@ -28,4 +28,5 @@ int addr_resolve(const struct conf_addr *from, bool is_passive, struct addr *out
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 /* The address as 16 bytes, IPv4 mapped; zeros for a Unix socket. */
 void addr_bytes(const struct addr *a, uint8_t out[16]);
+bool addr_is_same(const struct addr *a, const struct addr *b);
 bool addr_in_cidr(const struct addr *a, const struct conf_cidr *list, size_t n);

@@ -2,16 +2,17 @@
 
 #include <netdb.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/xalloc.h"
 
-enum { THREADS_MAX = 4, WAITING_MAX = 256, WHY_MAX = 160 };
+enum { THREADS_MAX = 4, WAITING_MAX = 256 };
 
 /* A look-up belongs to its caller until fn was called or it was cancelled, and to the thread that works on it; `all`
  * holds it as long as anybody has it. */
 struct resolve {
-    struct loop *loop;
+    struct loop *loop; /* NULL: somebody waits for `done` */
     char *host;
     uint16_t port;
     resolve_fn fn;
@@ -21,17 +22,17 @@ struct resolve {
     bool is_cancelled;
     struct addr list[RESOLVE_ADDRS_MAX];
     size_t n;
-    char why[WHY_MAX];
+    char why[RESOLVE_WHY_MAX];
 };
 
 /* Threads are started when they are first needed and stay. */
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t work;
+    pthread_cond_t work, done;
     struct resolve *first, **last;
     struct resolve *all;
     unsigned n_waiting, n_threads, n_idle;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 /* With the lock held. */
 static void forget(struct resolve *r)
@@ -56,7 +57,7 @@ static void on_answer(void *ctx)
     pthread_mutex_unlock(&pool.lock);
 }
 
-static bool look_up(const char *host, uint16_t port, int flags, struct addr *list, size_t *n, char why[WHY_MAX])
+static bool look_up(const char *host, uint16_t port, int flags, struct addr *list, size_t *n, char why[RESOLVE_WHY_MAX])
 {
     char service[8];
     snprintf(service, sizeof(service), "%u", port);
@@ -69,7 +70,7 @@ static bool look_up(const char *host, uint16_t port, int flags, struct addr *lis
     }
     if (!rc)
         freeaddrinfo(found);
-    snprintf(why, WHY_MAX, "%.80s: %s", host, rc ? gai_strerror(rc) : *n ? "" : "no address");
+    snprintf(why, RESOLVE_WHY_MAX, "%.80s: %s", host, rc ? gai_strerror(rc) : *n ? "" : "no address");
     return *n;
 }
 
@@ -98,7 +99,10 @@ static void *work(void *arg)
             forget(r);
         } else {
             r->state = LOOK_POSTED;
-            loop_post(r->loop, on_answer, r);
+            if (r->loop)
+                loop_post(r->loop, on_answer, r);
+            else
+                pthread_cond_broadcast(&pool.done);
         }
     }
     return NULL;
@@ -136,6 +140,15 @@ static bool enqueue(struct resolve *r)
     return true;
 }
 
+/* With the lock held. */
+static void keep(struct resolve *r)
+{
+    r->next = pool.all;
+    if (r->next)
+        r->next->prev = r;
+    pool.all = r;
+}
+
 struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, resolve_fn fn, void *ctx)
 {
     struct resolve *r = xcalloc(1, sizeof(*r));
@@ -143,10 +156,7 @@ struct resolve *resolve_start(struct loop *l, const char *host, uint16_t port, r
     bool is_numeric = resolve_numeric(host, port, &r->list[0]);
     r->n = is_numeric;
     pthread_mutex_lock(&pool.lock);
-    r->next = pool.all;
-    if (r->next)
-        r->next->prev = r;
-    pool.all = r;
+    keep(r);
     if (is_numeric || !enqueue(r)) {
         r->state = LOOK_POSTED;
         loop_post(l, on_answer, r);
@@ -166,10 +176,56 @@ void resolve_cancel(struct resolve **rp)
     pthread_mutex_unlock(&pool.lock);
 }
 
+static bool is_all_done(struct resolve *const *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (r[i]->state != LOOK_POSTED)
+            return false;
+    return true;
+}
+
+/* With the lock held. */
+static void take_answer(struct resolve *r, struct resolve_wish *w)
+{
+    if (r->state != LOOK_POSTED) {
+        snprintf(w->why, sizeof(w->why), "%.80s: no answer in time", r->host);
+        r->is_cancelled = true; /* the thread that has it, or will have it, frees it */
+        return;
+    }
+    memcpy(w->list, r->list, sizeof(w->list));
+    w->n = r->n;
+    memcpy(w->why, r->why, sizeof(w->why));
+    forget(r);
+}
+
+void resolve_within(struct resolve_wish *wish, size_t n, int64_t limit_ms)
+{
+    struct resolve **r = xcalloc(n ? n : 1, sizeof(struct resolve *));
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    int64_t ns = end.tv_nsec + limit_ms % 1000 * 1000000;
+    end.tv_sec += limit_ms / 1000 + ns / 1000000000;
+    end.tv_nsec = ns % 1000000000;
+    pthread_mutex_lock(&pool.lock);
+    for (size_t i = 0; i < n; i++) {
+        r[i] = xcalloc(1, sizeof(**r));
+        *r[i] = (struct resolve){.host = xstrdup(wish[i].host), .port = wish[i].port};
+        keep(r[i]);
+        if (!enqueue(r[i]))
+            r[i]->state = LOOK_POSTED;
+    }
+    while (!is_all_done(r, n) && pthread_cond_clockwait(&pool.done, &pool.lock, CLOCK_MONOTONIC, &end) == 0)
+        ;
+    for (size_t i = 0; i < n; i++)
+        take_answer(r[i], &wish[i]);
+    pthread_mutex_unlock(&pool.lock);
+    free(r);
+}
+
 bool resolve_numeric(const char *host, uint16_t port, struct addr *out)
 {
     size_t n;
-    char why[WHY_MAX];
+    char why[RESOLVE_WHY_MAX];
     struct addr list[RESOLVE_ADDRS_MAX];
     bool is_numeric = look_up(host, port, AI_NUMERICHOST, list, &n, why);
     if (is_numeric)

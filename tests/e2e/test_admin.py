@@ -121,6 +121,20 @@ def test_not_ready_without_a_backend(folder, rules):
         g.stop()
 
 
+def test_a_name_that_nobody_knows_keeps_nobody_from_starting(folder, rules):
+    g = Gateway(folder / "gw", 0, rules=rules, servers=["no-such-host.invalid:80"])
+    try:
+        assert "upstream_down upstream=im server=no-such-host.invalid:80" in g.text()
+        status, text, _ = get(g, "/readyz")
+        assert (status, text.startswith("not ready: ")) == (503, True)
+        with socket.create_connection(("127.0.0.1", g.port), timeout=60) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert s.recv(12) == b"HTTP/1.1 502"
+        assert g.cli("reload", "--config", g.config).returncode == 0
+    finally:
+        g.stop()
+
+
 def test_status(gateway):
     out = gateway.cli("status", "--config", gateway.config).stdout
     assert re.search(r"^mode: enforce$", out, re.M), out

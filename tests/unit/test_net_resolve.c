@@ -39,6 +39,13 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     pthread_mutex_unlock(&lock);
     if (strcmp(host, "nobody.example") == 0)
         return EAI_NONAME;
+    if (strcmp(host, "two.example") == 0) { /* where nobody listens, and here */
+        struct addrinfo *second;
+        int rc = real("127.0.0.9", service, hints, out);
+        if (rc == 0 && (rc = real("127.0.0.1", service, hints, &second)) == 0)
+            (*out)->ai_next = second;
+        return rc;
+    }
     return real("127.0.0.1", service, hints, out); /* whatever the name server of this machine says */
 }
 
@@ -235,6 +242,120 @@ static void a_stream_times_out_in_its_look_up(void **state)
     loop_free(&r.loop);
 }
 
+/* An upstream of one server. */
+static struct upstream *upstream_of(char *host, uint16_t port)
+{
+    static char name[] = "im";
+    char text[64];
+    snprintf(text, sizeof(text), "%s:%u", host, port);
+    struct conf_addr server = {.text = text, .host = host, .port = port};
+    struct conf_upstream c = {.name = name,
+                              .server = &server,
+                              .n_servers = 1,
+                              .health_interval_ms = 2,
+                              .health_timeout_ms = 1000,
+                              .health_fall = 1,
+                              .health_rise = 2};
+    struct err e;
+    struct upstream *u = upstream_new(&c, &e);
+    assert_non_null(u);
+    return u;
+}
+
+static int listener(uint16_t *port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof(in);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, n), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &n), 0);
+    *port = ntohs(in.sin_port);
+    return fd;
+}
+
+struct watched {
+    struct loop *loop;
+    struct upstream *u;
+};
+
+static void stop_when_up(void *ctx)
+{
+    struct watched *w = ctx;
+    if (upstream_is_any_up(w->u))
+        loop_stop(w->loop);
+}
+
+/* Checks until the server is up. */
+static void check_until_up(struct loop *loop, struct upstream *u)
+{
+    struct watched w = {loop, u};
+    struct timer *t = timer_new(loop, stop_when_up, &w);
+    upstream_start_checks(u, loop);
+    timer_start(t, 1, true);
+    loop_run(loop);
+    timer_free(&t);
+    upstream_stop_checks(u);
+}
+
+static char slow[] = "slow.example", two[] = "two.example", nobody[] = "nobody.example";
+
+static void a_name_server_that_does_not_answer_holds_nothing_up(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_new();
+    uint16_t port;
+    int fd = listener(&port);
+    struct upstream *u = upstream_of(slow, port);
+    assert_int_equal(upstream_pick(u, 0), -1); /* no address yet */
+    hold(true);
+    upstream_resolve(&u, 1, NULL, 0, 20);
+    assert_int_equal(upstream_pick(u, 0), -1);
+    assert_false(upstream_is_any_up(u));
+    hold(false);
+    check_until_up(loop, u); /* a check finds it */
+    assert_int_equal(upstream_pick(u, 0), 0);
+    struct addr was = upstream_addr(u, 0), is;
+    assert_int_equal(ntohs(was.any.in.sin_port), port);
+
+    struct upstream *next = upstream_of(slow, port); /* a reload while the name server is away */
+    hold(true);
+    upstream_resolve(&next, 1, &u, 1, 20);
+    hold(false);
+    assert_true(upstream_is_any_up(next));
+    assert_int_equal(upstream_pick(next, 0), 0);
+    is = upstream_addr(next, 0);
+    assert_true(addr_is_same(&was, &is));
+    upstream_unref(&next);
+    upstream_unref(&u);
+
+    u = upstream_of(nobody, port);
+    upstream_resolve(&u, 1, NULL, 0, 60000); /* an answer, if a bad one: no waiting */
+    assert_int_equal(upstream_pick(u, 0), -1);
+    upstream_unref(&u);
+    close(fd);
+    loop_free(&loop);
+}
+
+static void all_addresses_of_a_name_are_tried(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_new();
+    uint16_t port;
+    int fd = listener(&port);
+    struct upstream *u = upstream_of(two, port);
+    upstream_resolve(&u, 1, NULL, 0, 60000);
+    struct addr a = upstream_addr(u, 0);
+    assert_int_equal(ntohl(a.any.in.sin_addr.s_addr), INADDR_LOOPBACK + 8);
+    upstream_report_failure(u, 0);
+    check_until_up(loop, u);
+    a = upstream_addr(u, 0);
+    assert_int_equal(ntohl(a.any.in.sin_addr.s_addr), INADDR_LOOPBACK);
+    upstream_unref(&u);
+    close(fd);
+    loop_free(&loop);
+}
+
 static void checks_of_a_server_that_is_down_do_not_block(void **state)
 {
     (void)state;
@@ -249,7 +370,7 @@ static void checks_of_a_server_that_is_down_do_not_block(void **state)
                               .health_fall = 1,
                               .health_rise = 1};
     struct err e;
-    struct upstream *u = upstream_new(&c, 1000, &e);
+    struct upstream *u = upstream_new(&c, &e);
     assert_non_null(u);
     upstream_report_failure(u, 0);
     assert_false(upstream_is_any_up(u));
@@ -274,6 +395,8 @@ int main(void)
         cmocka_unit_test(cancelled_at_any_time),
         cmocka_unit_test(too_many_end_at_once),
         cmocka_unit_test(a_stream_times_out_in_its_look_up),
+        cmocka_unit_test(a_name_server_that_does_not_answer_holds_nothing_up),
+        cmocka_unit_test(all_addresses_of_a_name_are_tried),
         cmocka_unit_test(checks_of_a_server_that_is_down_do_not_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ static struct upstream *make(size_t n, int64_t fall)
                               .health_fall = fall,
                               .health_rise = 1};
     struct err e;
-    struct upstream *u = upstream_new(&c, 1000, &e);
+    struct upstream *u = upstream_new(&c, &e);
     assert_non_null(u);
     return u;
 }
