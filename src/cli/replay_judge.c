@@ -44,6 +44,7 @@ static void fill_window(struct replay_side *s, const struct replay_message *m, s
     for (size_t i = 0; i < s->window.n; i++) {
         in->before[i] = span_of(s->window.item[i].text, s->window.item[i].len);
         in->before_ms[i] = s->window.item[i].at_ms;
+        in->before_note[i] = &s->window.item[i].note;
     }
 }
 
@@ -80,6 +81,9 @@ void replay_judge(struct replay_side *s, const struct replay_message *m, const s
     out->end = v->action;
     if (v->has_cause && !m->is_observed && policy[v->cause] == POLICY_BLOCK)
         out->end = ACTION_BLOCK;
-    if (out->end < ACTION_HOLD || m->is_observed)
-        node_window_add(s->node, m->agent, m->conv, m->at_ms, m->text[0]);
+    unsigned messages;
+    int64_t age_ms;
+    ruleset_window(s->set, &messages, &age_ms);
+    if (messages && (out->end < ACTION_HOLD || m->is_observed))
+        node_window_add(s->node, m->agent, m->conv, m->at_ms, m->text[0], &v->note, messages);
 }

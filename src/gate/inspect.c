@@ -35,6 +35,7 @@ void inspect_fill_input(struct session *s, const struct unit *u, enum direction 
     for (size_t i = 0; i < w->window.n; i++) {
         in->before[i] = span_of(w->window.item[i].text, w->window.item[i].len);
         in->before_ms[i] = w->window.item[i].at_ms;
+        in->before_note[i] = &w->window.item[i].note;
     }
 }
 
@@ -149,7 +150,8 @@ void inspect_outgoing(struct session *s, const struct unit *u, struct judged *ou
         int64_t age_ms;
         ruleset_window(w->snap->rules, &messages, &age_ms);
         if (messages)
-            node_window_add(w->gate->node, session_agent(s), u->conv, in.now_ms, u->text[0]);
+            node_window_add(w->gate->node, session_agent(s), u->conv, in.now_ms, u->text[0], &w->verdict.note,
+                            messages);
     }
 }
 

@@ -27,10 +27,11 @@ struct conv {
     uint16_t key_len;
     char key[KEY_MAX];
     unsigned head, n; /* ring of texts */
+    uint32_t number;  /* of the last text */
     struct {
         int64_t at_ms;
         uint16_t len, cap;
-        uint8_t *text;
+        uint8_t *kept; /* a note, the text behind it */
     } item[WINDOW_MAX];
     struct {
         uint64_t rule;
@@ -63,7 +64,7 @@ struct node *node_new(void)
 static void conv_free(struct conv *c)
 {
     for (size_t i = 0; i < WINDOW_MAX; i++)
-        free(c->item[i].text);
+        free(c->item[i].kept);
     free(c);
 }
 
@@ -220,7 +221,8 @@ void node_window_get(struct node *n, struct span agent, struct span conv, int64_
             continue;
         out->item[out->n].at_ms = c->item[i].at_ms;
         out->item[out->n].len = c->item[i].len;
-        memcpy(out->item[out->n].text, c->item[i].text, c->item[i].len);
+        memcpy(&out->item[out->n].note, c->item[i].kept, sizeof(struct window_note));
+        memcpy(out->item[out->n].text, c->item[i].kept + sizeof(struct window_note), c->item[i].len);
         out->n++;
     }
     pthread_mutex_unlock(&s->lock);
@@ -237,22 +239,41 @@ static struct span tail_of(struct span text)
     return t;
 }
 
-void node_window_add(struct node *n, struct span agent, struct span conv, int64_t now_ms, struct span text)
+/* The place of a new text; it takes over the memory of the one that is not kept any longer. */
+static unsigned next_item(struct conv *c, unsigned messages)
+{
+    unsigned i = c->head, keep = MIN_OF(messages, (unsigned)WINDOW_MAX), gone = (i + WINDOW_MAX - keep) % WINDOW_MAX;
+    if (c->n >= keep && !c->item[i].kept) {
+        c->item[i].kept = c->item[gone].kept;
+        c->item[i].cap = c->item[gone].cap;
+        c->item[gone].kept = NULL;
+    }
+    c->head = (i + 1) % WINDOW_MAX;
+    c->n = MIN_OF(c->n + 1, keep);
+    return i;
+}
+
+void node_window_add(struct node *n, struct span agent, struct span conv, int64_t now_ms, struct span text,
+                     const struct window_note *note, unsigned messages)
 {
     struct span t = tail_of(text);
+    struct window_note kept = *note;
     struct stripe *s = lock_stripe(n, agent);
     struct conv *c = find_conv(s, agent, conv, true);
-    unsigned i = c->head;
-    c->head = (c->head + 1) % WINDOW_MAX;
-    c->n = MIN_OF(c->n + 1, (unsigned)WINDOW_MAX);
+    unsigned i = next_item(c, messages);
     c->item[i].at_ms = now_ms;
     c->item[i].len = (uint16_t)t.n;
-    if (!c->item[i].text || t.n > c->item[i].cap) { /* in the steady state nothing is allocated */
+    if (!c->item[i].kept || t.n > c->item[i].cap) { /* in the steady state nothing is allocated */
         c->item[i].cap = (uint16_t)MIN_OF((t.n + 64) & ~(size_t)63, (size_t)WINDOW_TEXT_MAX);
-        c->item[i].text = xrealloc(c->item[i].text, c->item[i].cap);
+        c->item[i].kept = xrealloc(c->item[i].kept, sizeof(kept) + c->item[i].cap);
     }
+    c->number += c->number == UINT32_MAX ? 2 : 1; /* 0 is none */
+    kept.number = c->number;
+    if (t.n != text.n)
+        kept.set = 0; /* the note speaks of the whole text */
+    memcpy(c->item[i].kept, &kept, sizeof(kept));
     if (t.n)
-        memcpy(c->item[i].text, t.p, t.n);
+        memcpy(c->item[i].kept + sizeof(kept), t.p, t.n);
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -36,13 +36,16 @@ struct window {
     struct {
         int64_t at_ms;
         uint16_t len;
+        struct window_note note;
         uint8_t text[WINDOW_TEXT_MAX];
     } item[WINDOW_MAX];
 };
 /* Fills `out` with at most `messages` texts not older than max_age_ms, oldest first. */
 void node_window_get(struct node *n, struct span agent, struct span conv, int64_t now_ms, unsigned messages,
                      int64_t max_age_ms, struct window *out);
-/* Remembers a delivered text (the last WINDOW_TEXT_MAX bytes of it, cut at a character). */
-void node_window_add(struct node *n, struct span agent, struct span conv, int64_t now_ms, struct span text);
+/* Remembers a delivered text (the last WINDOW_TEXT_MAX bytes of it, cut at a character) with what its verdict noted of
+ * it, which it numbers; of a conversation at most `messages` are kept. */
+void node_window_add(struct node *n, struct span agent, struct span conv, int64_t now_ms, struct span text,
+                     const struct window_note *note, unsigned messages);
 /* May this rule's warning be shown in this conversation (at most once every ten minutes)? Counts as shown when true. */
 bool node_may_warn(struct node *n, struct span agent, struct span conv, int64_t now_ms, const char *rule_id);

@@ -54,8 +54,7 @@ static void add_piece(struct eval *e, const struct piece *p)
         e->met_cut = true;
 }
 
-/* Whether the rule's own settings take the occurrence; the sheet has applied the widest of all rules. */
-static bool takes(const struct rule *r, const struct use *u, const struct occurrence *o)
+bool eval_takes(const struct rule *r, const struct use *u, const struct occurrence *o)
 {
     bool is_spelled = u->role == ROLE_WORD || u->role == ROLE_GROUP || u->role == ROLE_KEY;
     if (o->gap > r->gap || (o->has_punctuation && !(r->has_punctuation && is_spelled)))
@@ -74,7 +73,7 @@ static void collect_pieces(struct eval *e, const struct rule *r)
     for (uint32_t i = 0; i < s->n_occ; i++) {
         const struct occurrence *o = &s->occ[i];
         for (size_t u = rule_first_use(r, o->term); u < r->n_use && r->use[u].term == o->term; u++)
-            if (takes(r, &r->use[u], o))
+            if (eval_takes(r, &r->use[u], o))
                 add_piece(e, &(struct piece){o->from, o->to, o->bfrom, o->bto, r->use[u].role, r->use[u].index,
                                              r->use[u].key, (int32_t)i, -1});
     }

@@ -44,6 +44,8 @@ struct eval {
 bool eval_applies(const struct eval *e, const struct rule *r);
 /* The rule as the shop at hand has it: itself, or its last variant that holds. */
 const struct rule *eval_variant(const struct eval *e, const struct rule *r);
+/* Whether the rule's own settings take the occurrence; the sheet has applied the widest of all rules. */
+bool eval_takes(const struct rule *r, const struct use *u, const struct occurrence *o);
 /* Calls on_hit for every hit of the rule. */
 void eval_rule(struct eval *e, const struct rule *r);
 

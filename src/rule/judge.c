@@ -50,6 +50,7 @@ static void reset_verdict(struct verdict *v)
     v->opens_case = v->confirms = NULL;
     v->case_kind = NULL;
     v->severity = 0;
+    v->note.set = 0;
 }
 
 /* ---- what a hit means ---- */
@@ -223,6 +224,12 @@ static void judge_sheet(struct pass *p)
         judge_set_cause(p->out, CAUSE_TOO_COMPLEX);
 }
 
+/* The second look at a rewritten message, one rule alone and an explanation do without. */
+static bool takes_note(const struct pass *p)
+{
+    return p->set->side[p->in->dir].plan && !p->only && !p->is_again && !p->scratch->trace;
+}
+
 static void judge_text(struct pass *p, struct span text)
 {
     if (text.n > FOLD_TEXT_MAX) {
@@ -233,6 +240,8 @@ static void judge_text(struct pass *p, struct span text)
     p->scratch->eval.window_from = 0;
     p->scratch->sheet.calendar = p->in->who.calendar;
     sheet_lay(&p->scratch->sheet, p->set, p->in->dir, text, p->in->now_ms, false);
+    if (p->text == 0 && takes_note(p))
+        window_take_note(&p->scratch->sheet, &p->out->note, &p->scratch->start);
     judge_sheet(p);
     p->has_unread |= !p->has_ack;
 }
@@ -267,33 +276,53 @@ static void append_text(struct buf *b, struct span t)
     buf_append_span(b, t);
 }
 
+/* The earlier texts that count, as numbers; how many. */
+static size_t window_of(const struct side *side, const struct rule_input *in, size_t which[WINDOW_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; side->n_windowed && i < MIN_OF(in->n_before, (size_t)WINDOW_MAX); i++)
+        if (in->now_ms - in->before_ms[i] <= side->window_ms && in->n_before - i <= side->window_messages)
+            which[n++] = i;
+    return n;
+}
+
+static bool may_hit_together(struct pass *p, const size_t *which, size_t n, struct span text)
+{
+    const struct window_note *before[WINDOW_MAX];
+    for (size_t i = 0; i < n; i++) {
+        before[i] = p->in->before_note[which[i]];
+        if (p->in->before[which[i]].n > TAIL_BYTES_MAX)
+            return true; /* its note speaks of more than is joined */
+    }
+    return !takes_note(p) || text.n > HEAD_BYTES_MAX ||
+           window_may_hit(&p->set->side[p->in->dir], before, n, &p->scratch->start, &p->out->note);
+}
+
 /* Puts the tails of the earlier texts before the head of the first text: a hit may begin in one and end in the other.
  */
 static void judge_window(struct pass *p, struct span text)
 {
     const struct rule_input *in = p->in;
     struct eval *e = &p->scratch->eval;
-    const struct side *side = &p->set->side[in->dir];
     struct buf *b = &p->scratch->joined;
-    size_t n = MIN_OF(in->n_before, (size_t)WINDOW_MAX);
-    if (!n || !side->n_windowed)
+    size_t which[WINDOW_MAX], n = window_of(&p->set->side[in->dir], in, which);
+    if (!n || !may_hit_together(p, which, n, text))
         return;
     buf_reset(b);
-    e->n_messages = 0;
-    for (size_t i = in->n_before - n; i < in->n_before; i++) {
-        if (in->now_ms - in->before_ms[i] > side->window_ms || in->n_before - i > side->window_messages)
-            continue;
+    for (e->n_messages = 0; e->n_messages < n; e->n_messages++) {
         e->message_from[e->n_messages] = b->len;
-        e->message_ms[e->n_messages++] = in->before_ms[i];
-        append_text(b, tail_of(in->before[i]));
+        e->message_ms[e->n_messages] = in->before_ms[which[e->n_messages]];
+        append_text(b, tail_of(in->before[which[e->n_messages]]));
     }
     if (!b->len)
         return;
     append_text(b, head_of(text));
     e->window_from = b->len - head_of(text).n;
     p->in_window = true;
+    p->scratch->n_joined++;
     p->scratch->sheet.calendar = in->who.calendar;
     sheet_lay(&p->scratch->sheet, p->set, in->dir, buf_span(b), in->now_ms, true);
+    window_settle(&p->scratch->sheet, e->window_from, &p->out->note);
     judge_sheet(p);
     p->in_window = false;
     e->window_from = 0;
@@ -354,6 +383,11 @@ void ruleset_judge(const struct ruleset *s, struct rule_scratch *scratch, const 
                    struct verdict *out)
 {
     judge(s, NULL, scratch, in, out);
+}
+
+size_t rule_scratch_joined(const struct rule_scratch *s)
+{
+    return s->n_joined;
 }
 
 void ruleset_judge_alone(const struct ruleset *s, const struct rule *only, struct rule_scratch *scratch,

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "rule/eval.h"
+#include "rule/window.h"
 
 enum { RAW_EDITS_MAX = 256 };
 
@@ -18,6 +19,8 @@ struct rule_scratch {
     struct raw_edit raw[RAW_EDITS_MAX];
     size_t n_raw;
     struct buf masks, edited, joined;
+    struct window_start start; /* of text 0 */
+    size_t n_joined;           /* joined texts judged so far */
     uint32_t edited_at[INPUT_TEXTS_MAX + 1];
     struct rule_input again;
     struct verdict second;

@@ -148,6 +148,7 @@ struct rule {
     uint8_t homophones_same;
     unsigned window_messages;
     int64_t window_ms;
+    uint8_t window_slot; /* of its regular expressions in a note */
     enum rewrite_kind rewrite;
     const char *rewrite_text;
     uint8_t rewrite_of;
@@ -221,6 +222,16 @@ struct term {
     uint32_t n_wake, wake_cap;
     struct wake *wake_window; /* those of `wake` whose rule has a window */
     uint32_t n_wake_window;
+    struct window_use *window_use; /* as words of a group of a `near` with a window */
+    uint32_t n_window_use;
+};
+
+/* What a term is to one `near` of a rule with a window. */
+struct window_use {
+    const struct rule *rule;
+    const struct use *use;
+    uint32_t within;
+    uint8_t near, group; /* byte and bit in a note */
 };
 
 /* Characters that a listed spelling (力口, 徵) may stand for. */
@@ -254,6 +265,7 @@ struct side {
     unsigned window_messages;
     int64_t window_ms;
     size_t n_windowed;
+    struct window_plan *plan; /* NULL: no rule has a window */
     struct spelling *spelling;
     size_t n_spellings;
     struct picture *picture; /* sorted by first byte, longer signs first */

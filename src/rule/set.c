@@ -2,6 +2,7 @@
 #include "rule/finder.h"
 #include "rule/model.h"
 #include "rule/regex.h"
+#include "rule/window.h"
 
 const char *action_name(enum action a)
 {
@@ -69,6 +70,7 @@ static void rule_free(struct rule *r)
 
 static void side_free(struct side *s)
 {
+    window_fini(s);
     for (size_t i = 0; i < s->n_terms; i++)
         free(s->term[i].wake), free(s->term[i].wake_window);
     free(s->term);

@@ -65,6 +65,22 @@ struct commit {
     int64_t due_ms; /* wall time, 0: no time named */
 };
 
+/* What judging a text alone has shown of it: kept with the text, it lets later messages tell without another look that
+ * no rule hits over the border (rule/window.h). All zero: nothing is known. */
+enum { WINDOW_NEARS = 128 };
+struct window_note {
+    uint64_t set;     /* which set's rules made it; 0: nothing is known */
+    uint32_t number;  /* whoever keeps the text numbers them: of this one, from 1 on */
+    uint32_t follows; /* of the text before it in the window; 0: there was none */
+    uint64_t near[WINDOW_NEARS / 8];
+    uint64_t literals, also;
+    uint32_t units, numerals;
+    uint32_t last[2], last_syllable[2]; /* the last unit and the one before it, 0: there is none */
+    uint8_t edge;
+    bool is_numeral, is_amount, has_letters, has_money;
+    bool may_span, may_blend; /* the border to the text before it lies in a word, or changes how it is read */
+};
+
 struct verdict {
     enum action action;
     bool has_cause; /* the verdict comes from (or met) a failure */
@@ -79,7 +95,8 @@ struct verdict {
     const struct rule *confirms;   /* incoming: the customer says that it is solved */
     struct commit commit[VERDICT_COMMITS_MAX];
     size_t n_commits;
-    bool is_ack_only; /* outgoing: no more than 好的 / 稍等 (keeps no commitment) */
+    bool is_ack_only;        /* outgoing: no more than 好的 / 稍等 (keeps no commitment) */
+    struct window_note note; /* of text 0, for the messages behind it */
 };
 
 /* What a rule may depend on besides the text. All spans may be empty; facts are "name" or "name=value". */
@@ -98,6 +115,7 @@ struct rule_input {
     size_t n_texts;
     struct span before[WINDOW_MAX]; /* earlier texts of this agent in this conversation, oldest first */
     int64_t before_ms[WINDOW_MAX];  /* when they were sent */
+    const struct window_note *before_note[WINDOW_MAX]; /* as their verdicts had them, or NULL */
     size_t n_before;
     int64_t now_ms; /* wall time of the message */
     struct rule_who who;

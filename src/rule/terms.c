@@ -8,6 +8,7 @@
 #include "rule/mark.h"
 #include "rule/picture.h"
 #include "rule/spelling.h"
+#include "rule/window.h"
 
 enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, GAP_ANY = 255, INITIAL_CHARS_MIN = 3 };
 
@@ -371,5 +372,6 @@ void words_compile(struct loader *l)
             picture_load(l, (enum direction)dir);
         }
         finder_build(s);
+        window_build(s);
     }
 }

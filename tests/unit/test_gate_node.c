@@ -10,6 +10,8 @@
 
 #define S(text) span_str(text)
 
+static const struct window_note no_note, some_note = {.set = 7};
+
 static void test_seats(void **state)
 {
     (void)state;
@@ -40,7 +42,7 @@ static void test_window(void **state)
     char text[16];
     for (int i = 0; i < WINDOW_MAX + 3; i++) {
         snprintf(text, sizeof(text), "t%d", i);
-        node_window_add(n, S("amy"), S("c"), 1000 + i, S(text));
+        node_window_add(n, S("amy"), S("c"), 1000 + i, S(text), &no_note, WINDOW_MAX);
     }
     node_window_get(n, S("amy"), S("c"), 1010, 3, 1000, &w);
     assert_int_equal(w.n, 3);
@@ -54,6 +56,19 @@ static void test_window(void **state)
     assert_int_equal(w.n, 0);
     node_window_get(n, S("bob"), S("c"), 1010, 3, 1000, &w);
     assert_int_equal(w.n, 0);
+    for (int i = 0; i < 2 * WINDOW_MAX; i++) { /* no more than the rules look back on */
+        struct window_note note = {.set = 7};
+        snprintf(text, sizeof(text), "u%d", i);
+        node_window_add(n, S("amy"), S("c"), 2000 + i, S(text), &note, 3);
+    }
+    node_window_get(n, S("amy"), S("c"), 2020, WINDOW_MAX, 1000, &w);
+    assert_int_equal(w.n, 3);
+    for (unsigned i = 0; i < w.n; i++) {
+        snprintf(text, sizeof(text), "u%u", 2 * WINDOW_MAX - 3 + i);
+        assert_memory_equal(w.item[i].text, text, w.item[i].len);
+        assert_int_equal(w.item[i].note.set, 7);
+        assert_int_equal(w.item[i].note.number, w.item[0].note.number + i);
+    }
     node_free(&n);
 }
 
@@ -65,14 +80,15 @@ static void test_window_keeps_the_end_of_a_long_text(void **state)
     for (size_t i = 0; i < WINDOW_TEXT_MAX; i++)
         memcpy(text + 3 * i, "\xe5\xad\x97", 3);
     text[3 * WINDOW_TEXT_MAX - 1] = 'z'; /* what a cut inside a character would show */
-    node_window_add(n, S("amy"), S("c"), 1, span_of(text, 3 * WINDOW_TEXT_MAX));
+    node_window_add(n, S("amy"), S("c"), 1, span_of(text, 3 * WINDOW_TEXT_MAX), &some_note, WINDOW_MAX);
     struct window w;
     node_window_get(n, S("amy"), S("c"), 1, 1, 10, &w);
     assert_int_equal(w.n, 1);
+    assert_int_equal(w.item[0].note.set, 0); /* it spoke of the whole text */
     assert_true(w.item[0].len <= WINDOW_TEXT_MAX && w.item[0].len > WINDOW_TEXT_MAX - 4);
     assert_int_equal(w.item[0].text[0], 0xe5);
     assert_int_equal(w.item[0].text[w.item[0].len - 1], 'z');
-    node_window_add(n, S("amy"), S("c"), 2, S(""));
+    node_window_add(n, S("amy"), S("c"), 2, S(""), &no_note, WINDOW_MAX);
     node_window_get(n, S("amy"), S("c"), 2, 1, 10, &w);
     assert_int_equal(w.item[0].len, 0);
     node_free(&n);
@@ -87,7 +103,7 @@ static void test_bound(void **state)
     char conv[16];
     for (int i = 0; i < 4096 + 10; i++) {
         snprintf(conv, sizeof(conv), "c%d", i);
-        node_window_add(n, S("amy"), S(conv), 1, S("x"));
+        node_window_add(n, S("amy"), S(conv), 1, S("x"), &no_note, WINDOW_MAX);
         node_window_get(n, S("amy"), S("c0"), 1, 1, 10, &w); /* used all the time */
         assert_int_equal(w.n, 1);
     }
@@ -109,7 +125,7 @@ static void test_long_ids_are_told_apart(void **state)
     memset(a, 'x', sizeof(a));
     memset(b, 'x', sizeof(b));
     b[sizeof(b) - 1] = 'y';
-    node_window_add(n, span_of(a, sizeof(a)), span_of(a, sizeof(a)), 1, S("1"));
+    node_window_add(n, span_of(a, sizeof(a)), span_of(a, sizeof(a)), 1, S("1"), &no_note, WINDOW_MAX);
     struct window w;
     node_window_get(n, span_of(a, sizeof(a)), span_of(b, sizeof(b)), 1, 1, 10, &w);
     assert_int_equal(w.n, 0);

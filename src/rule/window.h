@@ -1,0 +1,44 @@
+/* Whether an earlier text of a window and a new one can hit together (inside of src/rule). To join them and to judge
+ * the joined text costs more than to judge the new text alone, and ordinary talk almost never needs it.
+ *
+ *   earlier texts      … 留 个 | 您 的 包 裹 到 了        near the end:  groups whose word ends within reach of the end
+ *   new text                                | 加 我 …     near the start: groups whose word begins within reach of it
+ *                                           ^ border     pairs: does any word hold 了加 side by side?
+ *
+ * A hit over the border has a word, number or match that lies on both sides, or two words of one `near`, one on each
+ * side, not farther apart than that `near` allows. Both are ruled out from what each text was found to hold when it
+ * was judged alone: its note. All that the border could change in how the texts are read (letters, numerals, signs,
+ * doubled characters, combining marks) counts as a hit. What is ruled out here is never a hit of the joined text; the
+ * other way round does not hold. */
+#pragma once
+
+#include "rule/sheet.h"
+
+struct window_plan;
+
+/* After the finders were built; sets side->plan and the terms' window_use. */
+void window_build(struct side *side);
+void window_fini(struct side *side);
+
+/* What a text begins or ends with. */
+enum window_edge {
+    EDGE_OTHER, /* a sign, a single letter or digit, a character of another script: whatever is beside it may matter */
+    EDGE_HAN,
+    EDGE_ALNUM, /* two or more Latin letters or digits */
+};
+
+/* What stands near the start of a text, and how it begins. */
+struct window_start {
+    uint64_t near[WINDOW_NEARS / 8];
+    uint32_t first[2], first_syllable[2]; /* the first unit and the next, 0: there is none */
+    uint8_t edge;
+    bool is_numeral, is_money;
+};
+
+/* From a sheet of one whole text alone, with all words found. */
+void window_take_note(const struct sheet *s, struct window_note *note, struct window_start *start);
+/* Whether the texts, the new one last, may hit together; note: the new text's, in which is kept how it follows. */
+bool window_may_hit(const struct side *side, const struct window_note *const *before, size_t n,
+                    const struct window_start *start, struct window_note *note);
+/* After the words of the joined text were found: whether one of them lies on the border at byte `border`. */
+void window_settle(const struct sheet *joined, uint32_t border, struct window_note *note);

@@ -1,0 +1,39 @@
+/* What window.c makes of the rules with a window, for window_note.c. */
+#pragma once
+
+#include "rule/model.h"
+
+enum { REACH_MAX = 64, SIGN_BITS = 4096 };
+
+struct window_plan {
+    uint64_t set;                                               /* no other set's */
+    uint64_t is_ordered[WINDOW_NEARS / 8];                      /* bytes of nears all of which are ordered: all bits */
+    uint64_t number[WINDOW_NEARS / 8], money[WINDOW_NEARS / 8]; /* bits of the groups that detectors can fill */
+    uint32_t detectors;
+    size_t n_pieces;
+    uint64_t reach[REACH_MAX][WINDOW_NEARS / 8]; /* [n]: bytes of nears that reach over n units */
+    uint32_t within[WINDOW_NEARS];               /* the widest of the nears that share the byte */
+    unsigned n_nears, piece_shift;
+    uint64_t alone; /* slots of the regular expressions that one set of literals wakes */
+    unsigned n_regexes;
+    bool has_variants;
+    bool is_open;    /* some rule hits without anything that could be told from the texts alone */
+    uint64_t *piece; /* bits of the pieces of the words */
+    uint64_t sign[SIGN_BITS / 64];
+};
+
+/* As the third unit: the two are a whole word, or two of any word. */
+enum { WINDOW_WHOLE = 0x1fffff, WINDOW_PAIR = 0x1ffffe };
+
+static inline uint32_t window_piece(const struct window_plan *p, uint32_t a, uint32_t b, uint32_t c)
+{
+    uint32_t h = a * 0x9e3779b1u;
+    h = ((h << 13 | h >> 19) ^ b) * 0x85ebca6bu;
+    h = ((h << 13 | h >> 19) ^ c) * 0xc2b2ae35u;
+    return (h ^ h >> 15) * 0x9e3779b1u >> p->piece_shift;
+}
+
+static inline uint32_t window_sign(uint32_t cp)
+{
+    return cp * 0x9e3779b1u >> 20;
+}
