@@ -183,6 +183,16 @@ static int kind_of(const char *d, size_t n)
     return n == 10 && (strncmp(d, "400", 3) == 0 || strncmp(d, "800", 3) == 0) ? DETECT_SERVICE_NUMBER : -1;
 }
 
+/* …，打这个 */
+static bool has_reach_behind(const struct view *v, uint32_t at)
+{
+    static const char *const words[] = {"打这", "打我", "加我", "联系我", "呼我", "拨这", NULL};
+    for (size_t w = 0; words[w]; w++)
+        if (units_are(v, at, v->n, words[w]))
+            return true;
+    return false;
+}
+
 /* 1。3。8。…, or 打我：136，0012，3456: over punctuation only a mobile number is read, digit by digit or behind a word
  * of calling; else 150，1600，1800 would be one. */
 static bool may_join(const struct numbers *x, size_t a, size_t b, int kind)
@@ -195,8 +205,8 @@ static bool may_join(const struct numbers *x, size_t a, size_t b, int kind)
     if (!has_mark)
         return true;
     uint32_t from = x->token[a].from;
-    return kind == DETECT_PHONE &&
-           (is_single || last_of(x->v, from > LOOK_BACK ? from - LOOK_BACK : 0, from, reach_words) >= 0);
+    return kind == DETECT_PHONE && (is_single || has_reach_behind(x->v, x->token[b].to) ||
+                                    last_of(x->v, from > LOOK_BACK ? from - LOOK_BACK : 0, from, reach_words) >= 0);
 }
 
 /* Tokens [a, b] read as one number of n digits. True when it was something. */
