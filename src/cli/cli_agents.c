@@ -6,36 +6,65 @@
 
 enum { ROUNDS = 10, ROUNDS_MOST = 200, DAYS_MOST = 112, ARGS_MOST = 16 };
 
+static int bad_value(const char *option, const char *value, const char *allowed)
+{
+    fprintf(stderr, "chatgate agents: %s is \"%s\", must be %s\n", option, value, allowed);
+    return -1;
+}
+
+static int read_scope(const char *value, struct wanted *w)
+{
+    if (strcmp(value, "agent") != 0 && strcmp(value, "team") != 0 && strcmp(value, "shop") != 0)
+        return bad_value("--by", value, "agent, team or shop");
+    w->scope = value[0];
+    return 1;
+}
+
+static int read_preset(const char *value, struct wanted *w)
+{
+    w->preset = preset_find(value);
+    return w->preset ? 1 : bad_value("--preset", value, preset_names());
+}
+
+static int read_days(const char *value, struct wanted *w)
+{
+    uint64_t days;
+    if (!span_u64(span_str(value), &days) || days < 1 || days > DAYS_MOST)
+        return bad_value("--days", value, "a number from 1 to 112");
+    w->days = (int64_t)days;
+    return 1;
+}
+
+/* An option that only this command knows: how many words more it took; -1: its value cannot be. */
+static int read_own(const char *option, const char *value, struct wanted *w)
+{
+    if (strcmp(option, "--by") == 0)
+        return read_scope(value, w);
+    if (strcmp(option, "--preset") == 0)
+        return read_preset(value, w);
+    return strcmp(option, "--days") == 0 ? read_days(value, w) : 0;
+}
+
 /* Takes off what only this command knows; -1: what stands there cannot be. */
 static int read_wanted(int argc, char **argv, struct wanted *w, char **rest, int *n_rest)
 {
     *w = (struct wanted){.scope = 'a'};
     *n_rest = 0;
     for (int i = 0; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        uint64_t days;
-        if (i == 1 && strcmp(argv[i], "show") == 0) {
+        int took = 0;
+        if (i == 1 && strcmp(argv[i], "show") == 0)
             continue;
-        } else if (strcmp(argv[i], "--rounds") == 0) {
+        if (strcmp(argv[i], "--rounds") == 0)
             w->want_rounds = true;
-        } else if (strcmp(argv[i], "--business") == 0) {
+        else if (strcmp(argv[i], "--business") == 0)
             w->is_business = true;
-        } else if (strcmp(argv[i], "--by") == 0 &&
-                   (strcmp(value, "agent") == 0 || strcmp(value, "team") == 0 || strcmp(value, "shop") == 0)) {
-            w->scope = value[0];
-            i++;
-        } else if (strcmp(argv[i], "--preset") == 0 && preset_find(value)) {
-            w->preset = preset_find(value);
-            i++;
-        } else if (strcmp(argv[i], "--days") == 0 && span_u64(span_str(value), &days) && days >= 1 &&
-                   days <= DAYS_MOST) {
-            w->days = (int64_t)days;
-            i++;
-        } else if (*n_rest < ARGS_MOST) {
-            rest[(*n_rest)++] = argv[i];
-        } else {
+        else if ((took = read_own(argv[i], i + 1 < argc ? argv[i + 1] : "", w)) < 0)
             return -1;
-        }
+        else if (took == 0 && *n_rest < ARGS_MOST)
+            rest[(*n_rest)++] = argv[i];
+        else if (took == 0)
+            return -1;
+        i += took;
     }
     return 0;
 }

@@ -35,7 +35,7 @@ static void print_table(const struct tracked_rows *l, size_t most)
         table_add(t, span_str(tracked_time(tracked_int(r, COL_MADE), text)));
     }
     table_print(&t);
-    printf("%zu open commitments\n", l->n);
+    printf("%zu open commitment%s\n", l->n, l->n == 1 ? "" : "s");
 }
 
 static int list(int argc, char **argv)

@@ -116,7 +116,7 @@ static void print_text(const struct explain *x, const struct verdict *v, const s
         char due[CLOCK_RFC3339_MAX] = "no time named";
         if (v->commit[i].due_ms)
             (void)clock_rfc3339_ms(v->commit[i].due_ms, due);
-        printf("commit    %s, due %s (%s)\n", "promised", due, rule_id(v->commit[i].rule));
+        printf("commit    promised, due %s (%s)%s\n", due, rule_id(v->commit[i].rule), i ? ", does not count" : "");
     }
     printf("rules     version %s, %zu rules\n", ruleset_version(set), ruleset_count(set));
 }

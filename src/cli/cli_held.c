@@ -166,7 +166,10 @@ static int list(struct tracked *t, const struct held_args *a)
     json_arr_end(&j);
     if (table) {
         table_print(&table);
-        printf("%zu %s%s\n", rows.n, a->want_all ? "held message" : "message without an end", rows.n == 1 ? "" : "s");
+        printf("%zu message%s %s\n", rows.n, rows.n == 1 ? "" : "s",
+               a->want_all   ? "of all"
+               : rows.n == 1 ? "waits"
+                             : "wait");
     } else {
         puts(buf_cstr(&out));
     }

@@ -20,11 +20,12 @@ static int bad_args(const char *command, const char *why, const char *what)
     return -1;
 }
 
-static int read_number(const char *command, const char *text, int64_t most, int64_t *out)
+static int read_number(const char *command, const char *option, const char *text, int64_t most, int64_t *out)
 {
     uint64_t n;
     if (!span_u64(span_str(text), &n) || n < 1 || n > (uint64_t)most) {
-        fprintf(stderr, "chatgate %s: is \"%s\", must be a number from 1 to %" PRId64 "\n", command, text, most);
+        fprintf(stderr, "chatgate %s: %s is \"%s\", must be a number from 1 to %" PRId64 "\n", command, option, text,
+                most);
         return -1;
     }
     *out = (int64_t)n;
@@ -52,10 +53,10 @@ int tracked_read_args(int argc, char **argv, const char *allowed, struct tracked
         } else if (strcmp(a, "--config") == 0) {
             out->config = argv[++i];
         } else if (strcmp(a, "--hours") == 0) {
-            if (read_number(argv[0], argv[++i], HOURS_MOST, &out->hours) != 0)
+            if (read_number(argv[0], a, argv[++i], HOURS_MOST, &out->hours) != 0)
                 return -1;
         } else if (strcmp(a, "--most") == 0) {
-            if (read_number(argv[0], argv[++i], ROWS_MOST, &out->most) != 0)
+            if (read_number(argv[0], a, argv[++i], ROWS_MOST, &out->most) != 0)
                 return -1;
         } else {
             return bad_args(argv[0], "unexpected argument", a);

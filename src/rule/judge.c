@@ -55,15 +55,21 @@ static void reset_verdict(struct verdict *v)
 
 /* ---- what a hit means ---- */
 
+static void take_time(const struct detection *d, int64_t *due, bool *is_exact)
+{
+    *due = d->due_ms;
+    *is_exact = d->kind == DETECT_TIME;
+}
+
 static void add_commit(struct pass *p, const struct rule *r, const struct found *f)
 {
     struct verdict *v = p->out;
     struct sheet *s = &p->scratch->sheet;
     int64_t due = 0;
-    bool has_time = false;
+    bool has_time = false, is_exact = false;
     for (unsigned i = 0; i < f->n_pieces && !has_time; i++)
         if (f->piece[i].detection >= 0 && (1u << s->found.d[f->piece[i].detection].kind & DETECT_IS_TIME))
-            due = s->found.d[f->piece[i].detection].due_ms, has_time = true;
+            take_time(&s->found.d[f->piece[i].detection], &due, &is_exact), has_time = true;
     if (!has_time) {
         sheet_detect(s, DETECT_IS_TIME);
         sheet_need_clauses(s);
@@ -72,7 +78,7 @@ static void add_commit(struct pass *p, const struct rule *r, const struct found 
             const struct detection *d = &s->found.d[i];
             bool is_time = (1u << d->kind) & DETECT_IS_TIME;
             if (is_time && s->clause[MIN_OF(d->from, last)] == s->clause[MIN_OF(f->from, last)])
-                due = d->due_ms, has_time = true;
+                take_time(d, &due, &is_exact), has_time = true;
         }
     }
     if (!has_time && r->commit_default_ms)
@@ -80,9 +86,15 @@ static void add_commit(struct pass *p, const struct rule *r, const struct found 
     for (size_t i = 0; i < v->n_commits; i++)
         if (v->commit[i].text == p->text && v->commit[i].from < f->bto && f->bfrom < v->commit[i].to)
             return; /* the same words */
-    if (v->n_commits < VERDICT_COMMITS_MAX)
-        v->commit[v->n_commits++] =
-            (struct commit){.rule = r, .from = f->bfrom, .to = f->bto, .text = p->text, .due_ms = due};
+    if (v->n_commits == VERDICT_COMMITS_MAX)
+        return;
+    struct commit *at = &v->commit[v->n_commits];
+    if (is_exact && v->n_commits && !v->commit[0].is_exact) {
+        memmove(v->commit + 1, v->commit, v->n_commits * sizeof(*at));
+        at = v->commit;
+    }
+    *at = (struct commit){r, f->bfrom, f->bto, p->text, due, is_exact};
+    v->n_commits++;
 }
 
 static void open_case(struct pass *p, const struct rule *r)

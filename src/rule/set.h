@@ -63,6 +63,7 @@ struct commit {
     uint32_t from, to; /* the words, in text number `text` */
     uint16_t text;
     int64_t due_ms; /* wall time, 0: no time named */
+    bool is_exact;  /* a definite time, not 马上 or 回头 */
 };
 
 /* What judging a text alone has shown of it: kept with the text, it lets later messages tell without another look that
@@ -89,11 +90,11 @@ struct verdict {
     size_t n_hits, hits_dropped;
     struct edit edit[VERDICT_EDITS_MAX];
     size_t n_edits;
-    const struct rule *opens_case; /* incoming: the rule that opens a case, else NULL */
-    const char *case_kind;         /* "not_delivered", … */
-    int severity;                  /* 1 to 4 */
-    const struct rule *confirms;   /* incoming: the customer says that it is solved */
-    struct commit commit[VERDICT_COMMITS_MAX];
+    const struct rule *opens_case;             /* incoming: the rule that opens a case, else NULL */
+    const char *case_kind;                     /* "not_delivered", … */
+    int severity;                              /* 1 to 4 */
+    const struct rule *confirms;               /* incoming: the customer says that it is solved */
+    struct commit commit[VERDICT_COMMITS_MAX]; /* the first counts: one with a definite time goes before the others */
     size_t n_commits;
     bool is_ack_only;        /* outgoing: no more than 好的 / 稍等 (keeps no commitment) */
     struct window_note note; /* of text 0, for the messages behind it */

@@ -84,7 +84,9 @@ def test_agents_cases_reminders(tracked):
     wecom = json.loads(run(gate, "agents", "bob", "--preset", "wecom", "--json"))[0]["preset"]
     assert wecom["count"] == 0 and "mean_ms" not in wecom and "within" not in wecom, "undefined is absent"
     assert "100.0 %" in run(gate, "agents", "--preset", "pdd")
-    run(gate, "agents", "--preset", "ebay", status=2)
+    for option, value, allowed in (("--preset", "ebay", "taobao"), ("--by", "room", "agent, team or shop"), ("--days", "0", "1 to 112"), ("--hours", "x", "1 to 168")):
+        error = run(gate, "agents", option, value, status=2)
+        assert f'{option} is "{value}", must be' in error and allowed in error, error
     rounds = json.loads(run(gate, "agents", "show", "ann", "--rounds", "--json"))
     assert [(r["first"], r["messages"], r["shop"], r["business_ms"] == r["reply_ms"]) for r in rounds] == [
         (False, 1, "s1", True), (True, 1, "s1", True)]

@@ -254,6 +254,12 @@ static void cases_and_commitments(void **state)
     assert_int_equal(v.n_commits, 1);
     assert_true(v.commit[0].due_ms == test_now + 2 * 3600 * 1000);
     assert_false(v.is_ack_only);
+    v = judge(out, DIR_OUTGOING, "我马上回复您，最迟两小时内回复您，回头回复您"); /* a definite time goes first */
+    assert_int_equal(v.n_commits, 2);
+    assert_true(v.commit[0].is_exact && v.commit[0].due_ms == test_now + 2 * 3600 * 1000);
+    assert_false(v.commit[1].is_exact);
+    v = judge(out, DIR_OUTGOING, "马上回复您，稍等回复您");
+    assert_true(v.n_commits == 2 && v.commit[0].due_ms == test_now + 5 * 60 * 1000);
     v = judge(out, DIR_OUTGOING, "好的亲～");
     assert_true(v.is_ack_only);
     assert_int_equal(v.n_commits, 0);
