@@ -21,8 +21,7 @@ enum {
     SESSION_TICKS = 4, /* every agent's sessions are read once in so many ticks */
     HOUR_TICKS = 8,    /* and the current hour's figures */
     SWEEP_FIRST = 32,  /* closed hours and shards a tick, until all were read once */
-    SWEEP_LATER = 1,   /* after that: late events may still change them */
-    HOUR_MS = 3600 * 1000
+    SWEEP_LATER = 1    /* after that: late events may still change them */
 };
 
 static const char *const count_names[] = {

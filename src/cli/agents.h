@@ -4,7 +4,7 @@
 #include "base/hist.h"
 #include "base/map.h"
 #include "cli/cli_tracked.h"
-#include "conf/preset.h"
+#include "conf/measure.h"
 
 enum { AGENTS_LIMITS = 5 };
 
@@ -17,6 +17,8 @@ struct replies {
 struct agent {
     char *name;
     struct replies first, next, first_open, next_open; /* _open: in business hours */
+    struct replies measured;                           /* as the deployment measures, those that were answered … */
+    int64_t unanswered;                                /* … and those that were not, in time */
     int64_t in, passed, blocked, held, rewritten, warned, refused, kept, broken, waiting;
     int64_t waits_since_ms; /* 0: nobody waits */
 };
@@ -27,6 +29,7 @@ struct agents {
     int64_t now_ms;
     char scope; /* a agent, t team, s shop */
     const struct preset *preset;
+    struct measure measure; /* as the gateways measure; no name: they do not */
 };
 
 struct wanted {
@@ -46,5 +49,7 @@ void agents_print_json(const struct agents *all, struct agent **list, size_t n);
 void agents_print_table(const struct agents *all, struct agent **list, size_t n, bool is_business);
 /* What a marketplace or desk looks at. */
 void agents_print_preset(const struct agents *all, struct agent **list, size_t n);
+/* By the deployment's own definition, behind an empty line; nothing where there is none. */
+void agents_print_measured(const struct agents *all, struct agent **list, size_t n);
 /* The newest rounds of one agent, at most n. -1: the error was printed. */
 int agents_print_rounds(struct tracked *t, const char *agent, size_t n, bool want_json) MUST_CHECK;

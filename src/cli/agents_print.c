@@ -63,6 +63,23 @@ static void json_preset(struct json_out *j, const struct preset *p, const struct
     json_obj_end(j);
 }
 
+static void json_measured(struct json_out *j, const struct measure *m, const struct agent *a)
+{
+    char words[MEASURE_TEXT_MAX];
+    int limit = measure_limit(m);
+    json_key(j, "measured");
+    json_obj(j);
+    json_key(j, "name"), json_str(j, m->name);
+    json_key(j, "measures"), json_str(j, measure_words(m, words));
+    json_key(j, "unit"), json_str(j, measure_unit_name(m->unit));
+    json_key(j, "counted"), json_int(j, (int64_t)a->measured.hist.count + a->unanswered);
+    json_key(j, "unanswered"), json_int(j, a->unanswered);
+    if (limit >= 0)
+        json_key(j, "in_time"), json_int(j, a->measured.within[limit]);
+    json_replies(j, "answered", &a->measured);
+    json_obj_end(j);
+}
+
 static void json_agent(struct json_out *j, const struct agents *all, const struct agent *a)
 {
     const struct {
@@ -88,6 +105,8 @@ static void json_agent(struct json_out *j, const struct agents *all, const struc
     json_replies(j, "next_business", &a->next_open);
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         json_key(j, counts[i].key), json_int(j, counts[i].n);
+    if (all->measure.name[0])
+        json_measured(j, &all->measure, a);
     if (all->preset)
         json_preset(j, all->preset, a);
     if (a->waits_since_ms)
@@ -181,5 +200,49 @@ void agents_print_preset(const struct agents *all, struct agent **list, size_t n
         table_addf(t, "%" PRId64, list[i]->waiting);
     }
     printf("%s: %s, %s\n", p->name, p->measures, p->window);
+    table_print(&t);
+}
+
+static void add_share(struct table *t, int64_t part, int64_t whole)
+{
+    if (whole)
+        table_addf(t, "%.1f %%", 100.0 * (double)part / (double)whole);
+    else
+        table_add(t, span_str("-"));
+}
+
+static void add_time(struct table *t, bool is_known, uint64_t ms)
+{
+    char text[TRACKED_SPAN_MAX];
+    table_add(t, span_str(is_known ? tracked_duration((int64_t)ms, text) : "-"));
+}
+
+static void add_measured(struct table *t, const struct agent *a, int limit)
+{
+    const struct hist *h = &a->measured.hist;
+    int64_t counted = (int64_t)h->count + a->unanswered;
+    table_add(t, span_str(a->name));
+    table_addf(t, "%" PRId64, counted);
+    table_addf(t, "%" PRId64, a->unanswered);
+    add_share(t, (int64_t)h->count, counted);
+    add_share(t, limit >= 0 ? a->measured.within[limit] : 0, limit >= 0 ? counted : 0);
+    add_time(t, h->count > 0, h->count ? h->sum / h->count : 0);
+    add_time(t, h->count > 0, hist_quantile(h, 0.5));
+    add_time(t, h->count > 0, hist_quantile(h, 0.9));
+}
+
+void agents_print_measured(const struct agents *all, struct agent **list, size_t n)
+{
+    char words[MEASURE_TEXT_MAX];
+    const char *const head[] = {
+        scope_name(all->scope), "counted", "unanswered", "answered", "in time", "mean", "p50", "p90"};
+    if (!all->measure.name[0])
+        return;
+    struct table *t = table_new(ARRAY_LEN(head));
+    for (size_t i = 0; i < ARRAY_LEN(head); i++)
+        table_add(t, span_str(head[i]));
+    for (size_t i = 0; i < n; i++)
+        add_measured(t, list[i], measure_limit(&all->measure));
+    printf("\n%s: %s\n", all->measure.name, measure_words(&all->measure, words));
     table_print(&t);
 }

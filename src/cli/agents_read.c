@@ -53,9 +53,16 @@ static void add_counts(struct agent *a, struct span rest)
         const char *what;
         int64_t *into;
     } fields[] = {
-        {"in", &a->in},           {"pass", &a->passed},       {"block", &a->blocked},
-        {"hold", &a->held},       {"warn", &a->warned},       {"rewrite", &a->rewritten},
-        {"refused", &a->refused}, {"promise_kept", &a->kept}, {"promise_broken", &a->broken},
+        {"in", &a->in},
+        {"pass", &a->passed},
+        {"block", &a->blocked},
+        {"hold", &a->held},
+        {"warn", &a->warned},
+        {"rewrite", &a->rewritten},
+        {"refused", &a->refused},
+        {"promise_kept", &a->kept},
+        {"promise_broken", &a->broken},
+        {"unanswered", &a->unanswered},
     };
     while (next_pair(&rest, &name, &count))
         for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -85,12 +92,15 @@ static void on_figures(void *ctx, const struct redis_reply *row)
     case 'N':
         add_replies(&a->next_open, row);
         break;
+    case 'm':
+        add_replies(&a->measured, row);
+        break;
     default:
         break;
     }
 }
 
-/* {conversation, customer, since, agent, team, shop, messages} */
+/* {conversation, customer, since, agent, team, shop, messages, units past the horizon} */
 static void on_waiting(void *ctx, const struct redis_reply *row)
 {
     struct agents *all = ctx;
@@ -99,6 +109,7 @@ static void on_waiting(void *ctx, const struct redis_reply *row)
     if (!a)
         return;
     a->waiting++;
+    a->unanswered += row->n > 7 ? tracked_int(row, 7) : 0;
     if (!a->waits_since_ms || since < a->waits_since_ms)
         a->waits_since_ms = since;
 }
@@ -120,14 +131,26 @@ struct agent **agents_sorted(const struct agents *all, size_t *n)
     return list;
 }
 
+/* {field, value}: what the gateways told Redis, which this configuration need not say. */
+static void on_info(void *ctx, const struct redis_reply *row)
+{
+    struct agents *all = ctx;
+    struct measure m;
+    if (span_is(tracked_text(row, 0), "tracking") && measure_read(tracked_text(row, 1), &m))
+        all->measure = m;
+}
+
 int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, int64_t hours)
 {
-    char from[24], to[24], scope[2] = {w->scope, '\0'};
-    int64_t begin = w->days ? (all->now_ms / DAY_MS - w->days + 1) * DAY_MS : all->now_ms - hours * (int64_t)HOUR_MS;
-    snprintf(from, sizeof(from), "%" PRId64, begin);
+    char from[24], to[24], days[24], scope[2] = {w->scope, '\0'};
+    const char *only = all->only ? all->only : "";
+    snprintf(from, sizeof(from), "%" PRId64, all->now_ms - hours * (int64_t)HOUR_MS);
     snprintf(to, sizeof(to), "%" PRId64, all->now_ms);
-    int rc = tracked_ask(t, on_figures, all, w->days ? "days" : "figures", from, to, scope, all->only ? all->only : "",
-                         NULL);
+    snprintf(days, sizeof(days), "%" PRId64, w->days);
+    int rc = w->days ? tracked_ask(t, on_figures, all, "days", days, scope, only, NULL)
+                     : tracked_ask(t, on_figures, all, "figures", from, to, scope, only, NULL);
+    if (rc == 0)
+        rc = tracked_ask(t, on_info, all, "info", NULL);
     return rc ? rc : tracked_ask(t, on_waiting, all, "waiting", "10000", NULL);
 }
 

@@ -3,9 +3,10 @@
 #include "cli/agents.h"
 #include "cli/table.h"
 
-enum { ROUND_END = 3 };
+enum { ROUND_END = 3, ROUND_MEASURED = 10 };
 
-/* {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1} */
+/* {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1, what its units came to:
+ * ms, `unanswered`, or `-` (none of the window), with commas} */
 static void show_round(struct table *t, const struct redis_reply *row)
 {
     char text[TRACKED_TIME_MAX];
@@ -16,6 +17,7 @@ static void show_round(struct table *t, const struct redis_reply *row)
     table_add(t, span_str(tracked_duration(tracked_int(row, 3) - tracked_int(row, 2), text)));
     table_add(t, span_str(business >= 0 ? tracked_duration(business, text) : "-"));
     table_addf(t, "%" PRId64, tracked_int(row, 8));
+    table_add(t, row->n > ROUND_MEASURED ? tracked_text(row, ROUND_MEASURED) : span_str(""));
 }
 
 static void json_round(struct json_out *j, const struct redis_reply *row)
@@ -33,12 +35,15 @@ static void json_round(struct json_out *j, const struct redis_reply *row)
         json_key(j, "business_ms"), json_int(j, business);
     json_key(j, "first"), json_bool(j, tracked_int(row, 7) != 0);
     json_key(j, "messages"), json_int(j, tracked_int(row, 8));
+    if (row->n > ROUND_MEASURED)
+        json_key(j, "measured"), json_span(j, tracked_text(row, ROUND_MEASURED));
     json_obj_end(j);
 }
 
 static void print_rounds_of(const struct tracked_rows *rows, size_t most, bool want_json)
 {
-    static const char *const head[] = {"conversation", "customer wrote", "reply", "after", "in hours", "messages"};
+    static const char *const head[] = {"conversation", "customer wrote", "reply",        "after",
+                                       "in hours",     "messages",       "measured (ms)"};
     if (want_json) {
         struct buf out = {0};
         struct json_out j = {.buf = &out};

@@ -93,7 +93,7 @@ int cli_agents(int argc, char **argv)
     else if (rc == 0 && w.preset && !args.want_json)
         agents_print_preset(&all, list, n);
     else if (rc == 0 && !args.want_json)
-        agents_print_table(&all, list, n, w.is_business);
+        agents_print_table(&all, list, n, w.is_business), agents_print_measured(&all, list, n);
     if (rc == 0 && args.word && w.scope == 'a' && (!args.want_json || w.want_rounds)) {
         if (!args.want_json)
             putchar('\n');

@@ -61,6 +61,10 @@ static void complete(struct conf *c)
         if (!l->name && l->addr.text)
             l->name = l->addr.text;
     }
+    const char *key;
+    struct err e;
+    if (measure_make(&c->tracking, &c->tracking.measure, &key, &e) < 0)
+        c->tracking.measure = (struct measure){0}; /* conf_check tells */
 }
 
 /* NULL when there is no tree to read from. warnings may be NULL. */

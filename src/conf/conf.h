@@ -9,6 +9,7 @@
 #include "base/cause.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/measure.h"
 
 struct conf_addr {
     char *text; /* as written; NULL: none */
@@ -104,6 +105,14 @@ struct conf_redis {
     int64_t shards, wait_replicas, keep_ms, timeout_ms;
 };
 
+/* Keys of `tracking` as given: words by number from 1, 0 and NULL: not given. */
+struct conf_tracking {
+    char *zone;
+    int preset, unit, stopper, window_by, within;
+    char *window, *horizon;
+    struct measure measure; /* what comes of them */
+};
+
 struct conf {
     char *file; /* where it was read from */
     enum log_level log_level;
@@ -174,6 +183,8 @@ struct conf {
         int64_t ttl_ms, send_within_ms, keep_ms;
         bool is_sent_on_expiry; /* else refused */
     } hold;
+
+    struct conf_tracking tracking;
 
     struct {
         struct conf_reminder_step *unanswered; /* a customer without an answer */

@@ -10,6 +10,8 @@
 #include "conf/conf_check_webhook.h"
 #include "conf/conf_read.h"
 
+enum { ZONE_NAME_MAX = 60 };
+
 struct check {
     const struct conf *conf;
     const struct ynode *root;
@@ -163,14 +165,32 @@ static void check_hours(const struct check *c, const struct ynode *at, const cha
     }
 }
 
+static void check_zone(const struct check *c, const char *key, const char *name)
+{
+    struct zone *zone = NULL;
+    struct err e;
+    if (name && zone_new(name, &zone, &e) < 0)
+        yaml_bad(c->errs, place(c->root, key), "%s: %s", key, e.text);
+    zone_free(&zone);
+}
+
+static void check_tracking(const struct check *c)
+{
+    struct measure m;
+    const char *key, *zone = c->conf->tracking.zone;
+    struct err e;
+    check_zone(c, "tracking.zone", zone);
+    if (zone && (strlen(zone) > ZONE_NAME_MAX || strpbrk(zone, " \t")))
+        yaml_bad(c->errs, place(c->root, "tracking.zone"), "tracking.zone: is longer than %d bytes, or has spaces",
+                 ZONE_NAME_MAX);
+    if (measure_make(&c->conf->tracking, &m, &key, &e) < 0)
+        yaml_bad(c->errs, place(c->root, key), "%s: %s", key, e.text);
+}
+
 static void check_quiet(const struct check *c)
 {
     const struct conf *conf = c->conf;
-    struct zone *zone = NULL;
-    struct err e;
-    if (conf->reminders.quiet.time_zone && zone_new(conf->reminders.quiet.time_zone, &zone, &e) < 0)
-        yaml_bad(c->errs, place(c->root, "reminders.quiet.time_zone"), "reminders.quiet.time_zone: %s", e.text);
-    zone_free(&zone);
+    check_zone(c, "reminders.quiet.time_zone", conf->reminders.quiet.time_zone);
     check_hours(c, place(c->root, "reminders.quiet.hours"), "reminders.quiet.hours", conf->reminders.quiet.hours,
                 conf->reminders.quiet.n_hours);
     const struct ynode *list = conf_read_find(c->root, "reminders.quiet.shops");
@@ -268,6 +288,7 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     check_steps(&c, conf->reminders.cold_case, conf->reminders.n_cold_case, "reminders.cold_case");
     check_steps(&c, conf->reminders.follow_up, conf->reminders.n_follow_up, "reminders.follow_up");
     check_review(&c);
+    check_tracking(&c);
     check_quiet(&c);
     conf_check_webhooks(conf, root, errs);
 }

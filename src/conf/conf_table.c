@@ -1,5 +1,7 @@
 #include "conf/conf_table.h"
 
+#include "conf/preset.h"
+
 #define KIB  ((int64_t)1 << 10)
 #define MIB  ((int64_t)1 << 20)
 #define GIB  ((int64_t)1 << 30)
@@ -17,6 +19,16 @@
 #define STEP_AT(member)  .offset = offsetof(struct conf_reminder_step, member)
 #define RELOAD           .is_reloadable = true
 #define REQUIRED         .is_required = true
+
+/* `tracking`: the words of conf/measure.h; limits as conf/measure.c knows them. */
+#define X(id, name) name,
+static const char *const track_presets[] = {"taobao", "jd",      "douyin", "pdd", "kuaishou",
+                                            "wecom",  "zendesk", "none",   NULL};
+static const char *const track_units[] = {MEASURE_UNITS(X) NULL};
+static const char *const track_stoppers[] = {MEASURE_STOPPERS(X) NULL};
+static const char *const track_bys[] = {MEASURE_BYS(X) NULL};
+static const char *const track_limits[] = {"none", "3s", "30s", "60s", "180s", "300s", NULL};
+#undef X
 
 /* clang-format off */
 static const struct conf_key keys[] = {
@@ -215,6 +227,23 @@ static const struct conf_key keys[] = {
      .help = "how long an approved message waits for a session of its agent"},
     {"hold.keep", CONF_DURATION, AT(hold.keep_ms), .min = 0, .max = 90 * DAY, .def = "1d", RELOAD,
      .help = "how long held messages are kept after their end"},
+
+    {"tracking.preset", CONF_WORD, AT(tracking.preset), .words = track_presets, .def = "none", RELOAD,
+     .help = "whose definition of a reply rate the deployment measures by (docs/metrics.md); the keys below change single parts of it"},
+    {"tracking.zone", CONF_TEXT, AT(tracking.zone), .def = "Asia/Shanghai", RELOAD,
+     .help = "where the days of figures, the window and the horizon begin and end; equal on all nodes"},
+    {"tracking.unit", CONF_WORD, AT(tracking.unit), .words = track_units, RELOAD,
+     .help = "what is counted as one; default: the preset's, else round"},
+    {"tracking.stopper", CONF_WORD, AT(tracking.stopper), .words = track_stoppers, RELOAD,
+     .help = "whose message is a reply: people's, or also that of agents with the role assistant, or also with the role bot; default: the preset's, else human"},
+    {"tracking.window", CONF_TEXT, AT(tracking.window), RELOAD,
+     .help = "daily span as 08:00-23:00, or calendar: the shop's; default: the preset's, else 00:00-24:00"},
+    {"tracking.window_by", CONF_WORD, AT(tracking.window_by), .words = track_bys, RELOAD,
+     .help = "what belongs to the window: what begins in it, what begins or is answered in it, or the time that lies in it; default: the preset's, else start"},
+    {"tracking.horizon", CONF_TEXT, AT(tracking.horizon), RELOAD,
+     .help = "after which what has no reply counts as unanswered: none, day (midnight), or a time up to 7d; default: the preset's, else none"},
+    {"tracking.within", CONF_WORD, AT(tracking.within), .words = track_limits, RELOAD,
+     .help = "a reply within this time is in time; none: the mean counts; default: the preset's, else 180s"},
 
     {"reminders.unanswered", CONF_LIST, AT(reminders.unanswered), COUNT(reminders.n_unanswered),
      .item_bytes = sizeof(struct conf_reminder_step), .max = 16,

@@ -20,6 +20,7 @@ enum conf_type {
     CONF_CHANNEL,   /* bool: chat or call */
     CONF_HOOK,      /* enum webhook_kind */
     CONF_EXPIRY,    /* bool: refuse or send */
+    CONF_WORD,      /* int: number of the word in `words`, from 1; 0: not given */
     CONF_LISTEN,    /* struct conf_addr to listen on; "none" and "systemd" only where the key's help says so */
     CONF_CONNECT,   /* struct conf_addr to connect to */
     CONF_CONNECTS,  /* list of the above */
@@ -32,11 +33,12 @@ enum conf_type {
 struct conf_key {
     const char *name; /* dotted; "listeners[].name" is a key of the items of a list */
     enum conf_type type;
-    size_t offset;       /* in struct conf, or in the item of the list */
-    size_t count_offset; /* lists: where their size_t is */
-    size_t item_bytes;   /* CONF_LIST */
-    int64_t min, max;    /* numbers; lists: of their length */
-    const char *def;     /* default as YAML text; NULL: none */
+    size_t offset;            /* in struct conf, or in the item of the list */
+    size_t count_offset;      /* lists: where their size_t is */
+    size_t item_bytes;        /* CONF_LIST */
+    int64_t min, max;         /* numbers; lists: of their length */
+    const char *const *words; /* CONF_WORD: ended by NULL */
+    const char *def;          /* default as YAML text; NULL: none */
     bool is_required;
     bool is_reloadable;
     const char *help;

@@ -37,6 +37,10 @@ const char *conf_table_allowed(const struct conf_key *k, char *out, size_t cap)
         return "generic, dingtalk, wecom, feishu";
     case CONF_EXPIRY:
         return "refuse, send";
+    case CONF_WORD:
+        for (size_t i = 0, n = 0; k->words[i] && n < cap; i++)
+            n += (size_t)snprintf(out + n, cap - n, "%s%s", i ? ", " : "", k->words[i]);
+        break;
     case CONF_NAME:
         return "letters, digits, `.`, `_`, `-`";
     case CONF_LISTEN:
@@ -66,7 +70,7 @@ const char *conf_table_type(const struct conf_key *k)
         [CONF_LISTEN] = "address",      [CONF_CONNECT] = "address",     [CONF_CONNECTS] = "list of addresses",
         [CONF_TEXTS] = "list of texts", [CONF_PATHS] = "list of paths", [CONF_CIDRS] = "list of networks",
         [CONF_LIST] = "list of maps",   [CONF_MASKING] = "word",        [CONF_HOOK] = "word",
-        [CONF_CHANNEL] = "word",        [CONF_EXPIRY] = "word",
+        [CONF_CHANNEL] = "word",        [CONF_EXPIRY] = "word",         [CONF_WORD] = "word",
     };
     return names[k->type];
 }

@@ -144,6 +144,7 @@ static int read_word(struct conf_reader *r, const struct conf_key *k, const stru
                                : k->type == CONF_CHANNEL ? channels
                                : k->type == CONF_HOOK    ? hook_kinds
                                : k->type == CONF_EXPIRY  ? expiries
+                               : k->type == CONF_WORD    ? k->words
                                                          : targets;
     if (yaml_enum(at, k->name, words, &i, r->errs))
         return -1;
@@ -155,6 +156,8 @@ static int read_word(struct conf_reader *r, const struct conf_key *k, const stru
         *(enum policy *)field = i == 0 ? POLICY_PASS : POLICY_BLOCK;
     else if (k->type == CONF_PRESET)
         *(char **)field = arena_strdup(r->arena, span_str(presets[i]));
+    else if (k->type == CONF_WORD)
+        *(int *)field = i + 1;
     else
         *(bool *)field = i == 1;
     return 0;
@@ -191,6 +194,7 @@ int conf_value_read(struct conf_reader *r, const struct conf_key *k, const struc
     case CONF_CHANNEL:
     case CONF_HOOK:
     case CONF_EXPIRY:
+    case CONF_WORD:
         return read_word(r, k, at, field);
     case CONF_LISTEN:
     case CONF_CONNECT:
@@ -251,6 +255,9 @@ void conf_value_print(struct buf *out, const struct conf_key *k, const void *bas
         return;
     case CONF_HOOK:
         buf_append_str(out, hook_kinds[*(const enum webhook_kind *)field]);
+        return;
+    case CONF_WORD:
+        buf_append_str(out, *(const int *)field ? k->words[*(const int *)field - 1] : "");
         return;
     case CONF_POLICY:
         buf_append_str(out, *(const enum policy *)field == POLICY_PASS ? "pass" : "block");

@@ -4,18 +4,30 @@
 
 #include "base/attr.h"
 
-/* X(name, window, first only, clipped, limit, words) */
+/* X(name, window, then from kept figures: first only, clipped, limit, words; as a setting: unit, stopper, by, horizon)
+ */
+/* clang-format off */
 #define PRESETS(X)                                                                                                     \
-    X(taobao, "08:00-23:00", false, true, 3, "rounds answered within 3 min")                                           \
-    X(jd, "09:00-23:00", true, true, 1, "first replies of a session within 30 s")                                      \
-    X(douyin, "08:00-23:00", false, true, 3, "rounds answered within 3 min")                                           \
-    X(pdd, "08:00-23:00", false, true, 4, "rounds answered within 5 min")                                              \
-    X(kuaishou, "08:00-23:00", false, true, 3, "rounds answered within 3 min")                                         \
-    X(wecom, "00:00-24:00", true, false, -1, "mean time to the first reply")                                           \
-    X(zendesk, "00:00-24:00", true, false, -1, "mean time to the first reply")
+    X(taobao, "08:00-23:00", false, true, 3, "rounds answered within 3 min",                                           \
+      UNIT_OF_ROUND, STOPPER_ASSISTANT, BY_TOUCH, DAY_MS)                                                              \
+    X(jd, "09:00-23:00", true, true, 1, "first replies of a session within 30 s",                                      \
+      UNIT_OF_SESSION, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                              \
+    X(douyin, "08:00-23:00", false, true, 3, "rounds answered within 3 min",                                           \
+      UNIT_OF_ROUND, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                \
+    X(pdd, "08:00-23:00", false, true, 4, "rounds answered within 5 min",                                              \
+      UNIT_OF_ROUND, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                \
+    X(kuaishou, "08:00-23:00", false, true, 3, "rounds answered within 3 min",                                         \
+      UNIT_OF_DAY, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                  \
+    X(wecom, "00:00-24:00", true, false, -1, "mean time to the first reply",                                           \
+      UNIT_OF_DAY, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                  \
+    X(zendesk, "00:00-24:00", true, false, -1, "mean time to the first reply",                                         \
+      UNIT_OF_SESSION, STOPPER_HUMAN, BY_START, 0)
+/* clang-format on */
+
+enum { MIDNIGHT = -1 };
 
 static const struct preset presets[] = {
-#define X(name, window, first, clipped, limit, words) {#name, window, first, clipped, limit, words},
+#define X(name, ...) {#name, __VA_ARGS__},
     PRESETS(X)
 #undef X
 };
@@ -28,9 +40,14 @@ const struct preset *preset_find(const char *name)
     return NULL;
 }
 
+const struct preset *preset_nth(size_t n)
+{
+    return n < ARRAY_LEN(presets) ? &presets[n] : NULL;
+}
+
 const char *preset_names(void)
 {
-#define X(name, window, first, clipped, limit, words) ", " #name
+#define X(name, ...) ", " #name
     static const char names[] = PRESETS(X);
 #undef X
     return names + 2;

@@ -57,7 +57,7 @@ void inspect_fill_event(struct session *s, const struct unit *u, enum event_kind
         .mid = u->mid,
         .sender = u->sender,
         .is_edit = u->kind == UNIT_EDIT,
-        .is_human = true,
+        .is_human = measure_is_reply(&w->snap->conf->tracking.measure, who.role),
         .is_live = true,
         .rules_version = span_str(ruleset_version(w->snap->rules)),
         .held_id = kind == EV_OUTGOING ? w->approved : span_of("", 0),

@@ -288,6 +288,7 @@ struct pump *pump_new(const struct pump_options *o)
     p->node_id = xstrdup(o->node_id);
     snprintf(p->schema, sizeof(p->schema), "%d", SCHEMA_VERSION);
     p->script = redis_script_add(o->redis, o->script);
+    day_zone_set(&p->zone, "UTC");
     p->tick = timer_new(o->loop, on_tick, p);
     redis_on_up(o->redis, on_up, p);
     timer_start(p->tick, 0, false);
@@ -304,6 +305,7 @@ void pump_free(struct pump **pp)
         free_ring(pr, false);
     }
     timer_free(&p->tick);
+    day_zone_fini(&p->zone);
     free(p->node_id);
     free(p);
     *pp = NULL;
@@ -336,6 +338,12 @@ void pump_add_orphan(struct pump *p, struct ring *r)
 void pump_set_wait_replicas(struct pump *p, unsigned n)
 {
     p->o.wait_replicas = n;
+}
+
+void pump_set_counting(struct pump *p, const char *zone, const char *measure)
+{
+    day_zone_set(&p->zone, zone);
+    snprintf(p->measure, sizeof(p->measure), "%s", measure);
 }
 
 bool pump_is_drained(const struct pump *p)

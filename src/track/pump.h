@@ -15,7 +15,8 @@ struct pump_options {
     struct redis *redis;
     /* EVALSHA with the keys of schema_apply_keys and ARGV: schema, ring id, offset_ms, node id, n, then n times number
      * and record. It applies only the number after the last, skips those up to it, stops at a larger one, and answers
-     * {last, applied, skipped, status} with status OK, GAP, or VERSION (pauses the lane). Must outlive the pump. */
+     * {last, applied, skipped, status} with status OK, GAP, or VERSION (pauses the lane). Must outlive the pump. Behind
+     * the records: the zone of days (day_zone.h) and how replies are measured (conf/measure.h), as texts. */
     const char *script;
     const char *node_id;
     unsigned n_shards; /* wanted; what cg:meta says decides */
@@ -33,6 +34,9 @@ void pump_add_ring(struct pump *p, struct ring *r);
 /* A ring left behind: the pump owns it, deletes its file when all is confirmed and kept long enough, and closes it. */
 void pump_add_orphan(struct pump *p, struct ring *r);
 void pump_set_wait_replicas(struct pump *p, unsigned n);
+/* How figures are counted from now on: zone of days, and the text of a measure (both copied). At the start UTC, and
+ * nothing measured. */
+void pump_set_counting(struct pump *p, const char *zone, const char *measure);
 /* Has the present master every event? Without one: had the last one? */
 bool pump_is_drained(const struct pump *p);
 

@@ -338,7 +338,7 @@ static void send_batch(struct lane *l)
     struct pump *p = l->pump;
     struct batch b;
     struct schema_keys keys;
-    struct span arg[5 + 2 * PUMP_BATCH];
+    struct span arg[5 + 2 * PUMP_BATCH + 2];
     char number[PUMP_BATCH][NUMBER_LEN], offset[NUMBER_LEN], count[NUMBER_LEN];
     fill_batch(l, &b);
     schema_apply_keys(l->shard, &keys);
@@ -355,6 +355,8 @@ static void send_batch(struct lane *l)
         arg[n++] = span_of(number[i], (size_t)len);
         arg[n++] = b.record[i];
     }
+    arg[n++] = span_str(day_zone_text(&p->zone, clock_wall_ms()));
+    arg[n++] = span_str(p->measure);
     p->total.scripts++;
     l->sent_fillers = l->first_count && b.n_fillers ? l->first_count : b.n_fillers;
     set_state(l, LANE_SENT);

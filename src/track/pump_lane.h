@@ -2,6 +2,8 @@
  * share. */
 #pragma once
 
+#include "conf/measure.h"
+#include "track/day_zone.h"
 #include "track/pump.h"
 #include "track/schema.h"
 
@@ -59,6 +61,8 @@ struct pump_ring {
 struct pump {
     struct pump_options o;
     char *node_id;
+    struct day_zone zone;
+    char measure[MEASURE_TEXT_MAX];
     char schema[12];
     struct redis_script *script;
     struct timer *tick;

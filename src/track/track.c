@@ -122,6 +122,13 @@ static int make_tls(struct track *t, const struct conf *conf, struct err *e)
     return t->tls ? 0 : err_prefix(e, "redis.tls");
 }
 
+static void set_counting(struct track *t, const struct conf *conf)
+{
+    char text[MEASURE_TEXT_MAX];
+    pump_set_counting(t->pump, conf->tracking.zone ? conf->tracking.zone : "UTC",
+                      measure_text(&conf->tracking.measure, text));
+}
+
 static void start_pump(struct track *t, const struct conf *conf)
 {
     struct redis_options o = redis_options_of(conf);
@@ -135,6 +142,7 @@ static void start_pump(struct track *t, const struct conf *conf)
                                               .n_shards = (unsigned)conf->redis.shards,
                                               .wait_replicas = (unsigned)conf->redis.wait_replicas,
                                               .timeout_ms = conf->redis.timeout_ms});
+    set_counting(t, conf);
     for (unsigned i = 0; i < t->n_workers; i++)
         pump_add_ring(t->pump, t->ring[i]);
     t->orphans = timer_new(t->loop, on_orphans, t);
@@ -236,6 +244,7 @@ void track_beat_now(struct track *t)
 void track_reconfigure(struct track *t, const struct conf *conf)
 {
     pump_set_wait_replicas(t->pump, (unsigned)conf->redis.wait_replicas);
+    set_counting(t, conf);
     reminder_reconfigure(t->reminder, conf);
     webhook_reconfigure(t->webhook, conf);
     held_reconfigure(t->held, conf);

@@ -1,7 +1,7 @@
--- needs: lib rounds stats apply_put rare:hook rare:cases rare:promise rare:held rare:said rare:apply_rare
+-- needs: lib zone rounds stats measure apply_put rare:hook rare:cases rare:promise rare:held rare:said rare:apply_rare
 -- Applies records of one ring to one shard, each exactly once (docs/redis.md).
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, n, then n times: sequence
--- number, packed event. Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
+-- number, packed event; then the zone of days (zone.lua) and how replies are measured (measure.lua). Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
 -- ---- messages in the short form (event.h) ----
 
 local id_prefix = ring .. ':' .. SHARD .. ':'
@@ -160,6 +160,9 @@ end
 if case_seq then
     call('HSET', K.info, 'case_seq', int(case_seq))
 end
+if zone ~= (known[5] or '') or measure ~= (known[6] or '') then
+    call('HSET', K.info, 'zone', zone, 'tracking', measure)
+end
 
 local function promises_of(packed)
     local keys = {}
@@ -255,6 +258,7 @@ if events - folded >= FOLD_EVENTS or now - folded_at >= FOLD_MS or now < folded_
 end
 if floor(events / SWEEP_EVENTS) ~= floor((events - applied) / SWEEP_EVENTS) or now - tonumber(known[2] or '0') >= SWEEP_MS then
     rare().sweep()
+    figures_log() -- what was forgotten may have counted
 end
 for what, by in pairs(info) do
     call('HINCRBY', K.info, what, int(by))

@@ -6,7 +6,8 @@ local SWEEP_EVENTS, SWEEP_MS = 64, 1000
 local ACTIONS = {[0] = 'pass', 'warn', 'rewrite', 'hold', 'block'}
 local ring, offset, node, n = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local last = tonumber(call('HGET', K.applied, ring) or '0')
-local known = call('HMGET', K.info, 'schema', 'swept', 'folded', 'folded_at')
+local known = call('HMGET', K.info, 'schema', 'swept', 'folded', 'folded_at', 'zone', 'tracking')
+local zone, measure = ARGV[6 + 2 * n] or known[5] or '', ARGV[7 + 2 * n] or known[6] or ''
 local held = tonumber(known[1] or SCHEMA)
 if ARGV[1] ~= tostring(SCHEMA) or held > SCHEMA + 1 then
     return {last, 0, 0, 'VERSION'}
@@ -15,6 +16,15 @@ end
 local now = redis_now()
 local info, convs, custs, agents, moved_rounds, helds, saids, whos = {}, {}, {}, {}, {}, {}, {}, {}
 local case_seq, rare
+
+if measure ~= '' then
+    measured = measure_make(zone, measure)
+    note_open, note_more, note_reply = measured.note_open, measured.note_more, measured.note_reply
+end
+local from_utc, from_utc_before = string.match(zone, '^%S+ (%-?%d+) ?(%-?%d*)')
+if (tonumber(from_utc) or 0) % HOUR_MS ~= 0 or (tonumber(from_utc_before) or 0) % HOUR_MS ~= 0 then
+    figures_by_quarters()
+end
 
 local function count(what, by)
     info[what] = (info[what] or 0) + by
@@ -55,8 +65,9 @@ local function book(h, id, o, by)
         if biz >= 0 then
             add_to_list(f, first and 'F' or 'N', biz, by)
         end
-        -- a list of ten: `who` is three packed values already
-        moved_rounds[#moved_rounds + 1] = {by, at, '\154' .. pack(id, h.cu, start, at) .. who .. pack(o[5], o[6], biz)}
+        -- a list of ten, measured of eleven: `who` is three packed values already
+        local round = pack(id, h.cu, start, at) .. who .. pack(o[5], o[6], biz)
+        moved_rounds[#moved_rounds + 1] = {by, at, measured and '\155' .. round .. pack(measured.book(o, by)) or '\154' .. round}
     else
         local outcome = rare().promise_outcome(id, o)
         if outcome then

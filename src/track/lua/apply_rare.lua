@@ -170,6 +170,9 @@ local function forget_conv(id, is_full)
     end
     if c and c.t.since > 0 then
         count('forgotten', 1)
+        if measured then
+            measured.book_forgotten(c.t, now)
+        end
     end
     call('HDEL', K.win, unpack(slots))
     call('HDEL', K.conv, id)

@@ -1,4 +1,4 @@
--- needs: lib stats
+-- needs: lib zone stats
 -- For the dashboard, per shard; writes nothing but the log of figures into their hashes. Answers are {now, row…},
 -- numbers as strings.
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the
@@ -181,7 +181,7 @@ local function read_violations(most, agent)
     end
 end
 
--- Which rules were hit on a day of UTC stands in the figures by day; only of those the hours are read.
+-- Which rules were hit on a day (of the deployment's zone) stands in the figures by day; only of those the hours are read.
 local function days_of_rules(first, last, ids)
     local found = {}
     for day = first, last do
@@ -204,33 +204,49 @@ local function days_of_rules(first, last, ids)
     return found
 end
 
+-- {hour, field} of hours [from, to] that hold a field of this kind, a question for each day of UTC.
+local function hours_held(kind, from, to)
+    local list = {}
+    for day = floor(from / 24), floor(to / 24) do
+        local first, key, fields = math.max(from, 24 * day), KEYS[FIRST_HOURS + day % HOURS], {}
+        for hour = first, math.min(to, 24 * day + 23) do
+            fields[#fields + 1] = hour .. kind
+        end
+        for i, v in ipairs(call('HGET', key, '#') == tostring(day) and call('HMGET', key, unpack(fields)) or {}) do
+            if v then
+                list[#list + 1] = {first + i - 1, v}
+            end
+        end
+    end
+    return list
+end
+
 local function read_rules(borders, list)
     figures_fold()
     local ids, sums = {}, {}
     for id in string.gmatch(list, '[^,]+') do
         ids[#ids + 1] = id
     end
-    local last = borders[#borders] - 1
-    for _, f in ipairs(days_of_rules(floor(borders[1] / 24), floor(last / 24), ids)) do
-        local key, fields = KEYS[FIRST_HOURS + f[1] % HOURS], {}
-        for hour = 24 * f[1], 24 * f[1] + 23 do
-            fields[#fields + 1] = hour .. '|' .. f[2] .. '|' .. f[3] .. '|v'
-        end
-        local held = call('HGET', key, '#') == tostring(f[1]) and call('HMGET', key, unpack(fields)) or {}
-        for i, v in ipairs(held) do
-            local hour, day = 24 * f[1] + i - 1, 0
+    local last, zone = borders[#borders], zone_make(call('HGET', K.info, 'zone') or '')
+    local done = {} -- two days share an hour where they do not begin at a full one
+    for _, f in ipairs(days_of_rules(zone.day(borders[1] * HOUR_MS), zone.day(last * HOUR_MS - 1), ids)) do
+        local kind = '|' .. f[2] .. '|' .. f[3] .. '|v'
+        local from, to = floor(zone.midnight(f[1]) / HOUR_MS), floor((zone.midnight(f[1] + 1) - 1) / HOUR_MS)
+        for _, v in ipairs(hours_held(kind, done[kind] and math.max(from, done[kind] + 1) or from, to)) do
+            local hour, day = v[1], 0
             while borders[day + 1] and hour >= borders[day + 1] do
                 day = day + 1
             end
-            if v and day > 0 and day < #borders then
+            if day > 0 and day < #borders then
                 local name = f[2] .. day .. ' ' .. f[3]
                 local sum = sums[name] or {f[3], f[2], day - 1, {}}
                 sums[name] = sum
-                for what, n in pairs(unpack_mp(v)) do
+                for what, n in pairs(unpack_mp(v[2])) do
                     sum[4][what] = (sum[4][what] or 0) + n
                 end
             end
         end
+        done[kind] = to
     end
     for _, s in pairs(sums) do
         rows[#rows + 1] = {s[1], s[2], int(s[3]), pairs_text(s[4])}

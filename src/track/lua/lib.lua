@@ -46,10 +46,12 @@ local function conv_table(v)
     end
     local _, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, p = sunpack(HEAD, v)
     local t = {at = at, since = since, n = n, last = last, news = news, rep = rep == 1, g = '', t = '', h = '', og = '',
-        ot = '', op = '', p = {}}
+        ot = '', op = '', p = {}, og_all = '', g_all = ''}
     if og ~= '' then
         t.og, t.ot, t.op = unpack_mp(og)
+        t.og_all = og
     end
+    t.g_all = g
     if g ~= '' then
         t.g, t.t, t.h = unpack_mp(g)
     end

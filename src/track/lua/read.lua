@@ -1,4 +1,4 @@
--- needs: lib hook rounds cases stats
+-- needs: lib zone hook rounds cases stats measure
 -- What people look at, per shard; readers merge the shards. Writes nothing but the log of
 -- figures into their hashes. ARGV[1] names the question; every answer is
 -- {now, row…}, numbers as strings.
@@ -23,14 +23,17 @@ end
 
 local read = {}
 
--- 'waiting', most: {conversation, customer, since, agent, team, shop, messages}, longest first
+-- 'waiting', most: {conversation, customer, since, agent, team, shop, messages, and where they are measured units that passed the horizon}, longest first
 function read.waiting(most)
+    local known = call('HMGET', K.info, 'zone', 'tracking')
+    local m = known[2] and known[2] ~= '' and measure_make(known[1] or '', known[2])
     for _, id in ipairs(call('ZRANGE', K.waiting, 0, tonumber(most) - 1)) do
         local c = conv_load(id)
         if c then
             local t = c.t
-            local known = t.g ~= ''
-            add(id, c.cu, t.since, known and t.g or t.og, known and t.t or t.ot, known and t.h or t.op, t.n)
+            local replied = t.g ~= ''
+            add(id, c.cu, t.since, replied and t.g or t.og, replied and t.t or t.ot, replied and t.h or t.op, t.n,
+                m and m.count_lost(t, now) or nil)
         end
     end
 end
@@ -62,9 +65,10 @@ function read.figures(from, to, scope, only)
     add_figures(FIRST_HOURS, HOURS, 24, floor(from / HOUR_MS), floor((to - 1) / HOUR_MS), scope, only)
 end
 
--- 'days': the same by days of UTC
-function read.days(from, to, scope, only)
-    add_figures(FIRST_DAYS, DAYS, 28, floor(from / DAY_MS), floor((to - 1) / DAY_MS), scope, only)
+-- 'days', n, scope, name or '': the same by days of the deployment's zone, the last n
+function read.days(n, scope, only)
+    local today = zone_make(call('HGET', K.info, 'zone') or '').day(now)
+    add_figures(FIRST_DAYS, DAYS, 28, today - n + 1, today, scope, only)
 end
 
 -- 'sessions': {agent, last on, last off, node, team, shop}
@@ -76,8 +80,8 @@ function read.sessions()
     end
 end
 
--- 'rounds', agent or '', most: {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1},
--- newest first
+-- 'rounds', agent or '', most: {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1,
+-- what its units came to (measure.lua), if they are measured}, newest first
 function read.rounds(agent, most)
     for _, packed in ipairs(call('ZREVRANGE', K.rounds, 0, -1)) do
         local r = unpack_mp(packed)

@@ -24,6 +24,9 @@ local PENDING = 8
 local OUT, REFUSED, IN = 1, 2, 3
 local STATE_FIELDS = {'at', 'since', 'og', 'n', 'last', 'news', 'rep', 'g', 'p', 'so', 'sc'}
 
+-- What measure.lua notes in conversations, if the deployment's definition needs it; set by who makes it.
+local measured, note_open, note_more, note_reply
+
 local fingerprint, conv_new, head_pack, head_unpack, conv_put, conv_from_1, conv_forget_window
 do
     -- The hash of event.c (event_key_hash).
@@ -112,7 +115,8 @@ do
         return math.min(math.max(r[9] - st.so, 0), r[1] - st.since)
     end
 
-    -- Takes one event; closed rounds go to `out` as {'round', start, end, who, first, messages, business ms}, ended
+    -- Takes one event; closed rounds go to `out` as {'round', start, end, who, first, messages, business ms} (where they
+    -- are measured with og and g as they were), ended
     -- commitments as {'kept' | 'extended' | 'broken', made, due, end, who, key}.
     local function step(st, r, out)
         local at, order = r[1], r[2]
@@ -122,14 +126,24 @@ do
                     st.rep = 0
                 end
                 st.since, st.og, st.n, st.so, st.sc = at, r[4], 0, r[9], r[10]
+                if note_open then
+                    note_open(st, r)
+                end
+            elseif note_more then
+                note_more(st, r)
             end
             st.n = st.n + 1
         elseif order == OUT then
+            local g = note_reply and note_reply(st, r) or r[4]
             if st.since > 0 then
-                out[#out + 1] = {'round', st.since, at, r[4], 1 - st.rep, st.n, business(st, r)}
+                local o = {'round', st.since, at, r[4], 1 - st.rep, st.n, business(st, r)}
+                if measured then
+                    o[8], o[9] = st.og, st.g
+                end
+                out[#out + 1] = o
                 st.since, st.og, st.n, st.so, st.sc = 0, '', 0, 0, 0
             end
-            st.rep, st.last, st.g = 1, at, r[4]
+            st.rep, st.last, st.g = 1, at, g
             if r[5] == 0 then
                 if st.p ~= '' then
                     settle_pending(st, r, out)

@@ -1,21 +1,27 @@
 -- Figures by hour and by day, one packed map per field `<hour or day number>|<scope>|<name>|<kind>`:
 --   scope a agent, t team, s shop; kind f first replies, n next replies, F and N the same in business hours:
---       {n, sum, w = {within LIMITS}, b = {bucket: count}}
+--       {n, sum, w = {within LIMITS}, b = {bucket: count}}; m replies as the deployment measures them (measure.lua)
 --   scopes a, t, s with kind v: counters of messages by what became of them; scopes r (rules), x (shadow rules) with v
--- A hash holds one day's hours (or 28 days); its field `#` is that day's number, and a newer day empties it.
+-- Hours are those of UTC, days those of the deployment's zone (zone.lua). A hash holds one day's hours (of UTC; or 28
+-- days); its field `#` is that day's number, and a newer day empties it.
 --
 -- A call adds what it counted to a log, as one entry {hour: {who or 'r' or 'x': {what: count, f n F N: {ms…}}}}; a negative
--- number -1-ms takes a round back. The log is folded into the hashes every FOLD_EVENTS or FOLD_MS, and before anybody reads.
+-- number -1-ms takes a round back. Where days do not begin at a full hour, `hour` has quarters. The log is folded into the hashes every FOLD_EVENTS or FOLD_MS, and before anybody reads.
 local LIMITS = {3000, 30000, 60000, 180000, 300000}
 local FOLD_EVENTS, FOLD_MS = 8192, 60000
-local ROUND_KINDS = {f = true, n = true, F = true, N = true}
+local ROUND_KINDS = {f = true, n = true, F = true, N = true, m = true}
 
-local figures_of, add_count, add_to_list, stat_list, figures_log, figures_fold
+local figures_of, figures_by_quarters, add_count, add_to_list, stat_list, figures_log, figures_fold
 do
     local figures = {} -- of this call
+    local step = HOUR_MS
+
+    function figures_by_quarters()
+        step = HOUR_MS / 4
+    end
 
     function figures_of(at, who)
-        local hour = floor(at / HOUR_MS)
+        local hour = floor(at / step) * step / HOUR_MS
         local all = figures[hour]
         if not all then
             all = {}
@@ -53,13 +59,14 @@ do
     function figures_log()
         if next(figures) then
             call('RPUSH', K.figlog, pack(figures))
+            figures = {}
         end
     end
 
     -- The log into the hashes. Nothing is written before all is computed. (Functions inside of functions cost nothing until
     -- they are needed; all others are made anew at every call of a script.)
     function figures_fold()
-        local stats = {}
+        local stats, zone = {}, zone_make(call('HGET', K.info, 'zone') or '')
 
         local function stat_hash(base, slots, number)
             local index = base + number % slots
@@ -110,10 +117,10 @@ do
             if name == '' then
                 return
             end
-            local day, rest = floor(hour / 24), '|' .. scope .. '|' .. name .. '|' .. kind
-            local h, key = stat_hash(FIRST_HOURS, HOURS, day)
+            local day, rest = zone.day(hour * HOUR_MS), '|' .. scope .. '|' .. name .. '|' .. kind
+            local h, key = stat_hash(FIRST_HOURS, HOURS, floor(hour / 24))
             if h then
-                add(stat_field(h, key, hour .. rest), what)
+                add(stat_field(h, key, floor(hour) .. rest), what)
             end
             h, key = stat_hash(FIRST_DAYS, DAYS, floor(day / 28))
             if h then
