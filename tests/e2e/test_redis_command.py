@@ -141,7 +141,7 @@ def whole_state(topology, shards):
     """What must be the same for every number of shards: everything but which shard it lies in, and the numbers of cases."""
     import msgpack
     state = {"figures": {}, "info": {}, "waiting": {}, "conv": {}, "cases": [], "rounds": [], "cust": {}, "remind": {},
-             "hooks": []}
+             "hooks": [], "counting": set()}
 
     def read(db, s):
         def key(name):
@@ -163,7 +163,9 @@ def whole_state(topology, shards):
                 if field != b"#":
                     merge(state["figures"].setdefault((slot, field), {}), unpack(v))
         for name, v in db.hgetall(key("info")).items():
-            if name not in (b"case_seq", b"schema", b"fence", b"held_seq", b"hooks_until", b"swept",
+            if name in (b"zone", b"tracking"):
+                state["counting"].add((name, v))
+            elif name not in (b"case_seq", b"schema", b"fence", b"held_seq", b"hooks_until", b"swept",
                             b"folded", b"folded_at"):
                 state["info"][name] = state["info"].get(name, 0) + int(v)
         state["waiting"].update(db.zrange(key("waiting"), 0, -1, withscores=True))

@@ -134,11 +134,14 @@ function take.rounds(p)
 end
 
 local HIGHEST = {schema = true, fence = true, hooks_until = true, swept = true, folded_at = true}
+local TEXTS = {zone = true, tracking = true} -- the same in all shards
 local OWN = {case_seq = true, held_seq = true, seal_no = true, seal_hash = true, seal_node = true, seal_until = true,
     seal_fence = true}
 function take.info(p)
     if HIGHEST[p.id] then
         highest(p.id, tonumber(p.v))
+    elseif TEXTS[p.id] then
+        call('HSET', K.info, p.id, p.v)
     elseif not OWN[p.id] and is_new('info\n' .. p.id) then
         call('HINCRBY', K.info, p.id, p.v)
     end
