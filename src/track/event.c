@@ -1,10 +1,8 @@
 #include "track/event.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "track/event_plain.h"
 
 enum { HASH_TAIL = 17 }; /* "~" and 16 digits */
 
@@ -106,7 +104,7 @@ static void pair_str(struct writer *w, const char *key, struct span s)
     put_bytes(w, s.p, s.n);
 }
 
-static void write_hex(uint64_t v, uint8_t out[16])
+void event_write_hex(uint64_t v, uint8_t out[16])
 {
     for (int i = 15; i >= 0; i--, v >>= 4)
         out[i] = (uint8_t) "0123456789abcdef"[v & 15];
@@ -126,25 +124,24 @@ static void pair_text(struct writer *w, const char *key, struct span s, size_t m
     pair_str(w, key, s.n > max ? span_of(s.p, cut_at(s, max)) : s);
 }
 
-/* At most EVENT_FIELD_MAX bytes: a longer id ends in its hash. `cut` may be what is returned. */
-static struct span bounded_id(struct span s, uint8_t cut[EVENT_FIELD_MAX])
+struct span event_bounded_id(struct span s, uint8_t cut[EVENT_FIELD_MAX])
 {
     if (s.n <= EVENT_FIELD_MAX)
         return s;
     size_t n = cut_at(s, EVENT_FIELD_MAX - HASH_TAIL);
     memcpy(cut, s.p, n);
     cut[n++] = '~';
-    write_hex(hash_stable(s), cut + n);
+    event_write_hex(hash_stable(s), cut + n);
     return span_of(cut, n + 16);
 }
 
 static void pair_id(struct writer *w, const char *key, struct span s)
 {
     uint8_t cut[EVENT_FIELD_MAX];
-    pair_str(w, key, bounded_id(s, cut));
+    pair_str(w, key, event_bounded_id(s, cut));
 }
 
-static struct span bounded_list(struct span s)
+struct span event_bounded_list(struct span s)
 {
     if (s.n > EVENT_FIELD_MAX) {
         size_t n = EVENT_FIELD_MAX;
@@ -157,13 +154,13 @@ static struct span bounded_list(struct span s)
 
 static void pair_list(struct writer *w, const char *key, struct span s)
 {
-    pair_str(w, key, bounded_list(s));
+    pair_str(w, key, event_bounded_list(s));
 }
 
 static void pair_hash(struct writer *w, const char *key, uint64_t v)
 {
     uint8_t hex[16];
-    write_hex(v, hex);
+    event_write_hex(v, hex);
     pair_str(w, key, span_of(hex, v ? sizeof(hex) : 0));
 }
 
@@ -235,95 +232,7 @@ size_t event_encode_map(const struct track_event *ev, uint8_t out[EVENT_ENCODED_
     return (size_t)(w.at - out);
 }
 
-/* ---- the short form ---- */
-
-static void put_span(struct writer *w, struct span s)
-{
-    put_str_head(w, s.n);
-    if (s.n)
-        put_bytes(w, s.p, s.n);
-}
-
-static void put_id(struct writer *w, struct span s)
-{
-    uint8_t cut[EVENT_FIELD_MAX];
-    put_span(w, bounded_id(s, cut));
-}
-
-uint32_t event_key_hash(struct span key, uint32_t before)
-{
-    uint32_t h = before;
-    for (size_t i = 0; i < key.n; i++)
-        h = h * 31 + key.p[i];
-    return h & 0xffffff;
-}
-
-static uint32_t key_hash(const struct track_event *ev, struct span hex)
-{
-    uint8_t cut[EVENT_FIELD_MAX];
-    bool is_in = ev->kind == EV_INCOMING;
-    uint32_t h = event_key_hash(span_of(is_in ? "i:" : "o:", 2), EVENT_KEY_HASH);
-    if (ev->mid.n)
-        return event_key_hash(bounded_id(ev->mid, cut), h);
-    char at[32];
-    int n = snprintf(at, sizeof(at), "\t%" PRId64 "\t", ev->at_ms);
-    h = event_key_hash(bounded_id(is_in ? ev->sender : ev->agent, cut), event_key_hash(span_of("\t", 1), h));
-    return event_key_hash(hex, event_key_hash(span_of(at, (size_t)n), h));
-}
-
-static bool fits_short(const struct track_event *ev)
-{
-    bool is_message = ev->kind == EV_INCOMING || ev->kind == EV_OUTGOING;
-    bool is_plain = !ev->is_edit && !ev->case_kind.n && !ev->confirms && !ev->held_raw.n && !ev->held_id.n &&
-                    !ev->said_keep_ms && !ev->text_masked.n && !ev->text_full.n;
-    return is_message && is_plain && ev->conv.n && ev->at_ms >= 0 && ev->commit_due_ms >= 0 && ev->open_ms >= 0;
-}
-
-/* Behind the fixed part: four values, those at the end left out that say nothing. */
-static void put_rest(struct writer *w, const struct track_event *ev)
-{
-    bool has_due = ev->commit_due_ms > 0 && ev->kind == EV_OUTGOING;
-    if (!has_due && !ev->calendar_id)
-        return;
-    put_uint(w, (uint64_t)ev->open_ms);
-    put_uint(w, ev->calendar_id);
-    if (!has_due)
-        return;
-    put_uint(w, (uint64_t)ev->commit_due_ms);
-    put_id(w, ev->commit_rule);
-}
-
 size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX])
 {
-    if (!fits_short(ev))
-        return event_encode_map(ev, out);
-    struct writer w = {.at = out};
-    bool is_in = ev->kind == EV_INCOMING;
-    uint8_t hex[16], hash[3];
-    write_hex(ev->text_hash, hex);
-    struct span digits = span_of(hex, ev->text_hash ? sizeof(hex) : 0);
-    put_span(&w, span_str(event_kind_name(ev->kind)));
-    put_uint(&w, (uint64_t)ev->at_ms);
-    if (is_in)
-        put_uint(&w, ev->is_live);
-    else
-        put_uint(&w, ev->is_delivered | ev->is_human << 1 | ev->is_ack_only << 2);
-    put_id(&w, ev->agent);
-    put_id(&w, ev->team);
-    put_id(&w, ev->shop);
-    put_id(&w, ev->conv);
-    put_id(&w, ev->customer);
-    put_id(&w, ev->mid);
-    put_id(&w, is_in ? ev->sender : span_of("", 0));
-    put_uint(&w, ev->action);
-    put_span(&w, bounded_list(ev->rules));
-    put_span(&w, bounded_list(ev->shadow));
-    put_id(&w, ev->rules_version);
-    put_span(&w, digits);
-    uint32_t h = key_hash(ev, digits);
-    for (int i = 2; i >= 0; i--, h >>= 8)
-        hash[i] = (uint8_t)h;
-    put_span(&w, span_of(hash, 3));
-    put_rest(&w, ev);
-    return (size_t)(w.at - out);
+    return event_is_plain(ev) ? event_encode_plain(ev, out) : event_encode_map(ev, out);
 }

@@ -77,13 +77,15 @@ struct track_event {
 /* "out", "in", … as in EVENT_KINDS. */
 const char *event_kind_name(enum event_kind kind);
 
-/* The encoding, which is the payload of a ring's record and an argument of the script `apply`. Most messages have the
- * short form: MessagePack values one behind the other, which the script reads in a third of the time.
+/* The encoding, which is the payload of a ring's record and what the script `apply` gets. Most messages have the plain
+ * form: numbers big-endian, texts behind one byte of length (but for who: two).
  *
- *   "in" | "out", at_ms, 1 is_live or is_delivered + 2 is_human + 4 is_ack_only, agent, team, shop, conv, customer,
- * mid, sender, action, rules, shadow, rules_version, text_hash as 16 hexadecimal digits, three bytes of event_key_hash,
- *   open_ms, calendar_id, commit_due_ms, commit_rule     (of the last four those at the end that are 0 or empty are
- * left out)
+ *   1 byte 1   1 what: 1 a customer's, 2 replayed, 3 an agent's that was delivered and counts as a human reply, 4
+ * another 1 is there an action, a rule, a shadow rule?   3 event_key_hash   2 bytes of the record   conv the record of
+ * the conversation's window: 6 at_ms   1 code (1 out, 3 in, + 8 is_ack_only)   6 commit_due_ms 6 open_ms   4
+ * calendar_id   key of the message   who: agent, team, shop as MessagePack, 2 bytes of length text_hash (out: 16
+ * hexadecimal digits)   commit_rule 1 flags: in 1 is_live; out 1 is_delivered, 2 is_human, 4 is_ack_only   1 action
+ * customer   sender rules_version   rules   shadow
  *
  * What has more to say (other kinds, edits, complaints, held messages) is one MessagePack map. Empty spans, zeros and
  * false are left out; numbers are integers, flags are `true`.

@@ -307,6 +307,7 @@ void pump_free(struct pump **pp)
     timer_free(&p->tick);
     day_zone_fini(&p->zone);
     free(p->node_id);
+    pack_fini(&p->pack);
     free(p);
     *pp = NULL;
 }

@@ -338,25 +338,25 @@ static void send_batch(struct lane *l)
     struct pump *p = l->pump;
     struct batch b;
     struct schema_keys keys;
-    struct span arg[5 + 2 * PUMP_BATCH + 2];
-    char number[PUMP_BATCH][NUMBER_LEN], offset[NUMBER_LEN], count[NUMBER_LEN];
+    struct span arg[7 + PUMP_BATCH];
+    char offset[NUMBER_LEN];
+    int64_t offset_ms = redis_clock_offset_ms(p->o.redis, l->slot);
     fill_batch(l, &b);
     schema_apply_keys(l->shard, &keys);
-    snprintf(offset, sizeof(offset), "%" PRId64, redis_clock_offset_ms(p->o.redis, l->slot));
-    snprintf(count, sizeof(count), "%zu", b.n);
+    snprintf(offset, sizeof(offset), "%" PRId64, offset_ms);
+    pack_reset(&p->pack);
+    for (size_t i = 0; i < b.n; i++)
+        pack_add(&p->pack, b.number[i], b.record[i], offset_ms);
     size_t n = 0;
     arg[n++] = span_str(p->schema);
     arg[n++] = span_str(ring_id(l->ring->ring));
     arg[n++] = span_str(offset);
     arg[n++] = span_str(p->node_id);
-    arg[n++] = span_str(count);
-    for (size_t i = 0; i < b.n; i++) {
-        int len = snprintf(number[i], NUMBER_LEN, "%" PRId64, b.number[i]);
-        arg[n++] = span_of(number[i], (size_t)len);
-        arg[n++] = b.record[i];
-    }
+    arg[n++] = buf_span(&p->pack.frames);
     arg[n++] = span_str(day_zone_text(&p->zone, clock_wall_ms()));
     arg[n++] = span_str(p->measure);
+    for (size_t i = 0; i < p->pack.n_convs; i++)
+        arg[n++] = p->pack.conv[i];
     p->total.scripts++;
     l->sent_fillers = l->first_count && b.n_fillers ? l->first_count : b.n_fillers;
     set_state(l, LANE_SENT);

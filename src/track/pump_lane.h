@@ -5,6 +5,7 @@
 #include "conf/measure.h"
 #include "track/day_zone.h"
 #include "track/pump.h"
+#include "track/pump_pack.h"
 #include "track/schema.h"
 
 #define LANE_STATES(X)                                                                                                 \
@@ -65,6 +66,7 @@ struct pump {
     char measure[MEASURE_TEXT_MAX];
     char schema[12];
     struct redis_script *script;
+    struct pack pack; /* of the batch that is being sent */
     struct timer *tick;
     struct pump_ring *rings;
     unsigned meta_shards; /* 0: not known */

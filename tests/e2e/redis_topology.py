@@ -16,6 +16,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from gateway import free_port, wait_for
+from track_redis import read_stream
 
 ADMIN, GATE = "admin-k9", "gate-k9"
 # What docs/redis.md says a gateway's user needs.
@@ -143,9 +144,7 @@ class Topology:
 
     def entries(self, shards=16):
         """All stream entries of all shards."""
-        return [{k.decode(): v.decode(errors="replace") for k, v in fields.items()}
-                for entries in self.read(lambda db, shard: db.xrange(self.key(shard, "stream")), shards)
-                for _, fields in entries]
+        return [e for entries in self.read(lambda db, shard: read_stream(db, self.key(shard, "stream")), shards) for e in entries]
 
     def hashes(self, name, shards=16):
         """The hash `name` of every shard, as bytes."""

@@ -9,6 +9,7 @@ import signal
 import websockets
 
 from gateway import SOURCE, Agent, Backend, Gateway, Redis, wait_for
+from track_redis import read_stream
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 SHARDS = 16
@@ -21,11 +22,7 @@ def run(coro):
 def stream(redis):
     """All stream entries of all shards, in no particular order across shards."""
     r = redis.client()
-    out = []
-    for shard in range(SHARDS):
-        for _, fields in r.xrange(f"cg:{{{shard}}}:stream"):
-            out.append({k.decode(): v.decode(errors="replace") for k, v in fields.items()})
-    return out
+    return [e for shard in range(SHARDS) for e in read_stream(r, f"cg:{{{shard}}}:stream")]
 
 
 def counted(redis, kind):

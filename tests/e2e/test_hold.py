@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from gateway import Agent, Backend, Gateway, Redis, wait_for
+from track_redis import read_stream
 
 PACK = """
 pack: hold
@@ -125,9 +126,8 @@ def test_a_held_message_does_not_stop_the_clock(folder):
                 d.cli("held", "approve", m["id"])
                 await d.ends(m["id"], "sent")
                 await wait("nobody waits", lambda: waiting() == 0)
-                out = [e for s in range(4) for _, e in client.xrange(f"cg:{{{s}}}:stream") if e[b"k"] == b"out"]
-                assert [(e.get(b"act"), e.get(b"dlv"), e.get(b"hid")) for e in out] == [
-                    (b"3", None, None), (None, b"1", m["id"].encode())]
+                out = [e for s in range(4) for e in read_stream(client, f"cg:{{{s}}}:stream") if e["k"] == "out"]
+                assert [(e.get("act"), e.get("dlv"), e.get("hid")) for e in out] == [("3", None, None), (None, "1", m["id"])]
             d.stop()
     run(go())
 

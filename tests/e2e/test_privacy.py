@@ -8,7 +8,7 @@ import msgpack
 import pytest
 
 from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis, wait_for
-from track_redis import Server, Shard, key_names
+from track_redis import Server, Shard, key_names, plain_form
 
 WHO, CONV, OTHER = "victim-4711", "talk-of-4711", "bystander"
 DAY = 86400000
@@ -160,6 +160,27 @@ def test_many_pieces(town):
     got = json.loads(town.erase("--json"))
     assert got["erased"]["stream"] == 700 and mentions(town.db, WHO, CONV) == []
     assert len(town.shards[0].stream(k="in")) == 234
+
+
+def test_out_of_entries_with_messages_of_several(town):
+    """Plain messages stand many in one entry: one customer's go, the others' stay, each once."""
+    s = town.shards[0]
+    people = [(WHO, CONV), ("someone", "talk-else"), (WHO, "room-x"), ("someone", "room-x"), ("4711", "talk-4711")]
+    records = []
+    for n in range(60):
+        sender, conv = people[n % len(people)]
+        cust = "room-x" if conv == "room-x" else sender
+        e = {"k": "in", "at": s.now() - 60000 + n, "conv": conv, "cust": cust, "sender": sender, "live": True, "agent": "ann",
+             "mid": "" if n % 4 == 0 else f"m{n}", "th": f"{n:016x}"}
+        records.append((n + 1, plain_form(e)))
+    assert s.apply("r", records[:50])[3] == s.apply("r", records[50:])[3] == "OK"
+    assert town.db.xlen(s.key("stream")) == 2 and len(s.stream()) == 60
+    others = {e["id"]: e for e in s.stream() if e["sender"] != WHO}
+    got = json.loads(town.erase("--json"))
+    assert got["erased"]["stream"] == 24 and mentions(town.db, WHO, CONV) == []
+    left = s.stream()
+    assert {e["id"]: e for e in left} == others and len(left) == 36
+    assert json.loads(town.erase("--json"))["erased"]["stream"] == 0
 
 
 @pytest.mark.parametrize("args, words", [

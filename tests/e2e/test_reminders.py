@@ -8,6 +8,7 @@ import signal
 import pytest
 from gateway import SOURCE, Agent, Backend, Gateway, Redis, wait_for
 from redis_gate import RedisGate
+from track_redis import read_stream
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 SHARDS = 16
@@ -21,8 +22,7 @@ def reminders(redis, **match):
     """Stream entries of reminders of all shards."""
     r, out = redis.client(), []
     for shard in range(SHARDS):
-        for _, fields in r.xrange(f"cg:{{{shard}}}:stream"):
-            e = {k.decode(): v.decode() for k, v in fields.items()}
+        for e in read_stream(r, f"cg:{{{shard}}}:stream"):
             if e["k"] == "reminder" and all(e.get(k) == v for k, v in match.items()):
                 out.append(e)
     return out

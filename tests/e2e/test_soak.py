@@ -17,6 +17,7 @@ from pathlib import Path
 import redis as redis_py
 
 from gateway import BUILD, SOURCE, Gateway, Process, Redis, free_port, wait_for
+from track_redis import told
 
 SECS = float(os.environ.get("CHATGATE_SOAK_SECS", 12))
 RATE = float(os.environ.get("CHATGATE_SOAK_RATE", 600))
@@ -52,16 +53,16 @@ class Reader(threading.Thread):
         self.over = False
 
     def take(self, fields):
-        if fields.get(b"k") != b"out" or int(fields[b"agent"].split(b"-")[1]) >= STRANGERS:
+        if fields["k"] != "out" or int(fields["agent"].split("-")[1]) >= STRANGERS:
             return
-        seq = int(fields[b"mid"][2:], 16)
-        event = zlib.crc32(fields[b"id"]) or 1
+        seq = int(fields["mid"][2:], 16)
+        event = zlib.crc32(fields["id"].encode()) or 1
         if self.event[seq] == event:  # Redis died before it wrote what we had read: the same event comes again, by its id
             self.again += 1
             return
         self.event[seq] = event
         self.seen[seq] = min(self.seen[seq] + 1, 9)
-        verdict = ("pass", "warn", "rewrite", "hold", "block")[int(fields.get(b"act", 0))]
+        verdict = ("pass", "warn", "rewrite", "hold", "block")[int(fields.get("act", 0))]
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
 
     def turn(self, client):
@@ -69,7 +70,8 @@ class Reader(threading.Thread):
         for key, entries in client.xread(self.last, count=2000) or []:
             for at, fields in entries:
                 self.last[key.decode()] = at.decode()
-                self.take(fields)
+                for event in told(fields):
+                    self.take(event)
             n += len(entries)
         return n
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from track_model import DAY, HOUR, Maker, Reference
-from track_redis import LUA, SOURCE, Server, Shard, short_form
+from track_redis import LUA, SOURCE, Server, Shard, frame, plain_form, short_form
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def feed(shard, maker, rng, shuffle_rings=False):
         i = rng.choice([i for i, r in enumerate(rings) if at[i] < len(r)])
         ring, n = rings[i], rng.choice((1, 1, 2, 7, 64))
         records = list(enumerate(ring, 1))  # as gateways write them, and now and then as older ones did
-        records = [(s, rng.random() < 0.8 and short_form(e) or e) for s, e in records]
+        records = [(s, rng.random() < 0.9 and rng.choice((plain_form, plain_form, short_form))(e) or e) for s, e in records]
         if rng.random() < 0.2 and at[i] + 1 < len(ring):  # a hole: nothing of it may be applied
             got = shard.apply(f"ring{i}", records[at[i] + 1:at[i] + 1 + n], maker.offset[i])
             assert got == (at[i], 0, 0, "GAP")
@@ -74,7 +74,7 @@ def test_long_conversations_with_small_displacement(db, seed):
     shard = fresh(db)
     ring = maker.rings[0]
     order = sorted(range(len(ring)), key=lambda i: i + rng.uniform(0, 12))
-    shard_records = [short_form(ring[i]) or ring[i] for i in order]
+    shard_records = [plain_form(ring[i]) or ring[i] for i in order]
     for i in range(0, len(shard_records), 50):
         shard.apply("r", list(enumerate(shard_records, 1))[i:i + 50], 0)
     compare(shard.state(), Reference(maker.true).state())
@@ -85,7 +85,7 @@ def conversation(shard, *events):
     for seq, (at, k, mid) in enumerate(events, 1):
         e = {"k": k, "at": at, "conv": "c", "cust": "u", "agent": "ann", "mid": mid, "live": True, "dlv": True, "human": True,
              "sender": "u"}
-        shard.apply(f"ring{seq}", [(1, short_form(e))])
+        shard.apply(f"ring{seq}", [(1, plain_form(e))])
 
 
 @pytest.mark.parametrize("arrival", ("in out", "out in"))
@@ -129,7 +129,7 @@ def test_conversations_of_version_1_go_on(db):
     conversation(shard, (at + 6000, "in", "gone"), (at + 7000, "in", "m1"), (at + 6000, "in", "m3"))
     assert shard.read("waiting", 9) == [["c", "u", str(at + 5000), "ann", "red", "s1", "2"]], "copies are known, m3 is not"
     assert db.hget(shard.key("info"), "dup") == b"2"
-    shard.apply("other", [(1, short_form({"k": "out", "at": at + 4000, "conv": "c", "cust": "u", "agent": "ann", "mid": "m9",
+    shard.apply("other", [(1, plain_form({"k": "out", "at": at + 4000, "conv": "c", "cust": "u", "agent": "ann", "mid": "m9",
                                           "dlv": True, "human": True}))])
     s = shard.state()
     assert s["waiting"]["c"][0] == at + 5000 and s["due"] == []
@@ -160,6 +160,56 @@ def test_gap_applies_what_is_before_it_and_nothing_behind(db):
     assert shard.apply("r", records) == (5, 3, 2, "OK")
     assert shard.state()["waiting"]["c"][4] == 5
     assert [e["id"] for e in shard.stream()] == [f"r:0:{s}" for s in range(1, 6)]
+
+
+def test_the_stream_tells_the_same_in_every_form(db):
+    """Plain messages stand together in one entry; what a rule hit and copies have entries of their own."""
+    at = Shard(db).now() - 60000
+    whole = {"conv": "c", "cust": "u", "agent": "ann", "team": "red", "shop": "s1", "rv": "v7", "th": "00000000000000aa"}
+    events = [{"k": "in", "at": at, "mid": "m1", "sender": "u", "live": True}, {"k": "in", "at": at + 1, "mid": "m2", "sender": "u"},
+              {"k": "out", "at": at + 2, "mid": "o1", "dlv": True, "human": True, "due": at + 10**6, "prule": "p.x", "oc": 7, "ob": 5},
+              {"k": "out", "at": at + 3, "mid": "o2", "act": 1, "rules": "r.a", "shadow": "s.x", "dlv": True, "human": True},
+              {"k": "out", "at": at + 4, "act": 4}, {"k": "in", "at": at + 5, "sender": "u", "live": True, "rules": "r.b"},
+              {"k": "in", "at": at, "mid": "m1", "sender": "u", "live": True},
+              {"k": "out", "at": at + 7, "mid": "o3", "dlv": True, "ackonly": True, "human": True}]
+    events = [whole | e for e in events]
+    told = []
+    for form in (lambda e: e, short_form, plain_form):
+        shard = fresh(db)
+        records = [(n, form(e)) for n, e in enumerate(events, 1)]
+        assert shard.apply("r", records[:5]) == (5, 5, 0, "OK")
+        assert shard.apply("r", records[3:]) == (8, 3, 2, "OK")
+        told.append({e["id"]: e for e in shard.stream()})
+        assert len(shard.stream()) == 8
+    assert told[0] == told[1] == told[2]
+    kinds = [e[b"k"] for _, e in db.xrange(shard.key("stream"))]
+    assert kinds == [b"out", b"out", b"batch", b"in", b"in", b"batch"]
+
+
+def test_the_reader_in_the_manual_reads_a_batch(db):
+    shard, manual = fresh(db), {}
+    exec(re.search(r"```\n(def batch.*?)```", (SOURCE.parents[1] / "docs" / "redis.md").read_text(), re.S)[1], manual)
+    events = [{"k": "in", "at": 7 + n, "conv": f"c{n}", "cust": f"u{n}", "sender": "u", "agent": "ann", "mid": f"m{n}"} for n in range(5)]
+    assert shard.apply("r", [(n, plain_form(e)) for n, e in enumerate(events, 1)])[3] == "OK"
+    ((_, entry),) = db.xrange(shard.key("stream"))
+    got = [(e["id"], e["at"], e["conv"], e["cust"], e["key"], e["rules"]) for e in manual["batch"](entry)]
+    assert got == [(f"r:0:{n + 1}", 7 + n, b"c%d" % n, b"u%d" % n, b"i:m%d" % n, b"") for n in range(5)]
+
+
+def test_a_stream_of_many_in_one_entry_has_a_bound(db):
+    source = (LUA / "lib.lua").read_text()
+    most = int(re.search(r"STREAM_MAX = (\d+)", source)[1])
+    shard = fresh(db)
+    e = {"k": "in", "at": shard.now() - 5000, "conv": "c", "cust": "u", "sender": "u", "live": True}
+    for last in range(0, 300 * 64, 64):
+        records = [(n, plain_form(e | {"mid": f"{n:0150}"})) for n in range(last + 1, last + 65)]
+        assert shard.apply("r", records)[3] == "OK"
+        db.hincrby(shard.key("info"), "events", most // 60)  # as if so many more had come
+        db.hset(shard.key("info"), "swept", 0)
+        then = shard.now()
+        while shard.now() == then:  # entries are told apart by the millisecond
+            pass
+    assert 60 <= db.xlen(shard.key("stream")) < 80, "the newest ones stay"
 
 
 def test_other_versions_are_refused(db):

@@ -11,6 +11,7 @@ import redis as redis_client
 from gateway import SOURCE, Gateway, Redis
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
+from track_redis import read_stream
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 ACCOUNTS = {"amy": "secret-a", "bob": "secret-b", "cus": "secret-c"}
@@ -128,10 +129,10 @@ def test_carbons_archives_and_offline_messages(folder, server):
                 out = []
                 for shard in range(16):
                     try:
-                        out += [f for _, f in r.client().xrange(f"cg:{{{shard}}}:stream")]
+                        out += read_stream(r.client(), f"cg:{{{shard}}}:stream")
                     except redis_client.RedisError:
                         pass
-                return [{k.decode(): v.decode() for k, v in f.items()} for f in out]
+                return out
 
             want = {("in", "off1"): 1, ("in", "c1"): 1, ("out", "o1"): 1, ("in", "c2"): 1}
 

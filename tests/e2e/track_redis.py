@@ -41,14 +41,58 @@ def fingerprint(key):
     return h.to_bytes(3, "big")
 
 
-def short_form(e):
-    """The bytes of a plain message as src/track/event.c makes them; None when it has more to say."""
+def parts(e):
+    """Kind, flags and key of a plain message; None when it has more to say."""
     if e["k"] not in ("in", "out") or any(e.get(f) for f in ("edit", "ckind", "conf", "hraw", "hid")) or not e.get("conv"):
         return None
     is_in = e["k"] == "in"
     flags = int(bool(e.get("live"))) if is_in else sum(bit for f, bit in (("dlv", 1), ("human", 2), ("ackonly", 4)) if e.get(f))
     who = e.get("sender" if is_in else "agent", "")
-    key = ("i:" if is_in else "o:") + (e["mid"] if e.get("mid") else f"\t{who}\t{e['at']}\t{e.get('th', '')}")
+    return is_in, flags, ("i:" if is_in else "o:") + (e["mid"] if e.get("mid") else f"\t{who}\t{e['at']}\t{e.get('th', '')}")
+
+
+def text(v, size=1):
+    b = v if isinstance(v, bytes) else v.encode()
+    return len(b).to_bytes(size, "big") + b
+
+
+def plain_form(e):
+    """The bytes of a plain message as src/track/event_plain.c makes them; None when it has more to say."""
+    if not parts(e):
+        return None
+    is_in, flags, key = parts(e)
+    what = (1 if flags else 2) if is_in else 3 if flags % 4 == 3 else 4
+    who = b"".join(msgpack.packb(e.get(f, ""), use_bin_type=False) for f in ("agent", "team", "shop"))
+    record = (e["at"].to_bytes(6, "big") + bytes([3 if is_in else 1 + 2 * (flags & 4)]) +
+              (0 if is_in else e.get("due", 0)).to_bytes(6, "big") + (e.get("ob", 0) if e.get("oc") else 0).to_bytes(6, "big") +
+              e.get("oc", 0).to_bytes(4, "big") + text(key) + text(who, 2) + text("" if is_in else e.get("th", "")) +
+              text(e.get("prule", "") if e.get("due") and not is_in else ""))
+    marks = bool(e.get("act") or e.get("rules") or e.get("shadow"))
+    return (bytes([1, what, marks]) + fingerprint(key) + len(record).to_bytes(2, "big") + text(e["conv"]) + record +
+            bytes([flags, e.get("act", 0)]) + text(e.get("cust", "")) + text(e.get("sender", "") if is_in else "") +
+            b"".join(text(e.get(f, "")) for f in ("rv", "rules", "shadow")))
+
+
+def conv_of(plain):
+    return plain[9:9 + plain[8]]
+
+
+def shifted(plain, ms):
+    """As the pump does it: times on Redis's clock, but of replayed messages."""
+    at = 9 + plain[8]
+    moved = max(int.from_bytes(plain[at:at + 6], "big") + (0 if plain[1] == 2 else ms), 0)
+    return plain[:at] + moved.to_bytes(6, "big") + plain[at + 6:]
+
+
+def frame(number, event):
+    return number.to_bytes(6, "big") + text(event, 2)
+
+
+def short_form(e):
+    """The same as gateways of schema versions 1 and 2 made it."""
+    if not parts(e):
+        return None
+    is_in, flags, key = parts(e)
     out = [e["k"], e["at"], flags, *(e.get(f, "") for f in ("agent", "team", "shop", "conv", "cust", "mid")),
            e.get("sender", "") if is_in else "", e.get("act", 0), *(e.get(f, "") for f in ("rules", "shadow", "rv", "th")),
            fingerprint(key)]
@@ -69,6 +113,60 @@ def read_head(b):
         h[name] = b[at + 2:at + 2 + size]
         at += 2 + size
     return h
+
+
+def told(fields):
+    """What an entry of the stream tells: an event, or the messages of a batch (docs/redis.md, "Stream")."""
+    if fields.get(b"k") != b"batch":
+        return [{k.decode(): v.decode(errors="replace") for k, v in fields.items()}]
+    return batch(fields[b"id"].decode().rpartition(":")[0], fields[b"node"].decode(), fields[b"b"])
+
+
+def read_stream(db, key):
+    return [e for _, fields in db.xrange(key) for e in told(fields)]
+
+
+class Bytes:
+    def __init__(self, b):
+        self.b, self.at = b, 0
+
+    def take(self, n):
+        self.at += n
+        assert self.at <= len(self.b)
+        return self.b[self.at - n:self.at]
+
+    def number(self, n):
+        return int.from_bytes(self.take(n), "big")
+
+    def text(self, size=1):
+        return self.take(self.number(size)).decode(errors="replace")
+
+
+def batch(ring, node, frames):
+    b = Bytes(frames)
+    while b.at < len(frames):
+        e = {"id": f"{ring}:{b.number(6)}", "node": node}
+        end = b.number(2) + b.at
+        assert b.number(1) == 1
+        is_in = b.number(1) <= 2
+        b.take(1 + 3 + 2)
+        e |= {"k": "in" if is_in else "out", "conv": b.text(), "at": str(b.number(6))}
+        b.take(1)
+        due = b.number(6)
+        b.take(6 + 4)
+        key = b.text()
+        e["mid"] = "" if key[2:3] == "\t" else key[2:]
+        who = msgpack.Unpacker(raw=False)
+        who.feed(b.take(b.number(2)))
+        e["agent"], e["team"], e["shop"] = who
+        b.text()
+        rule, flags, act = b.text(), b.number(1), b.number(1)
+        names = ("live",) if is_in else ("dlv", "human", "ackonly")
+        e |= {n: "1" if flags >> i & 1 else "" for i, n in enumerate(names)}
+        e |= {"cust": b.text(), "sender": b.text(), "rv": b.text(), "rules": b.text(), "shadow": b.text()}
+        e |= {"act": str(act or ""), "due": str(due or ""), "prule": rule if due else ""}
+        assert b.at == end
+        yield {k: v for k, v in e.items() if v != ""}
 
 
 class Server:
@@ -111,11 +209,16 @@ class Shard:
 
     def apply(self, ring, records, offset=0, node="n1", version="2"):
         """records: (sequence number, event) pairs. Returns (last, applied, duplicates, status)."""
-        args = []
+        frames, convs = b"", set()
         for seq, event in records:
-            args += [seq, event if isinstance(event, bytes) else msgpack.packb(event)]
-        last, applied, dups, status = self.run("apply", version, ring, offset, node, len(records), *args,
-                                               *self.counting)
+            event = event if isinstance(event, bytes) else msgpack.packb(event)
+            if event[:1] == b"\x01":
+                event = shifted(event, offset)
+                convs.add(conv_of(event))
+            frames += frame(seq, event)
+        named = sorted(c for c in convs if c[-1] % 3)  # the script finds those that are not named, too
+        counting = self.counting or [v or b"" for v in self.db.hmget(self.key("info"), "zone", "tracking")]
+        last, applied, dups, status = self.run("apply", version, ring, offset, node, frames, *counting, *named)
         return last, applied, dups, status.decode()
 
     def now(self):
@@ -136,8 +239,7 @@ class Shard:
 
     def stream(self, **match):
         out = []
-        for _, e in self.db.xrange(self.key("stream")):
-            e = {k.decode(): v.decode() for k, v in e.items()}
+        for e in read_stream(self.db, self.key("stream")):
             if all(e.get(k) == v for k, v in match.items()):
                 out.append(e)
         return out

@@ -8,7 +8,8 @@
 #include "base/hash.h"
 #include "base/rand.h"
 #include "base/utf8.h"
-#include "track/event.h"
+#include "base/xalloc.h"
+#include "track/event_plain.h"
 
 struct value {
     enum { V_INT, V_STR, V_TRUE } kind;
@@ -272,28 +273,33 @@ static void shards_are_spread_and_stable(void **state)
     assert_int_equal(event_shard(span_str("a"), 16), 12);
 }
 
-static struct value take_kind(struct span *in, int kind)
+/* ---- the plain form ---- */
+
+static struct span take_text(struct span *in, size_t length_bytes)
 {
-    struct value v = take(in);
-    assert_int_equal(v.kind, kind);
-    return v;
+    size_t n = take_be(in, length_bytes);
+    assert_true(in->n >= n);
+    struct span s = span_of(in->p, n);
+    *in = span_from(*in, n);
+    return s;
 }
 
-static void expect_values(struct span *in, const char *const *want, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        assert_true(span_is(take_kind(in, V_STR).s, want[i]));
-}
+#define EXPECT_TEXT(in, want)      assert_true(span_is(take_text((in), 1), want))
+#define EXPECT_BE(in, bytes, want) assert_int_equal(take_be((in), (bytes)), (want))
 
 /* tests/e2e/track_redis.py and rounds.lua count the same hash. */
-static void expect_hash(struct span *in, const char *key)
+static void expect_begin(struct span *in, unsigned what, unsigned marks, const char *key, const char *conv)
 {
-    uint32_t h = event_key_hash(span_str(key), EVENT_KEY_HASH);
-    uint8_t want[3] = {(uint8_t)(h >> 16), (uint8_t)(h >> 8), (uint8_t)h};
-    assert_true(span_eq(take_kind(in, V_STR).s, span_of(want, 3)));
+    EXPECT_BE(in, 1, EVENT_PLAIN);
+    EXPECT_BE(in, 1, what);
+    EXPECT_BE(in, 1, marks);
+    EXPECT_BE(in, 3, event_key_hash(span_str(key), EVENT_KEY_HASH));
+    size_t record = take_be(in, 2);
+    EXPECT_TEXT(in, conv);
+    assert_true(record < in->n);
 }
 
-static void a_plain_message_has_the_short_form(void **state)
+static void a_plain_message_has_the_plain_form(void **state)
 {
     (void)state;
     struct track_event ev = {.kind = EV_INCOMING,
@@ -310,16 +316,19 @@ static void a_plain_message_has_the_short_form(void **state)
                              .rules_version = span_str("abc"),
                              .text_hash = 0xfedcba9876543210u};
     struct span in = span_of(out, event_encode(&ev, out));
-    static const char *const names[] = {"lan", "north", "s1", "c1", "u1", "m1", "u2"}, *const rest[] = {
-                                                                                           "E1,E2", "", "abc",
-                                                                                           "fedcba9876543210"};
-    assert_true(span_is(take_kind(&in, V_STR).s, "in"));
-    assert_int_equal(take_kind(&in, V_INT).i, 1700000000123);
-    assert_int_equal(take_kind(&in, V_INT).i, 1);
-    expect_values(&in, names, ARRAY_LEN(names));
-    assert_int_equal(take_kind(&in, V_INT).i, 0);
-    expect_values(&in, rest, ARRAY_LEN(rest));
-    expect_hash(&in, "i:m1");
+    expect_begin(&in, 1, 1, "i:m1", "c1");
+    EXPECT_BE(&in, 6, 1700000000123);
+    EXPECT_BE(&in, 1, 3);
+    EXPECT_BE(&in, 6 + 6 + 4, 0);
+    EXPECT_TEXT(&in, "i:m1");
+    assert_true(span_is(take_text(&in, 2), "\xa3lan\xa5north\xa2s1"));
+    EXPECT_TEXT(&in, "");
+    EXPECT_TEXT(&in, "");
+    EXPECT_BE(&in, 1, 1);
+    EXPECT_BE(&in, 1, 0);
+    static const char *const rest[] = {"u1", "u2", "abc", "E1,E2", ""};
+    for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+        EXPECT_TEXT(&in, rest[i]);
     assert_int_equal(in.n, 0);
     assert_int_equal(event_key_hash(span_str("i:m1"), EVENT_KEY_HASH), 9651868);
 }
@@ -331,8 +340,8 @@ static void a_reply_tells_all_that_rounds_need(void **state)
                              .at_ms = 1700000000123,
                              .agent = span_str("lan"),
                              .conv = span_str("c1"),
-                             .action = 2,
                              .is_delivered = true,
+                             .is_human = true,
                              .is_ack_only = true,
                              .text_hash = 1,
                              .open_ms = 86400000,
@@ -340,20 +349,92 @@ static void a_reply_tells_all_that_rounds_need(void **state)
                              .commit_due_ms = 1700000600000,
                              .commit_rule = span_str("P1")};
     struct span in = span_of(out, event_encode(&ev, out));
-    static const char *const names[] = {"lan", "", "", "c1", "", "", ""}, *const rest[] = {"", "", "",
-                                                                                           "0000000000000001"};
-    assert_true(span_is(take_kind(&in, V_STR).s, "out"));
-    assert_int_equal(take_kind(&in, V_INT).i, 1700000000123);
-    assert_int_equal(take_kind(&in, V_INT).i, 1 + 4);
-    expect_values(&in, names, ARRAY_LEN(names));
-    assert_int_equal(take_kind(&in, V_INT).i, 2);
-    expect_values(&in, rest, ARRAY_LEN(rest));
-    expect_hash(&in, "o:\tlan\t1700000000123\t0000000000000001");
-    assert_int_equal(take_kind(&in, V_INT).i, 86400000);
-    assert_int_equal(take_kind(&in, V_INT).i, 4000000000);
-    assert_int_equal(take_kind(&in, V_INT).i, 1700000600000);
-    assert_true(span_is(take_kind(&in, V_STR).s, "P1"));
+    expect_begin(&in, 3, 0, "o:\tlan\t1700000000123\t0000000000000001", "c1");
+    EXPECT_BE(&in, 6, 1700000000123);
+    EXPECT_BE(&in, 1, 1 + 8);
+    EXPECT_BE(&in, 6, 1700000600000);
+    EXPECT_BE(&in, 6, 86400000);
+    EXPECT_BE(&in, 4, 4000000000);
+    EXPECT_TEXT(&in, "o:\tlan\t1700000000123\t0000000000000001");
+    assert_true(span_is(take_text(&in, 2), "\xa3lan\xa0\xa0"));
+    EXPECT_TEXT(&in, "0000000000000001");
+    EXPECT_TEXT(&in, "P1");
+    EXPECT_BE(&in, 1, 1 + 2 + 4);
+    EXPECT_BE(&in, 1, 0);
+    for (size_t i = 0; i < 5; i++)
+        EXPECT_TEXT(&in, "");
     assert_int_equal(in.n, 0);
+}
+
+static void the_longest_plain_message_fits(void **state)
+{
+    (void)state;
+    char text[EVENT_FIELD_MAX + 50];
+    memset(text, 'x', sizeof(text));
+    struct span s = span_of(text, sizeof(text));
+    struct track_event ev = {.kind = EV_INCOMING,
+                             .at_ms = ((int64_t)1 << 47) - 1,
+                             .agent = s,
+                             .team = s,
+                             .shop = s,
+                             .conv = s,
+                             .customer = s,
+                             .sender = s,
+                             .rules_version = s,
+                             .text_hash = UINT64_MAX};
+    struct span in = span_of(out, event_encode(&ev, out));
+    assert_int_equal(in.p[0], EVENT_PLAIN);
+    in = span_from(in, 8);
+    assert_int_equal(take_text(&in, 1).n, EVENT_FIELD_MAX);
+    in = span_from(in, 6 + 1 + 6 + 6 + 4);
+    assert_int_equal(take_text(&in, 1).n, 3 + EVENT_FIELD_MAX + 17 + 16);
+    assert_int_equal(take_text(&in, 2).n, 3 * (EVENT_FIELD_MAX + 2));
+    ev.at_ms++;
+    assert_true(event_encode(&ev, out) > 0 && out[0] == 0xde);
+}
+
+static int64_t shifted(struct track_event ev, int64_t ms)
+{
+    size_t n = event_encode(&ev, out);
+    assert_true(span_eq(event_plain_conv(span_of(out, n)), ev.conv));
+    event_shift(out, n, ms);
+    struct span in = span_from(span_of(out, n), 9 + ev.conv.n);
+    return (int64_t)take_be(&in, 6);
+}
+
+static void times_move_to_the_clock_of_redis(void **state)
+{
+    (void)state;
+    struct track_event ev = {.kind = EV_INCOMING, .at_ms = 5000, .conv = span_str("c1"), .is_live = true};
+    assert_int_equal(shifted(ev, 70), 5070);
+    assert_int_equal(shifted(ev, -5070), 0);
+    assert_int_equal(shifted(ev, INT64_C(1) << 60), (INT64_C(1) << 47) - 1);
+    ev.is_live = false;
+    assert_int_equal(shifted(ev, 70), 5000);
+    ev.kind = EV_OUTGOING;
+    assert_int_equal(shifted(ev, -70), 4930);
+}
+
+/* What a damaged file may hold stays as it is. */
+static void what_is_cut_is_not_touched(void **state)
+{
+    (void)state;
+    struct track_event ev = {.kind = EV_INCOMING, .at_ms = 5000, .conv = span_str("c1"), .is_live = true};
+    uint8_t was[EVENT_ENCODED_MAX];
+    event_encode(&ev, was);
+    for (size_t n = 0; n < 9 + 2 + 6; n++) {
+        uint8_t *cut = xmalloc(n ? n : 1); /* so that a sanitizer sees what is read behind it */
+        memcpy(cut, was, n);
+        event_shift(cut, n, 1);
+        assert_memory_equal(cut, was, n);
+        assert_int_equal(event_plain_conv(span_of(cut, n)).n, 0);
+        free(cut);
+    }
+    ev.is_edit = true;
+    size_t n = event_encode(&ev, out);
+    memcpy(was, out, n);
+    event_shift(out, n, 1);
+    assert_memory_equal(out, was, n);
 }
 
 static void what_has_more_to_say_is_a_map(void **state)
@@ -370,7 +451,7 @@ static void what_has_more_to_say_is_a_map(void **state)
     ev[5].kind = EV_REFUSED;
     ev[6].conv = span_of("", 0);
     ev[7].at_ms = -1;
-    assert_true(event_encode(&plain, out) > 0 && out[0] == 0xa3);
+    assert_true(event_encode(&plain, out) > 0 && out[0] == EVENT_PLAIN);
     for (size_t i = 0; i < ARRAY_LEN(ev); i++) {
         assert_true(event_encode(&ev[i], out) > 0);
         assert_int_equal(out[0], 0xde);
@@ -380,10 +461,17 @@ static void what_has_more_to_say_is_a_map(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_plain_message_has_the_short_form), cmocka_unit_test(a_reply_tells_all_that_rounds_need),
-        cmocka_unit_test(what_has_more_to_say_is_a_map),      cmocka_unit_test(every_field_has_its_key),
-        cmocka_unit_test(what_is_empty_is_left_out),          cmocka_unit_test(long_fields_are_cut),
-        cmocka_unit_test(held_bytes_are_never_cut),           cmocka_unit_test(any_event_can_be_read_back),
+        cmocka_unit_test(a_plain_message_has_the_plain_form),
+        cmocka_unit_test(the_longest_plain_message_fits),
+        cmocka_unit_test(times_move_to_the_clock_of_redis),
+        cmocka_unit_test(what_is_cut_is_not_touched),
+        cmocka_unit_test(a_reply_tells_all_that_rounds_need),
+        cmocka_unit_test(what_has_more_to_say_is_a_map),
+        cmocka_unit_test(every_field_has_its_key),
+        cmocka_unit_test(what_is_empty_is_left_out),
+        cmocka_unit_test(long_fields_are_cut),
+        cmocka_unit_test(held_bytes_are_never_cut),
+        cmocka_unit_test(any_event_can_be_read_back),
         cmocka_unit_test(shards_are_spread_and_stable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

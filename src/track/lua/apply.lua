@@ -1,136 +1,183 @@
--- needs: lib zone rounds stats measure apply_put rare:hook rare:cases rare:promise rare:held rare:said rare:apply_rare
+-- needs: lib zone rounds stats measure plain apply_put rare:hook rare:cases rare:promise rare:held rare:said rare:apply_rare
 -- Applies records of one ring to one shard, each exactly once (docs/redis.md).
--- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, n, then n times: sequence
--- number, packed event; then the zone of days (zone.lua) and how replies are measured (measure.lua). Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
--- ---- messages in the short form (event.h) ----
+-- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, records as frames one behind
+-- the other (6 bytes number, 2 bytes length, event), the zone of days (zone.lua), how replies are measured (measure.lua),
+-- then the conversations that the records are about, or some of them. Returns {last applied, applied, duplicates,
+-- 'OK' | 'GAP' | 'VERSION'}.
+local REPLAYED, REPLY = 2, 3
+local oldest = {now - LATE_MS, now - NOT_LIVE_MS, now - LATE_MS}
 
-local id_prefix = ring .. ':' .. SHARD .. ':'
+-- Plain messages are told in the stream as they came, all of a call in one entry; at `run` those begin that are not in
+-- `pieces` yet. What a rule hit, copies, and all other records have entries of their own.
+local size, pos, begun, run, pieces, told_first, told_at = #frames, 1, 1, 1, {}, nil, nil
+local applied, dups, status, is_decoding = 0, 0, 'OK', false
 
--- Entries of the stream are written at once, those of short messages from one list that is used again and again: garbage
--- costs more than all else here. Should the script fail behind one, it is written again, with the same id.
-local entry, at_entry = {'XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*'}, 6
-local record = {}
-
-local function put_text(name, v)
-    if v ~= '' then
-        entry[at_entry + 1], entry[at_entry + 2] = name, v
-        at_entry = at_entry + 2
+local function leave_out(from, behind)
+    if from > run then
+        pieces[#pieces + 1] = sub(frames, run, from - 1)
     end
+    run = behind
 end
 
-local function new_entry(id, kind, at, conv, cust, mid, agent, team, shop, rules, shadow, rv, how)
-    local e = entry
-    e[7], e[8], e[9], e[10], e[11], e[12], e[13], e[14], e[15], e[16] = 'id', id, 'k', kind, 'at', int(at), 'node', node, 'conv',
-        conv
-    at_entry = 16
+-- Written at once: should the script fail behind it, it is written again, with the same id.
+local function tell(number, how, what, at, conv, key, who, due, rule, flags, act, cust, sender, rv, rules, shadow)
+    local e, n = {'XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', ring .. ':' .. SHARD .. ':' .. int(number), 'k',
+        what <= REPLAYED and 'in' or 'out', 'at', int(at), 'node', node, 'conv', conv}, 16
+    local function put_text(name, v)
+        if v and v ~= '' then
+            e[n + 1], e[n + 2] = name, v
+            n = n + 2
+        end
+    end
+    local agent, team, shop = unpack_mp(who)
     put_text('cust', cust)
-    put_text('mid', mid)
+    put_text('mid', byte(key, 3) ~= 9 and sub(key, 3))
     put_text('agent', agent)
     put_text('team', team)
     put_text('shop', shop)
     put_text('rules', rules)
     put_text('shadow', shadow)
     put_text('rv', rv)
-    if how == 'dup' or how == 'moved' then
-        put_text('dup', '1')
+    put_text('dup', (how == 'dup' or how == 'moved') and '1')
+    if what <= REPLAYED then
+        put_text('sender', sender)
+        put_text('live', flags == 1 and '1')
+    else
+        put_text('act', act ~= 0 and int(act))
+        put_text('dlv', flags % 2 == 1 and '1')
+        put_text('human', flags % 4 >= 2 and '1')
+        put_text('ackonly', flags >= 4 and '1')
+        put_text('due', due > 0 and int(due))
+        put_text('prule', due > 0 and rule)
     end
+    call(unpack(e, 1, n))
 end
 
-local function end_entry()
-    call(unpack(entry, 1, at_entry))
-end
-
-local function new_record(at, order, key, who, ack, due, th, rule, ob, oc)
-    local r = record
-    r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10] = at, order, key, who, ack, due, th, rule, ob, oc
-    return r
-end
-
-local function short_in(id, at0, flags, agent, team, shop, conv, cust, mid, sender, rules, shadow, rv, th, fp, ob, oc)
-    local at, is_live = at0, flags == 1
-    if is_live then
-        at = at + offset
+-- Is it the next number? If not, the record is passed over or ends the call.
+local function is_next(number, from)
+    if number == last + 1 then
+        last, applied = number, applied + 1
+        return true
     end
-    at = at > now and now or at
-    local who = who_of(agent, team, shop)
-    local key = mid ~= '' and 'i:' .. mid or 'i:\t' .. sender .. '\t' .. int(at0) .. '\t' .. th
-    local how, was = put(conv, cust, is_live, new_record(at, IN, key, who, 0, 0, '', '', ob or 0, oc or 0), fp)
-    count_in(how, was, at, who, rules, shadow)
-    new_entry(id, 'in', at, conv, cust, mid, agent, team, shop, rules, shadow, rv, how)
-    put_text('sender', sender)
-    put_text('live', is_live and '1' or '')
-    end_entry()
+    leave_out(from, pos)
+    if number <= last then
+        dups = dups + 1
+    else
+        status = 'GAP'
+    end
+    return false
 end
 
-local function short_out(id, at0, flags, agent, team, shop, conv, cust, mid, act, rules, shadow, rv, th, fp, ob, oc, due, rule)
-    local at, how = math.min(at0 + offset, now), 'new'
-    local who = who_of(agent, team, shop)
-    if flags % 4 == 3 then -- delivered, by a human
-        local key = mid ~= '' and 'o:' .. mid or 'o:\t' .. agent .. '\t' .. int(at0) .. '\t' .. th
-        how = put(conv, cust, true,
-            new_record(at, OUT, key, who, flags >= 4 and 1 or 0, due or 0, th, rule or '', ob or 0, oc or 0), fp)
+local function take_plain(from)
+    local number, len, _, what, marks, fp, n, conv, at, code, due, ob, oc, key, who = sunpack(PLAIN, frames, from)
+    local begin = from + PLAIN_RECORD + #conv
+    pos = from + FRAME + len
+    if not is_next(number, from) then
+        return
     end
-    count_out(how, at, who, act, rules, shadow)
-    new_entry(id, 'out', at, conv, cust, mid, agent, team, shop, rules, shadow, rv, how)
-    put_text('act', act ~= 0 and act or '')
-    put_text('dlv', flags % 2 == 1 and '1' or '')
-    put_text('human', flags % 4 >= 2 and '1' or '')
-    put_text('ackonly', flags >= 4 and '1' or '')
-    if due and due > 0 then
-        put_text('due', int(due))
-        put_text('prule', rule)
+    local rest = begin + n
+    local record = sub(frames, begin, rest - 1)
+    if rest > pos or what < 1 or what > 4 then
+        error('no event')
     end
-    end_entry()
+    is_decoding = false
+    if at > now then
+        at, record = now, spack('>I6', now) .. sub(record, 7)
+    end
+    local how, was, r = 'new', nil, nil
+    if what <= REPLY and at < oldest[what] then
+        how = 'late'
+        count(how, 1)
+    elseif what <= REPLY then
+        r = due > 0 and record_read(record, 1) or {at, code % 8, key, who, code >= 8 and 1 or 0, due, '', '', ob, oc}
+        r[11] = record
+        local h = convs[conv] or conv_get(conv, '')
+        if h.total == 0 and h.cu == '' then
+            local _, _, customer = sunpack(PLAIN_REST, frames, rest)
+            h.cu = customer
+        end
+        how, was = put_record(h, conv, r, fp)
+    end
+    if marks == 0 and (how == 'new' or how == 'late') then
+        if not told_first then
+            told_first, told_at = number, at
+        end
+        if what > REPLAYED then
+            local f = figures_of(at, who)
+            f.pass = (f.pass or 0) + 1
+        elseif how == 'new' then
+            local f = figures_of(at, who)
+            f['in'] = (f['in'] or 0) + 1
+        end
+        return
+    end
+    local flags, act, customer, sender, rv, rules, shadow = sunpack(PLAIN_REST, frames, rest)
+    if what <= REPLAYED then
+        count_in(how, was, at, who, rules, shadow)
+    else
+        count_out(how, at, who, act, rules, shadow)
+    end
+    leave_out(from, pos)
+    tell(number, how, what, at, conv, key, who, due, due > 0 and (r or record_read(record, 1))[8], flags, act, customer, sender, rv, rules, shadow)
 end
 
-local applied, dups, status, i, is_decoding = 0, 0, 'OK', 0, false
-
-local function apply_rest()
-    while i < n do
-        i = i + 1
-        local number = ARGV[4 + 2 * i]
-        local seq = tonumber(number)
-        if seq <= last then
-            dups = dups + 1
-        elseif seq > last + 1 then
-            status = 'GAP'
-            return
-        else
-            last, applied, is_decoding = seq, applied + 1, true
-            local k, at, flags, agent, team, shop, conv, cust, mid, sender, act, rules, shadow, rv, th, fp, ob, oc, due, rule =
-                unpack_mp(ARGV[5 + 2 * i])
-            is_decoding = false
-            if k == 'in' and fp then
-                short_in(id_prefix .. number, at, flags, agent, team, shop, conv, cust, mid, sender, rules, shadow, rv, th, fp,
-                    ob, oc)
-            elseif k == 'out' and fp then
-                short_out(id_prefix .. number, at, flags, agent, team, shop, conv, cust, mid, act, rules, shadow, rv, th, fp,
-                    ob, oc, due, rule)
-            elseif type(k) ~= 'table' or not rare().take(k, number) then
-                count('bad', 1)
-            end
+local function take_other(from)
+    local number, len = sunpack('>I6H', frames, from)
+    pos = from + FRAME + len
+    if is_next(number, from) then
+        leave_out(from, pos)
+        local ev = rare().read(sub(frames, from + FRAME, pos - 1))
+        is_decoding = false
+        if not rare().take(ev, number) then
+            count('bad', 1)
         end
     end
 end
 
--- One protected call for all, not one for each: a record that cannot be read is passed over.
-local fine, trouble
+local function apply_rest()
+    while pos <= size and status == 'OK' do
+        is_decoding, begun = true, pos
+        if byte(frames, pos + FRAME) == FORM_PLAIN then
+            take_plain(pos)
+        else
+            take_other(pos)
+        end
+    end
+    is_decoding = false
+end
+
+-- A record that cannot be read is passed over: its number is counted.
+local function pass_over()
+    if pos == begun then
+        local fine, number, len = pcall(sunpack, '>I6H', frames, pos)
+        pos = fine and pos + FRAME + len or size + 1
+        if fine and not is_next(number, begun) then
+            return
+        end
+    end
+    leave_out(begun, pos)
+    count('bad', 1)
+end
+
+convs_load()
+-- One protected call for all, not one for each.
 repeat
-    fine, trouble = pcall(apply_rest)
+    local fine, trouble = pcall(apply_rest)
     if not fine then
         if not is_decoding then
             error(trouble, 0)
         end
-        is_decoding = false
-        count('bad', 1)
+        pass_over()
     end
 until fine
+leave_out(pos, pos)
 if applied == 0 then
     return {last, 0, dups, status}
 end
 
 -- From here on only writes, and reads for the bounds.
-local zadd, zrem, hset = {}, {}, {} -- commands with many members, by key: {command, key, …}
+local zadd, zrem = {}, {} -- commands with many members, by key: {command, key, …}
+local heads, n_heads, wins, n_wins = {'HSET', K.conv}, 2, {'HSET', K.win}, 2
 local function later(lists, command, key, a, b)
     local l = lists[key]
     if not l then
@@ -153,6 +200,10 @@ local function send(lists)
 end
 
 call('HSET', K.applied, ring, int(last))
+if told_first then
+    call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', ring .. ':' .. SHARD .. ':' .. int(told_first), 'k', 'batch', 'at',
+        int(told_at), 'node', node, 'b', #pieces == 1 and pieces[1] or concat(pieces))
+end
 local events = call('HINCRBY', K.info, 'events', applied)
 if held ~= SCHEMA and held < SCHEMA or not known[1] then
     call('HSET', K.info, 'schema', SCHEMA)
@@ -188,13 +239,13 @@ local function write_promises(id, was, is)
 end
 
 local function write_waiting(id, h)
-    local item = 'w\n' .. id
     if h.since == 0 then
         later(zrem, 'ZREM', K.waiting, id)
         return
     end
-    later(zadd, 'ZADD', K.waiting, int(h.since), id)
-    later(zadd, 'ZADD', K.remind_at, int(h.since), item)
+    local item, since = 'w\n' .. id, int(h.since)
+    later(zadd, 'ZADD', K.waiting, since, id)
+    later(zadd, 'ZADD', K.remind_at, since, item)
     local r = h.was_since > 0 and not h.closed and load_packed(K.remind, item)
     if r and r.a == h.was_since then -- the same round, only it began earlier: its steps stay done
         r.a = h.since
@@ -216,10 +267,12 @@ local function write_conv(id, h)
     end
     if h.win then
         for slot, text in pairs(h.win) do
-            later(hset, 'HSET', K.win, id .. '\n' .. slot, text)
+            wins[n_wins + 1], wins[n_wins + 2] = id .. '\n' .. slot, text
+            n_wins = n_wins + 2
         end
     end
-    later(hset, 'HSET', K.conv, id, head_pack(h))
+    heads[n_heads + 1], heads[n_heads + 2] = id, head_pack(h)
+    n_heads = n_heads + 2
 end
 
 for id, h in pairs(convs) do
@@ -235,12 +288,17 @@ for _, r in ipairs(moved_rounds) do
         later(zadd, 'ZADD', K.rounds, int(r[2]), r[3])
     else
         send(zadd) -- it may have been added before it is taken back
-        call('ZREM', K.rounds, r[3])
+        call('ZREM', K.rounds, r[3], r[4])
     end
 end
 send(zadd)
 send(zrem)
-send(hset)
+if n_heads > 2 then
+    call(unpack(heads, 1, n_heads))
+end
+for first = 3, n_wins, 2000 do
+    call('HSET', K.win, unpack(wins, first, math.min(first + 1999, n_wins)))
+end
 if next(custs) then
     rare().custs_write()
 end
@@ -257,7 +315,7 @@ if events - folded >= FOLD_EVENTS or now - folded_at >= FOLD_MS or now < folded_
     figures_fold()
 end
 if floor(events / SWEEP_EVENTS) ~= floor((events - applied) / SWEEP_EVENTS) or now - tonumber(known[2] or '0') >= SWEEP_MS then
-    rare().sweep()
+    rare().sweep(events)
     figures_log() -- what was forgotten may have counted
 end
 for what, by in pairs(info) do

@@ -2,12 +2,12 @@
 local NOT_LIVE_MS, LATE_MS, ROUNDS_MAX = DAY_MS, 7 * DAY_MS, 2000
 local RING_KEEP_MS, RINGS_MAX, AGENT_KEEP_MS = 30 * DAY_MS, 512, 30 * DAY_MS
 local CONV_IDLE_MS, CONV_OPEN_MS, CONV_MAX, CONV_SLACK_MS = 2 * DAY_MS, 7 * DAY_MS, 50000, HOUR_MS
-local SWEEP_EVENTS, SWEEP_MS = 64, 1000
+local SWEEP_EVENTS, SWEEP_MS = 256, 1000
 local ACTIONS = {[0] = 'pass', 'warn', 'rewrite', 'hold', 'block'}
-local ring, offset, node, n = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local ring, offset, node, frames = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local last = tonumber(call('HGET', K.applied, ring) or '0')
 local known = call('HMGET', K.info, 'schema', 'swept', 'folded', 'folded_at', 'zone', 'tracking')
-local zone, measure = ARGV[6 + 2 * n] or known[5] or '', ARGV[7 + 2 * n] or known[6] or ''
+local zone, measure = ARGV[6], ARGV[7]
 local held = tonumber(known[1] or SCHEMA)
 if ARGV[1] ~= tostring(SCHEMA) or held > SCHEMA + 1 then
     return {last, 0, 0, 'VERSION'}
@@ -39,21 +39,47 @@ local function who_of(agent, team, shop)
     return w[3]
 end
 
-local function conv_get(id, customer)
-    local h = convs[id]
-    if not h then
-        local text = call('HGET', K.conv, id)
-        if not text then
-            h = conv_new(customer)
-        elseif string.byte(text) == CONV_HEAD then
-            h = head_unpack(text)
-        else
-            h = conv_from_1(text)
-        end
+local function conv_add(id, text, customer)
+    local h
+    if not text then
+        h = conv_new(customer)
+    elseif byte(text) == CONV_HEAD then
+        h = head_unpack(text)
+    else
+        h = conv_from_1(text)
         h.was_since, h.was_p = h.since, h.p
-        convs[id] = h
     end
+    convs[id] = h
     return h
+end
+
+-- Those that the gateway named, with one command.
+local function convs_load()
+    if #ARGV > 7 then
+        for i, text in ipairs(call('HMGET', K.conv, unpack(ARGV, 8))) do
+            if text then
+                conv_add(ARGV[7 + i], text)
+            end
+        end
+    end
+end
+
+local function conv_get(id, customer)
+    return convs[id] or conv_add(id, call('HGET', K.conv, id), customer)
+end
+
+-- A MessagePack list of ten, where it is measured of eleven values; `who` is three of them. In one piece, which costs half of
+-- what pieces do.
+local function round_pack(h, id, o, biz, units)
+    local start, at, who, customer = o[2], o[3], o[4], h.cu
+    local text = spack('>BBHc0BHc0BI8BI8c0BBI4Bi8', units and 155 or 154, 218, #id, id, 218, #customer, customer, 207, start, 207, at,
+        who, o[5], 206, o[6], 211, biz)
+    return units and text .. pack(units) or text
+end
+
+-- As earlier programs packed it: what is taken back may stand there like this.
+local function round_pack_1(h, id, o, biz)
+    return '\154' .. pack(id, h.cu, o[2], o[3]) .. o[4] .. pack(o[5], o[6], biz)
 end
 
 local function book(h, id, o, by)
@@ -65,9 +91,8 @@ local function book(h, id, o, by)
         if biz >= 0 then
             add_to_list(f, first and 'F' or 'N', biz, by)
         end
-        -- a list of ten, measured of eleven: `who` is three packed values already
-        local round = pack(id, h.cu, start, at) .. who .. pack(o[5], o[6], biz)
-        moved_rounds[#moved_rounds + 1] = {by, at, measured and '\155' .. round .. pack(measured.book(o, by)) or '\154' .. round}
+        moved_rounds[#moved_rounds + 1] = {by, at, round_pack(h, id, o, biz, measured and measured.book(o, by)),
+            by < 0 and round_pack_1(h, id, o, biz)}
     else
         local outcome = rare().promise_outcome(id, o)
         if outcome then
@@ -86,15 +111,7 @@ local function count_rules(rules, shadow, at, what, by)
     end
 end
 
-local function put(id, customer, is_live, r, fp)
-    if id == '' then
-        return 'new'
-    end
-    if r[1] < now - (is_live and LATE_MS or NOT_LIVE_MS) then
-        count('late', 1)
-        return 'late'
-    end
-    local h = conv_get(id, customer)
+local function put_record(h, id, r, fp)
     local how, plus, minus, was = conv_put(h, id, r, fp)
     for i = 1, #minus do
         book(h, id, minus[i], -1)

@@ -1,4 +1,4 @@
--- Records of script apply that are not in the short form, cases, and the bounds of all keys: made when they are needed.
+-- Records of script apply that are not in the plain form, cases, and the bounds of all keys: made when they are needed.
 local STREAM_FIELDS = {'conv', 'cust', 'mid', 'sender', 'agent', 'team', 'shop', 'act', 'edit', 'dlv', 'ackonly', 'live',
     'human', 'rules', 'shadow', 'rv', 'ckind', 'sev', 'crule', 'conf', 'due', 'prule', 'count', 'hid',
     'txm', 'txf'}
@@ -32,6 +32,17 @@ end
 local function new_case_id()
     case_seq = (case_seq or tonumber(call('HGET', K.info, 'case_seq') or '0')) + 1
     return SHARD .. '-' .. case_seq
+end
+
+local function put(id, customer, is_live, r, fp)
+    if id == '' then
+        return 'new'
+    end
+    if r[1] < now - (is_live and LATE_MS or NOT_LIVE_MS) then
+        count('late', 1)
+        return 'late'
+    end
+    return put_record(conv_get(id, customer), id, r, fp)
 end
 
 local function put_event(ev, at, order, key)
@@ -127,7 +138,7 @@ local HANDLERS = {['in'] = on_in, out = on_out, refused = on_refused, agent_on =
     gap = on_gap}
 
 local function stream_entry(ev, at, seq, how)
-    local e = {'id', ring .. ':' .. SHARD .. ':' .. seq, 'k', str(ev.k), 'at', int(at), 'node', node}
+    local e = {'id', ring .. ':' .. SHARD .. ':' .. int(seq), 'k', str(ev.k), 'at', int(at), 'node', node}
     for _, f in ipairs(STREAM_FIELDS) do
         local v = ev[f]
         if v == true then
@@ -180,12 +191,28 @@ local function forget_conv(id, is_full)
     call('ZREM', K.waiting, id)
 end
 
-local function sweep()
+-- An entry of the stream may stand for many events: the time is kept at which every 1/16 of what is to stay began.
+local function trim_stream(events)
+    local marks, is_changed = load_packed(K.info, 'marks') or {}, false
+    if #marks == 0 or events - marks[#marks][1] >= STREAM_MAX / 16 then
+        marks[#marks + 1], is_changed = {events, now}, true
+    end
+    while #marks > 1 and events - marks[2][1] >= STREAM_MAX do
+        table.remove(marks, 1)
+        call('XTRIM', K.stream, 'MINID', '~', int(marks[1][2]))
+    end
+    if is_changed then
+        call('HSET', K.info, 'marks', pack(marks))
+    end
+end
+
+local function sweep(events)
     call('HSET', K.info, 'swept', int(now))
+    trim_stream(events)
     call('ZADD', K.rings, int(now), ring)
-    local idle, is_full = call('ZRANGEBYSCORE', K.conv_at, '-inf', int(now), 'LIMIT', 0, 32), false
+    local idle, is_full = call('ZRANGEBYSCORE', K.conv_at, '-inf', int(now), 'LIMIT', 0, 128), false
     if #idle == 0 and call('ZCARD', K.conv_at) > CONV_MAX then
-        idle, is_full = call('ZRANGE', K.conv_at, 0, 15), true
+        idle, is_full = call('ZRANGE', K.conv_at, 0, 63), true
     end
     for _, id in ipairs(idle) do
         forget_conv(id, is_full)
@@ -193,7 +220,7 @@ local function sweep()
     cases_sweep(now)
     call('ZREMRANGEBYRANK', K.rounds, 0, -ROUNDS_MAX - 1)
     if call('HLEN', K.applied) > RINGS_MAX then
-        for _, id in ipairs(call('ZRANGEBYSCORE', K.rings, '-inf', int(now - RING_KEEP_MS), 'LIMIT', 0, 16)) do
+        for _, id in ipairs(call('ZRANGEBYSCORE', K.rings, '-inf', int(now - RING_KEEP_MS), 'LIMIT', 0, 64)) do
             call('HDEL', K.applied, id)
             call('ZREM', K.rings, id)
         end
@@ -227,9 +254,23 @@ local function saids_write()
     said_write(saids, now)
 end
 
--- One record that is a map; false: of no kind that is known.
+-- A map. Until schema version 2 plain messages were values one behind the other.
+local function read(text)
+    local k, at, flags, agent, team, shop, conv, cust, mid, sender, act, rules, shadow, rv, th, fp, ob, oc, due, rule =
+        unpack_mp(text)
+    if type(k) == 'table' then
+        return k
+    end
+    local is_in = k == 'in'
+    return fp and {k = k, at = at, live = is_in and flags == 1, dlv = not is_in and flags % 2 == 1,
+        human = not is_in and flags % 4 >= 2, ackonly = not is_in and flags >= 4, agent = agent, team = team, shop = shop,
+        conv = conv, cust = cust, mid = mid, sender = is_in and sender, act = not is_in and act ~= 0 and act, rules = rules,
+        shadow = shadow, rv = rv, th = th, kh = fp, ob = ob, oc = oc, due = due, prule = rule}
+end
+
+-- False: of no kind that is known.
 local function take(ev, number)
-    if not HANDLERS[ev.k] then
+    if not ev or not HANDLERS[ev.k] then
         return false
     end
     local at = time_of(ev)
@@ -241,5 +282,5 @@ local function take(ev, number)
     return true
 end
 
-return {take = take, sweep = sweep, custs_write = custs_write, helds_write = helds_write, saids_write = saids_write,
+return {read = read, take = take, sweep = sweep, custs_write = custs_write, helds_write = helds_write, saids_write = saids_write,
     promise_outcome = promise_outcome, promise_forget = promise_forget}

@@ -1,4 +1,4 @@
--- needs: lib rounds held said
+-- needs: lib rounds plain held said
 -- Takes a customer out of a shard, a piece of one key at a time. ARGV: 'find' | 'erase' | 'count', key's name, cursor ('0' or
 -- '' at first), 'all' | 'keep_open' (open cases and what belongs to them stay), the ids: the customer's, then those of the
 -- conversations that are this customer's alone. Returns {next cursor or '', {'conv', id}…, {'erased' | 'kept', n}}; 'find'
@@ -222,6 +222,35 @@ local function scan_zset()
     return page[1] == '0' and '' or page[1]
 end
 
+-- Messages of several people in one entry: those of the others are told again, at the end of the stream.
+local function scan_batch(at, f)
+    local kept, first, gone, from = {}, nil, 0, 1
+    while from <= #f.b do
+        local number, len, _, _, _, _, n, conv, _, _, _, _, _, message = sunpack(PLAIN, f.b, from)
+        local _, _, cust, sender = sunpack(PLAIN_REST, f.b, from + PLAIN_RECORD + #conv + n)
+        if cust == customer then
+            add_conv(conv)
+        end
+        if names(conv) or names(cust) or names(sender) or names(message) or names(sub(message, 3)) then
+            gone = gone + 1
+        else
+            first, kept[#kept + 1] = first or number, sub(f.b, from, from + FRAME + len - 1)
+        end
+        from = from + FRAME + len
+    end
+    if gone == 0 then
+        return
+    end
+    n_erased = n_erased + gone - 1
+    act(function()
+        call('XDEL', key, at)
+        if first then
+            call('XADD', key, '*', 'id', string.match(f.id, '^(.*):%d+$') .. ':' .. int(first), 'k', 'batch', 'at', f.at, 'node',
+                f.node, 'b', concat(kept))
+        end
+    end)
+end
+
 local function scan_stream()
     local page = call('XRANGE', key, cursor == '' and '-' or '(' .. cursor, '+', 'COUNT', BATCH)
     for _, e in ipairs(page) do
@@ -232,7 +261,9 @@ local function scan_stream()
         if f.cust == customer then
             add_conv(f.conv)
         end
-        if mentions(e[2]) and name == 'seals' and has_open_case() then
+        if f.k == 'batch' then
+            scan_batch(e[1], f)
+        elseif mentions(e[2]) and name == 'seals' and has_open_case() then
             n_kept = n_kept + 1
         elseif mentions(e[2]) then
             act(call, 'XDEL', key, e[1])

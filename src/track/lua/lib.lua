@@ -19,7 +19,7 @@ local SHARD = string.match(KEYS[1], '{(.-)}')
 
 local call, pack, unpack_mp = redis.call, cmsgpack.pack, cmsgpack.unpack
 local spack, sunpack, concat = struct.pack, struct.unpack, table.concat
-local floor = math.floor
+local floor, byte, sub, find = math.floor, string.byte, string.sub, string.find
 
 local function int(v)
     return string.format('%d', v)

@@ -16,7 +16,8 @@
 --   who:     packed agent, team, shop
 -- The window is what lies in the chunks and the tail, the state before it is the base. A late event is put in its place
 -- and the rounds behind it are computed anew, from the tail's snapshot if that suffices; the caller books the difference.
--- In memory a record is an array {at, order, key, who, ack, due, text hash, rule, business time, calendar}.
+-- In memory a record is an array {at, order, key, who, ack, due, text hash, rule, business time, calendar}; behind it may
+-- stand the packed RECORD, and where that has no due time, text hash and rule may be missing.
 local CHUNK, SLOTS, EXTRA = 4, CONV_SLOTS, 64
 local FPS_BYTES = 3 * (CHUNK * SLOTS + 2 * CHUNK + EXTRA)
 local SESSION_MS = 8 * 3600000 -- a customer who writes after so long a silence begins a new session (first reply)
@@ -27,7 +28,7 @@ local STATE_FIELDS = {'at', 'since', 'og', 'n', 'last', 'news', 'rep', 'g', 'p',
 -- What measure.lua notes in conversations, if the deployment's definition needs it; set by who makes it.
 local measured, note_open, note_more, note_reply
 
-local fingerprint, conv_new, head_pack, head_unpack, conv_put, conv_from_1, conv_forget_window
+local fingerprint, conv_new, head_pack, head_unpack, record_read, conv_put, conv_from_1, conv_forget_window
 do
     -- The hash of event.c (event_key_hash).
     function fingerprint(key)
@@ -50,6 +51,7 @@ do
     end
 
     -- struct.pack and concatenation: cmsgpack.pack of many values takes several times as long.
+    local HEAD_BODY = HEAD .. 'c0'
     local SNAP, RECORD = '>I6I6I6I4I6I6BI6I4Hc0Hc0Hc0', '>I6BI6I6I4Bc0Hc0Bc0Bc0'
 
     local function snap_pack(top, s)
@@ -69,8 +71,8 @@ do
     end
 
     function head_pack(h)
-        return spack(HEAD, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #h.cu, h.cu,
-            #h.og, h.og, #h.g, h.g, #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra, #h.fps, h.fps) .. h.body
+        return spack(HEAD_BODY, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #h.cu, h.cu,
+            #h.og, h.og, #h.g, h.g, #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra, #h.fps, h.fps, h.body)
     end
 
     function head_unpack(text)
@@ -82,6 +84,12 @@ do
     local function rec_pack(r)
         local key, who, th, rule = r[3], r[4], r[7], r[8]
         return spack(RECORD, r[1], r[2] + 8 * r[5], r[6], r[9], r[10], #key, key, #who, who, #th, th, #rule, rule)
+    end
+
+    -- And where the next one begins.
+    function record_read(text, from)
+        local at, code, due, ob, oc, key, who, th, rule, next_at = sunpack(RECORD, text, from)
+        return {at, code % 8, key, who, code >= 8 and 1 or 0, due, th, rule, ob, oc}, next_at
     end
 
     local function mid_of(r)
@@ -177,7 +185,7 @@ do
         end
         step(h, r, out)
         h.top, h.total, h.k = r[1], h.total + 1, h.k + 1
-        h.body = h.body .. rec_pack(r)
+        h.body = h.body .. (r[11] or rec_pack(r))
         remember(h, fp)
     end
 
@@ -192,9 +200,7 @@ do
 
         local function records_into(list, text, from)
             while from <= #text do
-                local at, code, due, ob, oc, key, who, th, rule, next_at = sunpack(RECORD, text, from)
-                list[#list + 1] = {at, code % 8, key, who, code >= 8 and 1 or 0, due, th, rule, ob, oc}
-                from = next_at
+                list[#list + 1], from = record_read(text, from)
             end
             return list
         end
@@ -431,6 +437,9 @@ do
             end
             append(h, r, fp, outcomes)
             return 'new', outcomes, NOTHING
+        end
+        if r[11] then
+            r = record_read(r[11], 1)
         end
         if is_plain then
             local c = slow().window_tail(h)
