@@ -191,19 +191,25 @@ local function forget_conv(id, is_full)
     call('ZREM', K.waiting, id)
 end
 
--- An entry of the stream may stand for many events: the time is kept at which every 1/16 of what is to stay began.
+-- An entry of the stream may stand for many events. `marks`: after how many events it was what time, in steps of 1/16 of
+-- what is to stay, as 'EVENTS:TIME,…'.
 local function trim_stream(events)
-    local marks, is_changed = load_packed(K.info, 'marks') or {}, false
-    if #marks == 0 or events - marks[#marks][1] >= STREAM_MAX / 16 then
-        marks[#marks + 1], is_changed = {events, now}, true
+    local marks, text = {}, call('HGET', K.info, 'marks') or ''
+    for n, at in string.gmatch(text, '(%d+):(%d+)') do
+        marks[#marks + 1] = {tonumber(n), at}
     end
-    while #marks > 1 and events - marks[2][1] >= STREAM_MAX do
+    if #marks > 0 and events - marks[#marks][1] < STREAM_MAX / 16 then
+        return
+    end
+    marks[#marks + 1] = {events, int(now)}
+    while marks[2] and events - marks[2][1] >= STREAM_MAX do
         table.remove(marks, 1)
-        call('XTRIM', K.stream, 'MINID', '~', int(marks[1][2]))
+        call('XTRIM', K.stream, 'MINID', '~', marks[1][2])
     end
-    if is_changed then
-        call('HSET', K.info, 'marks', pack(marks))
+    for i, m in ipairs(marks) do
+        marks[i] = int(m[1]) .. ':' .. m[2]
     end
+    call('HSET', K.info, 'marks', concat(marks, ','))
 end
 
 local function sweep(events)
