@@ -62,13 +62,40 @@ unsigned utf8_encode(uint32_t cp, uint8_t out[4])
     return 4;
 }
 
+/* Eight bytes, the first of them lowest. */
+static inline uint64_t load8(const uint8_t *p)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(w) : w;
+}
+
+/* Of a leading byte of three: 0xe0 and 0xed allow only some second bytes. */
+static inline bool is_free_lead(uint64_t b)
+{
+    return (b & 15) != 0 && (b & 15) != 13;
+}
+
+/* How many of the eight bytes are ASCII, or two or one characters of three bytes; 0: something rarer. */
+static inline unsigned common_bytes(uint64_t w)
+{
+    uint64_t wide = w & 0x8080808080808080u;
+    if (!wide)
+        return 8;
+    if (!(w & 0x80))
+        return (unsigned)__builtin_ctzll(wide) / 8;
+    if ((w & 0xc0c0f0) != 0x8080e0 || !is_free_lead(w))
+        return 0;
+    return (w & 0xc0c0f0000000) == 0x8080e0000000 && is_free_lead(w >> 24) ? 6 : 3;
+}
+
 size_t utf8_valid_prefix(struct span s)
 {
     size_t i = 0;
     while (i < s.n) {
-        uint64_t word;
-        if (i + 8 <= s.n && (memcpy(&word, s.p + i, 8), (word & 0x8080808080808080u) == 0)) {
-            i += 8;
+        unsigned common = i + 8 <= s.n ? common_bytes(load8(s.p + i)) : 0;
+        if (common) {
+            i += common;
             continue;
         }
         uint32_t cp;

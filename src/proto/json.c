@@ -1,6 +1,10 @@
 /* One pass over the bytes, an explicit stack of open containers, no recursion. */
 #include "proto/json.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
@@ -111,37 +115,40 @@ static bool read_escape(struct reader *r)
     return true;
 }
 
-/* Passes over plain ASCII, eight bytes at a time; may stop early, never late. */
-static void skip_plain(struct reader *r)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t w;
-    while (r->n - r->at >= 8) {
-        memcpy(&w, r->p + r->at, 8);
-        uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
-        uint64_t stop = w | (w - ones * 0x20) | (quote - ones) | (slash - ones);
-        if (stop & tops)
-            return;
-        r->at += 8;
-    }
-}
+/* How many of the next bytes stand in a string as they are: all (STEP), or those before the first that does not. */
+#ifdef __SSE2__
+enum { STEP = 16 };
 
-/* Passes over characters of two to four bytes. The common case, three bytes with nothing to watch for, stays inline. */
-static bool skip_wide(struct reader *r)
+static inline unsigned plain_bytes(const uint8_t *p)
 {
-    while (r->at < r->n && r->p[r->at] >= 0x80) {
-        const uint8_t *p = r->p + r->at;
-        uint32_t left = r->n - r->at, cp;
-        if (left >= 3 && p[0] > 0xe0 && p[0] < 0xed && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80) {
-            r->at += 3;
-            continue;
-        }
-        unsigned len = utf8_decode(p, left, &cp);
-        if (!len)
-            return fail(r, JSON_INVALID, "bytes that are not UTF-8");
-        r->at += len;
+    __m128i w = _mm_loadu_si128((const __m128i *)p);
+    __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8('"')), _mm_cmpeq_epi8(w, _mm_set1_epi8('\\')));
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(w, _mm_set1_epi8(0x1f)), w)); /* control characters */
+    unsigned bits = (unsigned)_mm_movemask_epi8(stop);
+    return bits ? (unsigned)__builtin_ctz(bits) : STEP;
+}
+#else
+enum { STEP = 8 };
+
+static inline unsigned plain_bytes(const uint8_t *p)
+{
+    for (unsigned i = 0; i < STEP; i++)
+        if (p[i] == '"' || p[i] == '\\' || p[i] < 0x20)
+            return i;
+    return STEP;
+}
+#endif
+
+/* Passes over what a string may hold as it is; may stop early, never late. Whether it is UTF-8 is looked at once for
+ * the whole source. */
+static inline void skip_plain(struct reader *r)
+{
+    while (r->n - r->at >= STEP) {
+        unsigned n = plain_bytes(r->p + r->at);
+        r->at += n;
+        if (n < STEP)
+            return;
     }
-    return true;
 }
 
 static bool read_string(struct reader *r, bool is_key)
@@ -164,13 +171,13 @@ static bool read_string(struct reader *r, bool is_key)
                 return false;
         } else if (c < 0x20) {
             return fail(r, JSON_INVALID, "a control character in a string");
-        } else if (c < 0x80) {
+        } else {
             r->at++;
-        } else if (!skip_wide(r)) {
-            return false;
         }
     }
     node->to = ++r->at;
+    if (is_key && !node->has_escape)
+        node->n = json_key_mark(span_of(r->p + node->from + 1, node->to - node->from - 2));
     return true;
 }
 
@@ -253,10 +260,11 @@ static bool read_key(struct reader *r)
 
 static bool has_equal_keys_few(const struct json_doc *d, uint32_t obj)
 {
-    uint32_t key[FEW_KEYS], n = 0;
+    uint32_t key[FEW_KEYS], mark[FEW_KEYS], n = 0;
     for (uint32_t k = obj + 1; k < d->node[obj].next; k = d->node[k + 1].next) {
+        mark[n] = d->flags & JSON_KEYS_CASEFOLD ? 0 : d->node[k].n;
         for (uint32_t i = 0; i < n; i++)
-            if (json_key_eq(d, key[i], k))
+            if ((mark[i] == mark[n] || !mark[i] || !mark[n]) && json_key_eq(d, key[i], k))
                 return true;
         key[n++] = k;
     }
@@ -353,6 +361,19 @@ static enum next read_value(struct reader *r)
     return read_scalar(r) ? after_value(r) : NEXT_FAIL;
 }
 
+static void read_document(struct reader *r)
+{
+    enum next next;
+    do
+        next = read_value(r);
+    while (next == NEXT_VALUE);
+    if (next == NEXT_FAIL)
+        return;
+    skip_space(r);
+    if (r->at < r->n && !(r->doc->flags & JSON_TRAILING_OK))
+        fail(r, JSON_AMBIGUOUS, "bytes behind the value");
+}
+
 enum json_result json_read(struct json_doc *doc, struct span src, unsigned flags, struct err *e)
 {
     struct reader r = {.doc = doc, .p = src.p, .n = (uint32_t)src.n, .result = JSON_OK, .e = e};
@@ -367,15 +388,12 @@ enum json_result json_read(struct json_doc *doc, struct span src, unsigned flags
         fail(&r, JSON_AMBIGUOUS, "a byte order mark");
         return r.result;
     }
-    enum next next;
-    do
-        next = read_value(&r);
-    while (next == NEXT_VALUE);
-    if (next == NEXT_FAIL)
-        return r.result;
-    skip_space(&r);
-    if (r.at < r.n && !(flags & JSON_TRAILING_OK))
-        fail(&r, JSON_AMBIGUOUS, "bytes behind the value");
+    read_document(&r);
+    size_t valid = utf8_valid_prefix(span_of(src.p, r.at));
+    if (valid < r.at) { /* that came first */
+        r.at = (uint32_t)valid;
+        fail(&r, JSON_INVALID, "bytes that are not UTF-8");
+    }
     return r.result;
 }
 

@@ -19,7 +19,7 @@ struct json_node {
     uint8_t has_escape; /* string: contains a backslash */
     uint32_t from, to;  /* source bytes, strings with their quotes */
     uint32_t next;
-    uint32_t n; /* members or items */
+    uint32_t n; /* members or items; of a key: see json_key.h */
 };
 
 enum json_flags { JSON_KEYS_CASEFOLD = 1, JSON_DUP_LAST = 2, JSON_TRAILING_OK = 4 };

@@ -145,8 +145,9 @@ uint32_t json_member(const struct json_doc *d, uint32_t i, struct span key)
     uint32_t found = 0;
     if (d->node[i].kind != JSON_OBJECT)
         return 0;
+    uint32_t mark = d->flags & JSON_KEYS_CASEFOLD ? 0 : json_key_mark(key);
     for (uint32_t k = i + 1; k < d->node[i].next; k = d->node[k + 1].next) {
-        if (!key_is(d, k, key))
+        if ((mark && d->node[k].n && d->node[k].n != mark) || !key_is(d, k, key))
             continue;
         found = k + 1;
         if (!(d->flags & JSON_DUP_LAST))

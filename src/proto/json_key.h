@@ -4,6 +4,14 @@
 
 #include "proto/json.h"
 
+/* Length, first and last byte of a key without escapes: kept with its node (n), so that most keys are told apart by one
+ * comparison. Never 0, which a key with escapes has. */
+static inline uint32_t json_key_mark(struct span key)
+{
+    uint32_t n = key.n < 0x7fff ? (uint32_t)key.n : 0x7fff;
+    return 1u << 31 | n << 16 | (n ? (uint32_t)key.p[0] << 8 | key.p[key.n - 1] : 0);
+}
+
 /* Are two key nodes the same key? */
 bool json_key_eq(const struct json_doc *d, uint32_t a, uint32_t b);
 /* Keyed hash of a key node: equal for equal keys. */

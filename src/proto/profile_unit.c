@@ -1,5 +1,7 @@
 #include "proto/profile_unit.h"
 
+#include <stddef.h>
+
 #include "proto/profile_cond.h"
 #include "proto/profile_conn.h"
 #include "proto/profile_sel.h"
@@ -23,7 +25,11 @@ static struct unit *add_unit(struct profile_scratch *s, struct layer *root, uint
     st->n_texts = 0;
     memset(st->cap, 0, sizeof(st->cap));
     struct unit *u = &units[i];
-    *u = (struct unit){.kind = UNIT_OPAQUE, .id = i, .is_live = true};
+    memset(u, 0, offsetof(struct unit, text)); /* of the texts only n_texts say what is valid */
+    memset(&u->n_texts, 0, sizeof(*u) - offsetof(struct unit, n_texts));
+    u->kind = UNIT_OPAQUE;
+    u->id = i;
+    u->is_live = true;
     if (is_full) {
         s->is_overflow = true;
         u->has_cause = true;

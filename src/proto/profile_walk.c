@@ -118,6 +118,10 @@ bool sel_walk(struct profile_scratch *s, const struct selector *sel, struct laye
 {
     if (sel->is_packet_ack)
         return !s->ack || fn(ctx, (struct place){s->ack, 0, 0});
+    if (sel->n == 1 && sel->step->kind == STEP_KEY) { /* as most are */
+        uint32_t node = child(&layer->doc, 0, sel->step);
+        return !node || fn(ctx, (struct place){layer, node, 0});
+    }
     return walk(s, sel, 0, (struct place){layer, 0, 0}, fn, ctx);
 }
 

@@ -248,6 +248,10 @@ static void judge_text(struct pass *p, struct span text)
         judge_set_cause(p->out, CAUSE_TOO_COMPLEX);
         return;
     }
+    if (!p->set->side[p->in->dir].n_rules) {
+        p->has_unread = true;
+        return;
+    }
     p->has_ack = false;
     p->scratch->eval.window_from = 0;
     p->scratch->sheet.calendar = p->in->who.calendar;

@@ -74,6 +74,48 @@ static void hist_error_is_bounded(void **state)
     assert_int_equal(hist_quantile(&h, 1.0), 1000);
 }
 
+static size_t naive_prefix(struct span s)
+{
+    size_t i = 0;
+    uint32_t cp;
+    for (unsigned n; i < s.n && (n = utf8_decode(s.p + i, s.n - i, &cp)) > 0;)
+        i += n;
+    return i;
+}
+
+/* Whole words are looked at where the bytes are common: every mix, every place, every broken byte. */
+static void utf8_prefix_as_character_by_character(void **state)
+{
+    (void)state;
+    static const char *const piece[] = {"a",
+                                        "~ ",
+                                        "\xe4\xbd\xa0",
+                                        "\xe5\xa5\xbd",
+                                        "\xe0\xa4\x80",
+                                        "\xed\x95\x9c",
+                                        "\xef\xbc\x8c",
+                                        "\xc3\xa9",
+                                        "\xf0\x9f\x98\x8a",
+                                        "0123456789",
+                                        "\xed\x9f\xbf",
+                                        "\xee\x80\x80"};
+    uint32_t seed = 7;
+    for (int round = 0; round < 20000; round++) {
+        uint8_t text[64];
+        size_t n = 0;
+        while (n < 40) {
+            seed = seed * 1664525u + 1013904223u;
+            const char *one = piece[(seed >> 16) % ARRAY_LEN(piece)];
+            memcpy(text + n, one, strlen(one));
+            n += strlen(one);
+        }
+        n -= seed >> 8 & 7;
+        if (round % 4)
+            text[(seed >> 11) % n] = (uint8_t)(seed >> 24);
+        assert_int_equal(utf8_valid_prefix(span_of(text, n)), naive_prefix(span_of(text, n)));
+    }
+}
+
 static void utf8_refuses_what_the_rfc_refuses(void **state)
 {
     (void)state;
@@ -144,6 +186,7 @@ int main(void)
         cmocka_unit_test(map_agrees_with_an_array),
         cmocka_unit_test(hist_error_is_bounded),
         cmocka_unit_test(utf8_refuses_what_the_rfc_refuses),
+        cmocka_unit_test(utf8_prefix_as_character_by_character),
         cmocka_unit_test(checksums_have_known_values),
         cmocka_unit_test(json_is_escaped),
         cmocka_unit_test(arena_objects_are_zeroed_and_apart),
