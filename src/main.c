@@ -80,7 +80,7 @@ static void on_hangup(evutil_socket_t sig, short what, void *ctx)
     struct err_list errs = {0};
     if (op_reload(ctx, &errs) < 0)
         for (size_t i = 0; i < errs.n; i++)
-            log_event(LOG_ERROR, "reload_error", "at=\"%s\"", errs.line[i]);
+            log_event(LOG_ERROR, "reload_error", "at=\"%s\"", log_text(errs.line[i], (char[LOG_TEXT_MAX]){0}));
     err_list_fini(&errs);
 }
 

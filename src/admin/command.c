@@ -110,6 +110,8 @@ static void run_mode(struct call *c)
     int64_t for_ms = 0;
     if (c->argc < 1)
         answer_error(c, "mode: is missing, must be one of enforce, observe, bypass");
+    else if (c->argc > 2)
+        answer_error(c, "mode: takes a mode and a time, no more");
     else if (c->argc > 1 && !yaml_duration_text(c->argv[1], &for_ms))
         answer_error(c, "mode: the time must be such as 30s, 30m or 2h, at most 365d");
     else if (c->env->ops->set_mode(c->env->ctx, c->argv[0], for_ms, &e) == 0)

@@ -96,3 +96,15 @@ const char *log_esc(struct span s, char out[LOG_ESC_MAX])
     out[o] = '\0';
     return out;
 }
+
+const char *log_text(const char *s, char out[LOG_TEXT_MAX])
+{
+    size_t n = 0;
+    for (; *s && n + 3 <= LOG_TEXT_MAX; s++) {
+        if (*s == '"' || *s == '\\')
+            out[n++] = '\\';
+        out[n++] = (unsigned char)*s < ' ' || *s == 0x7f ? ' ' : *s;
+    }
+    out[n] = '\0';
+    return out;
+}

@@ -34,5 +34,10 @@ void log_event_limited(struct log_limit *limit, enum log_level level, const char
     PRINTF_LIKE(4, 5);
 
 enum { LOG_ESC_MAX = 128 };
+enum { LOG_TEXT_MAX = 1024 };
+/* A text of ours that may quote, for use between quotation marks: these and backslashes get a backslash, control
+ * characters become a blank. */
+const char *log_text(const char *s, char out[LOG_TEXT_MAX]);
+
 /* Peer bytes made harmless: printable ASCII stays, the rest becomes \xHH, cut with "…" marked as "..". */
 const char *log_esc(struct span s, char out[LOG_ESC_MAX]);

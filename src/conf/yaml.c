@@ -253,6 +253,9 @@ void yaml_bad(struct err_list *errs, const struct ynode *at, const char *fmt, ..
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    for (char *c = text; *c; c++) /* values may hold line breaks, and what terminals obey */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
     err_list_add(errs, "%s:%d:%d: %s", at->file, at->line, at->col, text);
 }
 

@@ -256,7 +256,8 @@ static int refuse_reload(struct gate *g, const struct err_list *errs)
     snprintf(g->last_reload_error, sizeof(g->last_reload_error), "%s", errs->n ? errs->line[0] : "unknown");
     if (g->track)
         track_beat_now(g->track);
-    log_event(LOG_ERROR, "reload_failed", "errors=%zu first=\"%s\"", errs->n, g->last_reload_error);
+    log_event(LOG_ERROR, "reload_failed", "errors=%zu first=\"%s\"", errs->n,
+              log_text(g->last_reload_error, (char[LOG_TEXT_MAX]){0}));
     return -1;
 }
 

@@ -117,6 +117,7 @@ static void nonsense_is_refused(void **state)
     expect(&d, "drain now", "{\"ok\":false,\"error\":\"drain takes no arguments\"}\n");
     assert_int_equal(d.drains, 0);
     expect(&d, "mode", "{\"ok\":false,\"error\":\"mode: is missing, must be one of enforce, observe, bypass\"}\n");
+    expect(&d, "mode observe 30m x", "{\"ok\":false,\"error\":\"mode: takes a mode and a time, no more\"}\n");
     expect(&d, "mode off", "{\"ok\":false,\"error\":\"mode: is \\\"off\\\", must be observe\"}\n");
     expect(&d, "mode observe 30",
            "{\"ok\":false,\"error\":\"mode: the time must be such as 30s, 30m or 2h, at most 365d\"}\n");

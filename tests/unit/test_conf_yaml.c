@@ -205,6 +205,7 @@ static void bad_scalars_say_what_is_allowed(void **state)
         {'i', "v: 1x", "t.yaml:1:4: v: is \"1x\", must be a whole number from -5 to 100"},
         {'i', "v: []", "t.yaml:1:4: v: is a list, must be a whole number from -5 to 100"},
         {'i', "v: 99999999999999999999", "t.yaml:1:4: v: is \"99999999999999999999\", must be a whole number"},
+        {'d', "v: \"3\\n\\e[31m0\"", "t.yaml:1:4: v: is \"3  [31m0\", must be a time"},
         {'d', "v: 30", "t.yaml:1:4: v: is \"30\", must be a time such as 250ms, 30s, 5m, 2h or 7d"},
         {'d', "v: -1s", "t.yaml:1:4: v: is \"-1s\", must be a time"},
         {'d', "v: 2d", "t.yaml:1:4: v: is \"2d\", must be a time"},
