@@ -91,9 +91,10 @@ static int read_args(int argc, char **argv, struct erase *e, struct tracked_args
     return 0;
 }
 
+/* The first one is the customer's. A conversation may have the same. */
 static void add_id(struct erase *e, struct span id)
 {
-    for (size_t i = 0; i < e->n_ids; i++)
+    for (size_t i = 1; i < e->n_ids; i++)
         if (span_is(id, e->id[i]))
             return;
     if (e->n_ids > CONVS_MAX)

@@ -127,6 +127,36 @@ def test_nothing_is_left_of_a_customer_anywhere(town):
     assert sum(again["erased"].values()) == 0
 
 
+@pytest.mark.parametrize("who, conv", [("2", "2"), ("1", "9"), ("c", "w"), ("w", "c"), ("4", "i"), ("open", "refund"), ("customer", "agent"), ("71", "17"), ("ann", "red"), ("e", "n")])
+def test_an_id_like_any_other_text_takes_nothing_from_others(town, who, conv):
+    """Small numbers, words of the schema, an agent's name, a part of another's id: only the customer's own goes."""
+    town.shards[0].db.hset("cg:{0}:info", "hooks_until", town.shards[0].now() + DAY)
+    for other, theirs in (("719", "171"), ("somebody", "talk-c-w-2"), ("22", "one"), ("x", who + "x")):
+        town.story(0, theirs, other)
+        town.event(0, 400, k="in", conv="room-" + other, cust="room-" + other, sender=other, live=True, text="room", mid="", th="0" * 16)
+
+    def of_others():
+        # scripts that look at a conversation may write it anew: what it says counts
+        return {key: sorted(map(repr, values(town.db, key))) for key in sorted(town.db.scan_iter())
+                if not key.endswith((b":info", b":applied", b":rings", b":figlog", b"cg:audit")) and b":hours:" not in key and b":days:" not in key}
+
+    before = of_others()
+    assert sum(json.loads(town.erase("--json", "--dry-run", "--with-open-cases", who=who))["erased"].values()) == 0
+    town.erase("--with-open-cases", who=who)
+    assert of_others() == before
+    town.story(0, conv, who)
+    town.event(0, 300, k="in", conv="room-x", cust="room-x", sender=who, live=True, text="said here", mid="", th="1" * 16)
+    assert of_others() != before
+    got = json.loads(town.erase("--json", "--with-open-cases", who=who))["erased"]
+    assert got["stream"] and got["conv"] and got["case"] and got["cust"] and got["due"] and got["held"] and got["rounds"] and got["remind"]
+    again = json.loads(town.erase("--json", "--with-open-cases", who=who))["erased"]
+    assert sum(again.values()) == 0, again
+    assert not town.db.exists("cg:{0}:due") or not [m for m in town.db.zrange("cg:{0}:due", 0, -1) if m.startswith(conv.encode() + b"\n")]
+    left = {key for key, now in of_others().items() if set(before.get(key, ())) - set(now)}
+    assert {key.split(b":")[-1] for key in left} <= {b"conv", b"win", b"said", b"rounds"}, left  # the room that they share
+    assert [c[4] for c in town.shards[0].read("cases", "all", 9)] == ["719", "somebody", "22", "x"]
+
+
 def test_every_key_of_the_schema_is_looked_at_or_names_nobody(town):
     """A new key of the schema must be thought of here: erased, or known to hold no customer."""
     text = (SOURCE / "src/cli/cli_erase.c").read_text()

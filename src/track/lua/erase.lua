@@ -3,11 +3,11 @@
 -- '' at first), 'all' | 'keep_open' (open cases and what belongs to them stay), the ids: the customer's, then those of the
 -- conversations that are this customer's alone. Returns {next cursor or '', {'conv', id}…, {'erased' | 'kept', n}}; 'find'
 -- only names conversations, 'count' changes nothing.
-local BATCH = 200
+local BATCH, PLAIN_IN = 200, 2 -- kinds of plain messages up to this one are customers'
 local phase, name, cursor, keeps_open = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == 'keep_open'
-local key, is_id, customer = K[name], {}, ARGV[5]
-for i = 5, #ARGV do
-    is_id[ARGV[i]] = true
+local key, customer, is_conv = K[name], ARGV[5], {}
+for i = 6, #ARGV do
+    is_conv[ARGV[i]] = true
 end
 local n_erased, n_kept, found = 0, 0, {}
 
@@ -19,64 +19,72 @@ local function act(fn, ...)
 end
 
 local function add_conv(id)
-    if type(id) == 'string' and id ~= '' and id ~= customer and not is_id[id] then
-        is_id[id] = true
+    if type(id) == 'string' and id ~= '' and not is_conv[id] then
+        is_conv[id] = true
         found[#found + 1] = {'conv', id}
     end
 end
 
--- Is one of the ids in it, whole, or between separators?
-local function names(text)
-    if is_id[text] then
-        return true
-    end
-    for part in string.gmatch(text, '[^\n\t]+') do
-        if is_id[part] then
-            return true
-        end
-    end
-    return false
+-- Ids of customers, conversations and agents may be alike, and like any other text: customer 2, conversation 2, severity 2.
+-- So it counts where the id stands.
+
+-- Who wrote, in the key of a message without an id: 'i:\tSENDER\tTIME\tHASH'.
+local function wrote(text)
+    return type(text) == 'string' and string.match(text, '^i:\t([^\t]*)\t') == customer
 end
 
+-- Is this one of the ids, in a field of that name?
+local function is_ours(field, v)
+    if field == 'cu' or field == 'cust' or field == 'customer' then
+        return v == customer
+    end
+    if field == 'cv' or field == 'conv' or field == 'conversation' then
+        return is_conv[v] or false
+    end
+    return wrote(v)
+end
+
+-- In a map, or in a list of names and values, one behind the other. What an agent sent has the agent for its sender.
 local function mentions(v)
-    if type(v) == 'string' then
-        return names(v)
-    elseif type(v) ~= 'table' then
-        return false
-    end
+    local is_in = false
     for a, b in pairs(v) do
-        if mentions(a) or mentions(b) then
+        is_in = is_in or (b == 'in' and (a == 'k' or (type(a) == 'number' and v[a - 1] == 'k')))
+        if type(b) == 'table' and mentions(b) or wrote(a) or is_ours(a, b) then
+            return true
+        end
+    end
+    for a = 2, #v, 2 do
+        if is_ours(v[a - 1], v[a]) or (is_in and v[a - 1] == 'sender' and v[a] == customer) then
             return true
         end
     end
     return false
 end
 
--- Does any of the ids stand in these bytes?
+-- The same, among the records of a room.
 local function stands_in(bytes)
-    for id in pairs(is_id) do
-        if string.find(bytes, id, 1, true) then
-            return true
-        end
-    end
-    return false
+    return string.find(bytes, 'i:\t' .. customer .. '\t', 1, true)
 end
 
 -- The same value with the ids put out of it.
 local function without(v)
-    if type(v) == 'string' then
-        if is_id[v] then
-            return 'erased'
-        end
-        return names(v) and 'erased:' .. redis.sha1hex(v) or v
-    elseif type(v) ~= 'table' then
-        return v
-    end
     local copy = {}
     for a, b in pairs(v) do
-        copy[without(a)] = without(b)
+        if type(b) == 'table' then
+            b = without(b)
+        elseif wrote(b) then
+            b = 'erased:' .. redis.sha1hex(b)
+        elseif is_ours(a, b) then
+            b = 'erased'
+        end
+        copy[wrote(a) and 'erased:' .. redis.sha1hex(a) or a] = b
     end
     return copy
+end
+
+-- The conversation of a reminder's item or of a decision about one; nil: it is a case's.
+local function conv_of(item)
+    return string.match(item, '^w\n(.*)$') or string.match(item, '^[pP]\n(.-)\n')
 end
 
 -- Does the customer still have an open case? Then what belongs to it stays.
@@ -96,27 +104,27 @@ function hash.conv(id, c, raw)
     if c.cu == customer then
         add_conv(id)
     end
-    if is_id[id] or c.cu == customer then
+    if is_conv[id] or c.cu == customer then
         act(call, 'HDEL', key, id)
     elseif stands_in(raw) then -- a room: its rounds go on, its recent events are forgotten
         local h = string.byte(raw) == CONV_HEAD and head_unpack(raw) or conv_from_1(raw)
         conv_forget_window(h)
-        h.cu, h.extra = without(h.cu), h.extra ~= '' and pack(without(unpack_mp(h.extra))) or ''
+        h.extra = h.extra ~= '' and pack(without(unpack_mp(h.extra))) or ''
         act(call, 'HSET', key, id, head_pack(h))
     end
 end
 
 function hash.win(field, raw)
     local conv = string.match(field, '^(.*)\n%d+$')
-    if is_id[conv] or stands_in(raw) then
+    if is_conv[conv] or stands_in(raw) then
         act(call, 'HDEL', key, field)
     end
 end
 
 function hash.cust(id, c)
-    if is_id[id] and not has_open_case() then
+    if id == customer and not has_open_case() then
         act(call, 'HDEL', key, id)
-    elseif is_id[id] then
+    elseif id == customer then
         n_kept = n_kept + 1
     elseif mentions(c) then
         act(call, 'HSET', key, id, pack(without(c)))
@@ -144,11 +152,9 @@ function hash.case(id, c)
     end)
 end
 
-function hash.remind(item, v)
-    if names(item) then
+function hash.remind(item)
+    if is_conv[conv_of(item) or ''] then
         act(call, 'HDEL', key, item)
-    elseif mentions(v) then
-        act(call, 'HSET', key, item, pack(without(v)))
     end
 end
 
@@ -162,7 +168,7 @@ function hash.said(field, v)
     if v.cu == customer then
         add_conv(field)
     end
-    if names(field) or v.cu == customer then
+    if is_conv[string.match(field, '^(.*)\n%d+$') or field] or v.cu == customer then
         if has_open_case() then -- evidence of what is not settled
             n_kept = n_kept + 1
         else
@@ -172,7 +178,7 @@ function hash.said(field, v)
     end
     local is_changed = false
     for _, e in ipairs(v) do -- in a room: what this person wrote
-        if type(e) == 'table' and is_id[e[5]] then
+        if type(e) == 'table' and e[3] == 'in' and e[5] == customer then
             e[5], e[11], e[12], is_changed = '', '', 'erased', true
         end
     end
@@ -201,21 +207,39 @@ local function scan_hash()
     return page[1] == '0' and '' or page[1]
 end
 
+-- Members of indices, by the key.
+local whose = {
+    conv_at = function(m) return is_conv[m] end,
+    waiting = function(m) return is_conv[m] end,
+    cust_at = function(m) return m == customer end,
+    due = function(m) return is_conv[string.match(m, '^(.-)\n') or ''] end,
+    remind_at = function(m) return is_conv[conv_of(m) or ''] end,
+    said_at = function(m) return is_conv[string.match(m, '^(.*)\n%d+$') or m] end,
+    said_new = function(m) return is_conv[m] end,
+}
+local IS_EVIDENCE = {cust_at = true, said_at = true, said_new = true}
+
+local function forget_round(member, score)
+    local fine, r = pcall(unpack_mp, member)
+    if not fine or not (is_conv[r[1]] or r[2] == customer) then
+        return
+    end
+    r[1], r[2] = 'erased', 'erased'
+    act(function()
+        call('ZREM', key, member)
+        call('ZADD', key, score, pack(r))
+    end)
+end
+
 local function scan_zset()
     local page = call('ZSCAN', key, cursor == '' and '0' or cursor, 'COUNT', BATCH)
     for i = 1, #page[2], 2 do
         local member, score = page[2][i], page[2][i + 1]
         if name == 'rounds' then
-            local fine, r = pcall(unpack_mp, member)
-            if fine and mentions(r) then
-                act(function()
-                    call('ZREM', key, member)
-                    call('ZADD', key, score, pack(without(r)))
-                end)
-            end
-        elseif names(member) and (name == 'cust_at' or name == 'said_at' or name == 'said_new') and has_open_case() then
-        n_kept = n_kept + 1
-    elseif names(member) then
+            forget_round(member, score)
+        elseif whose[name](member) and IS_EVIDENCE[name] and has_open_case() then
+            n_kept = n_kept + 1
+        elseif whose[name](member) then
             act(call, 'ZREM', key, member)
         end
     end
@@ -226,12 +250,12 @@ end
 local function scan_batch(at, f)
     local kept, first, gone, from = {}, nil, 0, 1
     while from <= #f.b do
-        local number, len, _, _, _, _, n, conv, _, _, _, _, _, message = sunpack(PLAIN, f.b, from)
+        local number, len, _, what, _, _, n, conv, _, _, _, _, _, message = sunpack(PLAIN, f.b, from)
         local _, _, cust, sender = sunpack(PLAIN_REST, f.b, from + PLAIN_RECORD + #conv + n)
         if cust == customer then
             add_conv(conv)
         end
-        if names(conv) or names(cust) or names(sender) or names(message) or names(sub(message, 3)) then
+        if is_conv[conv] or cust == customer or (what <= PLAIN_IN and sender == customer) or wrote(message) then
             gone = gone + 1
         else
             first, kept[#kept + 1] = first or number, sub(f.b, from, from + FRAME + len - 1)
