@@ -29,6 +29,7 @@ struct agents {
     int64_t now_ms;
     char scope; /* a agent, t team, s shop */
     const struct preset *preset;
+    int64_t measure_at_ms;
     struct measure measure; /* as the gateways measure; no name: they do not */
 };
 

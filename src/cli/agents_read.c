@@ -131,13 +131,15 @@ struct agent **agents_sorted(const struct agents *all, size_t *n)
     return list;
 }
 
-/* {field, value}: what the gateways told Redis, which this configuration need not say. */
-static void on_info(void *ctx, const struct redis_reply *row)
+/* {zone, tracking, since when}: what the gateways told Redis last, which this configuration need not say. */
+static void on_counting(void *ctx, const struct redis_reply *row)
 {
     struct agents *all = ctx;
-    struct measure m;
-    if (span_is(tracked_text(row, 0), "tracking") && measure_read(tracked_text(row, 1), &m))
-        all->measure = m;
+    if (tracked_int(row, 2) <= all->measure_at_ms)
+        return;
+    all->measure_at_ms = tracked_int(row, 2);
+    if (!measure_read(tracked_text(row, 1), &all->measure))
+        all->measure = (struct measure){0};
 }
 
 int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, int64_t hours)
@@ -150,7 +152,7 @@ int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, in
     int rc = w->days ? tracked_ask(t, on_figures, all, "days", days, scope, only, NULL)
                      : tracked_ask(t, on_figures, all, "figures", from, to, scope, only, NULL);
     if (rc == 0)
-        rc = tracked_ask(t, on_info, all, "info", NULL);
+        rc = tracked_ask(t, on_counting, all, "counting", NULL);
     return rc ? rc : tracked_ask(t, on_waiting, all, "waiting", "10000", NULL);
 }
 

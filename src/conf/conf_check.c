@@ -184,7 +184,8 @@ static void check_tracking(const struct check *c)
         yaml_bad(c->errs, place(c->root, "tracking.zone"), "tracking.zone: is longer than %d bytes, or has spaces",
                  ZONE_NAME_MAX);
     if (measure_make(&c->conf->tracking, &m, &key, &e) < 0)
-        yaml_bad(c->errs, place(c->root, key), "%s: %s", key, e.text);
+        yaml_bad(c->errs, conf_read_find(c->root, key) ? place(c->root, key) : place(c->root, "tracking"), "%s: %s",
+                 key, e.text);
 }
 
 static void check_quiet(const struct check *c)

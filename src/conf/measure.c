@@ -170,7 +170,7 @@ bool measure_read(struct span text, struct measure *m)
         !find_word(units, ARRAY_LEN(units), unit, &u) || !find_word(stoppers, ARRAY_LEN(stoppers), stopper, &s) ||
         !find_word(bys, ARRAY_LEN(bys), by, &b))
         return false;
-    memcpy(m->name, name, sizeof(m->name));
+    snprintf(m->name, sizeof(m->name), "%s", name);
     m->unit = (enum measure_unit)u;
     m->stopper = (enum measure_stopper)s;
     m->by = (enum measure_by)b;

@@ -166,7 +166,7 @@ def whole_state(topology, shards):
             if name in (b"zone", b"tracking"):
                 state["counting"].add((name, v))
             elif name not in (b"case_seq", b"schema", b"fence", b"held_seq", b"hooks_until", b"swept",
-                            b"folded", b"folded_at", b"marks"):
+                            b"folded", b"folded_at", b"marks", b"tracking_at"):
                 state["info"][name] = state["info"].get(name, 0) + int(v)
         state["waiting"].update(db.zrange(key("waiting"), 0, -1, withscores=True))
         state["conv"].update(db.hgetall(key("conv")))

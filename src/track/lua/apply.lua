@@ -212,7 +212,7 @@ if case_seq then
     call('HSET', K.info, 'case_seq', int(case_seq))
 end
 if zone ~= (known[5] or '') or measure ~= (known[6] or '') then
-    call('HSET', K.info, 'zone', zone, 'tracking', measure)
+    call('HSET', K.info, 'zone', zone, 'tracking', measure, 'tracking_at', int(now))
 end
 
 local function promises_of(packed)

@@ -163,6 +163,15 @@ function read.reminders(most)
     end
 end
 
+-- 'counting': {zone, tracking, since when}: how this shard's figures are counted. That of the shard with the newest holds for
+-- all: others have had no event since
+function read.counting()
+    local known = call('HMGET', K.info, 'zone', 'tracking', 'tracking_at')
+    if known[3] then
+        add(unpack(known))
+    end
+end
+
 -- 'info': {field, value}…
 function read.info()
     local all = call('HGETALL', K.info)
