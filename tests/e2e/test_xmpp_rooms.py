@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import json
 import time
 import xml.etree.ElementTree as ET
 
@@ -109,6 +110,7 @@ def test_carbons_archives_and_offline_messages(folder, server):
                     while (await other.next())["id"] != "c1":
                         pass
                     await until(lambda: incoming(g) == 2)
+                    await asyncio.sleep(1.1)  # an archive may know whole seconds only
                     other.say("cus@localhost", "在", "o1")  # goes round the gateway: not the agent's customer
                     while (await cus.next())["id"] != "o1":
                         pass
@@ -144,6 +146,14 @@ def test_carbons_archives_and_offline_messages(folder, server):
             off = [e for e in ins if e["mid"] == "off1"]
             assert off and all(abs(int(e["at"]) - before) < 1500 for e in off), (before, off)
             assert {e["conv"] for e in ins} == {"cus@localhost"}, ins
+            # one round, from the offline message to the reply that went round the gateway; the last message waits
+
+            def read(*args):
+                return json.loads(g.cli("agents", *args, "--config", g.config, "--json").stdout)
+            (row,) = await asyncio.to_thread(read)
+            assert (row["first"]["count"], row["next"]["count"], row["incoming"], row["passed"], row["waiting"]) == (1, 0, 3, 1, 1), row
+            (one,) = await asyncio.to_thread(read, "show", row["agent"], "--rounds")
+            assert one["messages"] == 2 and one["reply_ms"] >= 2000 and abs(one["start_ms"] - before) < 1500, one
         g.stop()
         r.stop()
     run(go())
