@@ -8,9 +8,10 @@ import subprocess
 import tempfile
 import time
 
-from gateway import BUILD, SOURCE, Process, wait_for
+from gateway import BUILD, PATIENCE, SOURCE, Process, free_port, wait_for
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (ElementClickInterceptedException, ElementNotInteractableException,
+                                        StaleElementReferenceException, WebDriverException)
 from selenium.webdriver.common.by import By
 from track_redis import Shard
 
@@ -27,7 +28,7 @@ FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
 
 def passwd(users, name, *args, password=PASSWORD, check=True):
     done = subprocess.run([str(PROGRAM), "passwd", name, "--users", str(users), *args], input=password + "\n", text=True,
-                          capture_output=True, timeout=60)
+                          capture_output=True, timeout=2 * PATIENCE)
     if check:
         assert done.returncode == 0, done.stderr
     return done
@@ -35,7 +36,7 @@ def passwd(users, name, *args, password=PASSWORD, check=True):
 
 def token(tokens, name, *args):
     """Makes an API token and returns its text."""
-    done = subprocess.run([str(PROGRAM), "token", name, "--tokens", str(tokens), *args], text=True, capture_output=True, timeout=60)
+    done = subprocess.run([str(PROGRAM), "token", name, "--tokens", str(tokens), *args], text=True, capture_output=True, timeout=2 * PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -93,7 +94,7 @@ class Client:
             self.session, self.csrf = body, body["csrf"]
 
     def raw(self, method, path, body=None, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", self.board.port, timeout=20)
+        c = http.client.HTTPConnection("127.0.0.1", self.board.port, timeout=2 * PATIENCE)
         try:
             c.request(method, path, body, headers or {})
             answer = c.getresponse()
@@ -125,7 +126,7 @@ class Client:
         assert code == 200, (code, body)
         return body
 
-    def now_until(self, what, probe, seconds=20):
+    def now_until(self, what, probe, seconds=PATIENCE):
         return wait_for(what, lambda: (lambda d: d if d["data_ms"] and probe(d) else None)(self.get("/api/v1/now")), seconds)
 
 
@@ -159,6 +160,18 @@ class Story:
                          "agent": agent, "team": team, "shop": shop, **e})
 
 
+def start_browser(options, tries=3):
+    """A browser takes its time on a busy machine, and its driver gives it up after a minute."""
+    while True:
+        tries -= 1
+        try:
+            service = webdriver.chrome.service.Service("/usr/bin/chromedriver", port=free_port())
+            return webdriver.Chrome(service=service, options=options)
+        except WebDriverException:
+            if not tries:
+                raise
+
+
 class Page:
     def __init__(self, url, width=1366, height=900, lang="en-US", scheme="light"):
         options = webdriver.ChromeOptions()
@@ -167,7 +180,7 @@ class Page:
             options.add_argument(flag)
         options.add_experimental_option("prefs", {"intl.accept_languages": lang})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(service=webdriver.chrome.service.Service("/usr/bin/chromedriver"), options=options)
+        self.driver = start_browser(options)
         self.driver.execute_cdp_cmd("Emulation.setLocaleOverride", {"locale": lang})
         self.size(width, height)
         self.scheme(scheme)
@@ -191,13 +204,23 @@ class Page:
     def js(self, text, *args):
         return self.driver.execute_script(text, *args)
 
-    def wait(self, selector, seconds=20):
+    def wait(self, selector, seconds=PATIENCE):
         def shown():
             try:
                 return next((e for e in self.find(selector) if e.is_displayed()), None)
             except StaleElementReferenceException:  # it was drawn anew meanwhile
                 return None
         return wait_for(selector, shown, seconds)
+
+    def click(self, selector, seconds=PATIENCE):
+        """Clicks as a person does, at the next chance when it is drawn anew or covered meanwhile."""
+        def clicked():
+            try:
+                e = next((e for e in self.find(selector) if e.is_displayed()), None)
+                return e and (e.click() or True)
+            except (StaleElementReferenceException, ElementClickInterceptedException, ElementNotInteractableException):
+                return None
+        wait_for(selector, clicked, seconds)
 
     def press(self, selector):
         """Clicks in the page's own turn, for what is drawn anew now and then."""
@@ -206,14 +229,14 @@ class Page:
     def text(self, selector):
         return self.js("return document.querySelector(arguments[0])?.innerText ?? null", selector)
 
-    def wait_text(self, selector, pattern, seconds=20):
+    def wait_text(self, selector, pattern, seconds=PATIENCE):
         return wait_for(f"{pattern} in {selector}, which is {self.text(selector)!r}",
                         lambda: re.search(pattern, self.text(selector) or ""), seconds)
 
     def log_in(self, name, password=PASSWORD):
         self.wait("input[name=user]").send_keys(name)
         self.find("input[name=password]")[0].send_keys(password)
-        self.find("form button.main")[0].click()
+        self.click("form button.main")
 
     def go(self, page):
         self.js("location.hash = arguments[0]", page)

@@ -1,6 +1,8 @@
 import subprocess
+import warnings
 
 import pytest
+import redis
 
 from gateway import BUILD, Process
 
@@ -46,13 +48,25 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def topologies(tmp_path_factory, certificates):
-    """Started at first use, once per session."""
+    """Started at first use, once per session; one that does not become whole again after a test is replaced."""
+    from redis_topology import TOPOLOGIES
     started = {}
 
+    def start(name):
+        if name in started:
+            started.pop(name).stop()
+        started[name] = TOPOLOGIES[name](tmp_path_factory.mktemp("redis") / name, certificates)
+        started[name].reset()
+
     def get(name):
-        from redis_topology import TOPOLOGIES
-        if name not in started:
-            started[name] = TOPOLOGIES[name](tmp_path_factory.mktemp("redis") / name, certificates)
+        try:
+            if name in started:
+                started[name].reset()
+            else:
+                start(name)
+        except (AssertionError, redis.RedisError) as e:
+            warnings.warn(f"{name} is started anew: {e}")
+            start(name)
         return started[name]
     yield get
     for t in started.values():
@@ -62,6 +76,4 @@ def topologies(tmp_path_factory, certificates):
 @pytest.fixture(params=["single", "sentinel", "cluster"])
 def topology(request, topologies):
     """Redis in each of the ways it is deployed: empty, with TLS and an ACL user."""
-    t = topologies(request.param)
-    t.reset()
-    return t
+    return topologies(request.param)

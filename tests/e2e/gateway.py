@@ -7,6 +7,7 @@ import http
 import json
 import os
 import re
+import random
 import signal
 import socket
 import subprocess
@@ -17,9 +18,15 @@ import websockets
 
 SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CHATGATE_BUILD", SOURCE / "build"))
+PATIENCE = 60.0   # how long a test waits for one event: far more than any machine needs, so that slowness is no failure
+LONGEST = 900.0   # and for the whole of one test; each wait in it has its own limit, which says what did not come
 
 
-def wait_for(what, probe, seconds=20.0):
+def run(coro, seconds=LONGEST):
+    return asyncio.run(asyncio.wait_for(coro, seconds))
+
+
+def wait_for(what, probe, seconds=PATIENCE):
     """Polls until probe() is true; fails with what was awaited."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -30,10 +37,35 @@ def wait_for(what, probe, seconds=20.0):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+async def until(what, probe, seconds=PATIENCE):
+    """The same beside what the test's own loop does."""
+    return await asyncio.to_thread(wait_for, what, probe, seconds)
+
+
+kept_ports = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port for a program that cannot draw one itself, or one where nobody listens. It is this test process's alone: it lies
+    outside of the range from which the kernel draws, and an abstract socket of its name, which ends with the process,
+    keeps other tests from choosing it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        first, last = map(int, f.read().split())
+    ports = [p for p in range(10000, 65000) if not first <= p <= last]
+    if len(ports) < 1000:
+        ports = range(10000, 65000)  # the kernel draws from nearly all: only other tests are kept away
+    for port in random.sample(ports, 1000):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0chatgate-test-port-{port}")
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            mark.close()
+            continue
+        kept_ports.append(mark)
+        return port
+    raise AssertionError("no free port")
 
 
 class Process:
@@ -55,14 +87,14 @@ class Process:
     def text(self):
         return self.log.read_text(errors="replace")
 
-    def wait_line(self, pattern, seconds=20.0):
+    def wait_line(self, pattern, seconds=PATIENCE):
         def probe():
             if self.proc.poll() is not None and not re.search(pattern, self.text()):
                 raise AssertionError(f"ended with {self.proc.returncode} before /{pattern}/:\n{self.text()[-3000:]}")
             return re.search(pattern, self.text())
         return wait_for(f"/{pattern}/ in {self.log}:\n{self.text()[-2000:]}", probe, seconds)
 
-    def stop(self, sig=signal.SIGTERM, seconds=20.0):
+    def stop(self, sig=signal.SIGTERM, seconds=PATIENCE):
         if self.proc.poll() is None:
             self.proc.send_signal(sig)
             try:
@@ -104,11 +136,11 @@ class Redis(Process):
 
 
 class Gateway(Process):
-    """chatgated with a configuration written from a template; `port`s are read from its log."""
+    """chatgated with a configuration written from a template; its ports are read from its log."""
 
     def __init__(self, folder, upstream_port, profile="plain-ws-json", redis=None, extra="", listener_extra="",
                  rules=None, limits="", program=None, workers=2, args=(), upstream_extra="", servers=None, redis_extra="", ring_size="4M",
-                 profiles_dir=None, node="test-node"):
+                 profiles_dir=None, node="test-node", port=0):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.program = program or BUILD / "src" / "chatgated"
@@ -124,7 +156,7 @@ workers: {workers}
 profiles_dir: {profiles_dir or SOURCE / 'conf' / 'profiles'}
 listeners:
   - name: agents
-    address: 127.0.0.1:0
+    address: 127.0.0.1:{port}
     profile: {profile}
     upstream: im
 {listener_extra}
@@ -174,7 +206,7 @@ redis:
 
     def cli(self, *args, check=True):
         command = [str(self.cli_program), *map(str, args)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
         if check:
             assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -182,7 +214,7 @@ redis:
     def ask(self, command):
         """One command over the control socket."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20)
+            s.settimeout(PATIENCE)
             s.connect(str(self.control))
             s.sendall(command.encode() + b"\n")
             data = b""
@@ -195,12 +227,12 @@ redis:
 
     def metrics(self):
         import urllib.request
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=PATIENCE) as answer:
             text = answer.read().decode()
         return {m[1] + (m[2] or ""): float(m[3])
                 for m in re.finditer(r"(?m)^(chatgate_\w+)(\{[^}]*\})? (\S+)$", text)}
 
-    def stop(self, sig=signal.SIGTERM, seconds=40.0):
+    def stop(self, sig=signal.SIGTERM, seconds=PATIENCE):
         code = super().stop(sig, seconds)
         assert "ERROR: " not in self.text() and "runtime error" not in self.text(), self.text()[-6000:]
         return code
@@ -210,7 +242,8 @@ class Backend:
     """A small IM server of the plain-ws-json kind for tests: answers auth, acknowledges and keeps every message, echoes
     nothing by itself. Runs in the test's own event loop."""
 
-    def __init__(self):
+    def __init__(self, port=0):
+        self.port = port        # one from free_port() when it is to be there again after an end
         self.messages = []      # (agent, message) in the order of arrival
         self.agents = {}        # agent id -> connection
         self.raw = []           # every text frame as it came
@@ -218,7 +251,7 @@ class Backend:
         self.on_message = None  # async callback(agent, connection, message)
 
     async def __aenter__(self):
-        self.server = await websockets.serve(self.serve, "127.0.0.1", 0, compression=None, max_size=2**24,
+        self.server = await websockets.serve(self.serve, "127.0.0.1", self.port, compression=None, max_size=2**24,
                                              process_request=self.on_request, ping_interval=None)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
@@ -268,7 +301,7 @@ class Agent:
         self.url, self.name, self.kw = url, name, kw
 
     async def __aenter__(self):
-        self.ws = await websockets.connect(self.url, max_size=2**24, ping_interval=None, **self.kw)
+        self.ws = await websockets.connect(self.url, **{"open_timeout": PATIENCE, "max_size": 2**24, "ping_interval": None, **self.kw})
         await self.ws.send(json.dumps({"type": "auth", "token": self.name}))
         assert (await self.recv())["type"] == "auth_ok"
         return self
@@ -280,10 +313,10 @@ class Agent:
         await self.ws.send(json.dumps({"type": "message", "conversationId": conv, "id": mid, "text": text},
                                       ensure_ascii=False))
 
-    async def recv(self, seconds=20):
+    async def recv(self, seconds=PATIENCE):
         return json.loads(await asyncio.wait_for(self.ws.recv(), seconds))
 
-    async def until(self, kind, seconds=20):
+    async def until(self, kind, seconds=PATIENCE):
         while True:
             m = await self.recv(seconds)
             if m.get("type") == kind:

@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from gateway import Process
+from gateway import PATIENCE, Process
 
 NPM = Path(__file__).resolve().parent / "npm"
 
@@ -46,11 +46,11 @@ class Peer:
         self.proc.stdin.write(json.dumps({"do": command, **more}) + "\n")
         self.proc.stdin.flush()
 
-    def wait(self, kind, seconds=20):
+    def wait(self, kind, seconds=PATIENCE):
         """Takes events until one of that kind comes; the others are kept in `seen`."""
         return self.wait_any(kind, seconds=seconds)
 
-    def wait_any(self, *kinds, seconds=20):
+    def wait_any(self, *kinds, seconds=PATIENCE):
         end = time.monotonic() + seconds
         while True:
             try:
@@ -65,5 +65,5 @@ class Peer:
 
     def stop(self):
         self.proc.stdin.close()
-        self.proc.wait(20)
+        self.proc.wait(PATIENCE)
         self.log.close()

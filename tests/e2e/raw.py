@@ -9,12 +9,10 @@ import os
 import socket
 import struct
 
+from gateway import PATIENCE
+
 UPGRADE = (b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-
-
-def run(coro, seconds=110):
-    return asyncio.run(asyncio.wait_for(coro, seconds))
 
 
 def frame(opcode, payload=b"", fin=True, mask=b"\1\2\3\4", rsv=0):
@@ -92,7 +90,7 @@ async def answer(reader):
     return int(head.split(b" ")[1]), head, await reader.readexactly(length)
 
 
-async def rest(reader, seconds=15):
+async def rest(reader, seconds=PATIENCE):
     """Everything until the connection ends (a reset counts as an end)."""
     data = b""
     with contextlib.suppress(ConnectionError):
@@ -108,7 +106,7 @@ async def upgraded(port):
     """A raw agent connection after the handshake."""
     reader, writer = await connect(port)
     writer.write(UPGRADE)
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 15)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
     assert b" 101 " in head, head
     return reader, writer
 
@@ -132,7 +130,7 @@ def small_buffers(port, receive=4096):
     """A connected socket that takes little before its peer notices."""
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-    s.settimeout(20)
+    s.settimeout(PATIENCE)
     s.connect(("127.0.0.1", port))
     return s
 

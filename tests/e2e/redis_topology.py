@@ -15,7 +15,7 @@ import redis as redis_py
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from gateway import free_port, wait_for
+from gateway import PATIENCE, free_port, wait_for
 from track_redis import read_stream
 
 ADMIN, GATE = "admin-k9", "gate-k9"
@@ -59,7 +59,7 @@ class Node:
         """Connecting is tried for two seconds: whoever is promoted drops all its clients, those in a handshake as well."""
         again = Retry(ConstantBackoff(0.05), 40, (ConnectionError, ssl.SSLError, redis_py.ConnectionError))
         return redis_py.Redis(host="127.0.0.1", port=self.port, password=ADMIN, ssl=True,
-                              ssl_ca_certs=str(self.tls / "ca.pem"), socket_timeout=10, retry=again)
+                              ssl_ca_certs=str(self.tls / "ca.pem"), socket_timeout=30, retry=again)
 
     def run(self, *command):
         with contextlib.closing(self.db) as db:
@@ -79,6 +79,25 @@ class Node:
 
     def is_master(self):
         return self.info().get("role") == "master"
+
+
+def asked_again(ask):
+    """The answer of ask(), which a fail-over under way may take several tries to get. Errors of the question itself are
+    the caller's at once."""
+    lost = (redis_py.ConnectionError, redis_py.TimeoutError, redis_py.ReadOnlyError)
+
+    def is_passing(e):
+        return isinstance(e, lost) or str(e).startswith(("MOVED", "ASK", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"))
+    got = []
+
+    def probe():
+        try:
+            got.append(ask())
+        except redis_py.RedisError as e:
+            if not is_passing(e):
+                raise
+        return got
+    return wait_for("an answer of the masters", probe)[0]
 
 
 class Topology:
@@ -112,7 +131,8 @@ class Topology:
         return self.masters()[0]
 
     def run(self, shard, *command):
-        return self.of_shard(shard).run(*command)
+        """A question: it is asked again when a fail-over cut the connection or moved the master."""
+        return asked_again(lambda: self.of_shard(shard).run(*command))
 
     def key(self, shard, name):
         return f"cg:{{{shard}}}:{name}"
@@ -123,11 +143,8 @@ class Topology:
         return {shard: master for shard in range(shards)}
 
     def read(self, ask, shards=16):
-        """ask(connection, shard) of all shards; once more when a fail-over cut a connection."""
-        try:
-            return self.read_once(ask, shards)
-        except redis_py.ConnectionError:
-            return self.read_once(ask, shards)
+        """ask(connection, shard) of all shards; again when a fail-over cut a connection or moved a master."""
+        return asked_again(lambda: self.read_once(ask, shards))
 
     def read_once(self, ask, shards):
         out, open_ = [], {}
@@ -155,14 +172,20 @@ class Topology:
         for n in self.nodes:
             if n.proc.poll() is not None:
                 n.start()
+        wait_for("all servers are up", lambda: all(n.is_up() for n in self.nodes))
+        for n in self.nodes:  # what a test that failed in its middle has changed
+            n.run("CONFIG", "SET", "masterauth", ADMIN)
         self.heal()
+        asked_again(self.flush)
+        self.heal()
+
+    def flush(self):
         for n in self.masters():
             n.run("FLUSHALL")
             n.run("SCRIPT", "FLUSH")
-        self.heal()
 
     def heal(self):
-        wait_for("all servers are up", lambda: all(n.is_up() for n in self.nodes), 60)
+        wait_for("all servers are up", lambda: all(n.is_up() for n in self.nodes))
 
     def stop(self):
         for n in self.nodes + self.sentinels:
@@ -194,7 +217,7 @@ class Sentinel(Topology):
         first = self.node()
         for _ in range(2):
             self.node("--replicaof", "127.0.0.1", first.port)
-        wait_for("two replicas", lambda: first.info().get("connected_slaves") == 2, 60) # Sentinels ask every 10 s only
+        wait_for("two replicas", lambda: first.info().get("connected_slaves") == 2)  # Sentinels ask every 10 s only
         for i in range(3):
             d = self.folder / f"sentinel-{i}"
             d.mkdir()
@@ -216,7 +239,7 @@ sentinel sentinel-pass {ADMIN}
 sentinel monitor {MASTER} 127.0.0.1 {first.port} 2
 sentinel auth-user {MASTER} default
 sentinel auth-pass {MASTER} {ADMIN}
-sentinel down-after-milliseconds {MASTER} 1000
+sentinel down-after-milliseconds {MASTER} 2000
 sentinel failover-timeout {MASTER} 4000
 sentinel parallel-syncs {MASTER} 2
 """)
@@ -226,7 +249,7 @@ sentinel parallel-syncs {MASTER} 2
             s = Node.__new__(Node)
             s.folder, s.tls, s.port, s.proc, s.log = d, self.tls, port, proc, log
             self.sentinels.append(s)
-        wait_for("the Sentinels know each other", self.do_sentinels_agree, 60)
+        wait_for("the Sentinels know each other", self.do_sentinels_agree)
         self.heal()
 
     def do_sentinels_agree(self):
@@ -239,7 +262,7 @@ sentinel parallel-syncs {MASTER} 2
 
     def heal(self):
         super().heal()
-        wait_for("two replicas follow the master", self.is_whole, 60)
+        wait_for("two replicas follow the master", self.is_whole)
 
     def master(self):
         for s in self.sentinels:
@@ -256,7 +279,7 @@ sentinel parallel-syncs {MASTER} 2
         return all(n.info().get("master_link_status") == "up" for n in self.nodes if n is not m)
 
     def masters(self):
-        return [wait_for("a master", self.master, 60)]
+        return [wait_for("a master", self.master)]
 
     @property
     def config(self):
@@ -266,16 +289,25 @@ sentinel parallel-syncs {MASTER} 2
 
     def trouble(self):
         """The master is killed; returns when another one has been made."""
-        old = self.master()
+        old = self.masters()[0]
         old.kill()
-        wait_for("a fail-over", lambda: self.master() not in (None, old), 60)
+        wait_for("a fail-over", lambda: self.master() not in (None, old), 2 * PATIENCE)
         old.start()
 
     def fail_over(self):
         """By hand, nobody dies."""
-        old = self.master()
-        wait_for("a fail-over begins", lambda: any(s.try_run("SENTINEL", "FAILOVER", MASTER) for s in self.sentinels), 60)
-        wait_for("a fail-over", lambda: self.master() not in (None, old), 60)
+        old = self.masters()[0]
+        asked = 0
+
+        def is_over():
+            """One that is asked for and does not come about in failover-timeout is given up, not tried again."""
+            nonlocal asked
+            if self.master() not in (None, old):
+                return True
+            if time.monotonic() > asked + 15 and any(s.try_run("SENTINEL", "FAILOVER", MASTER) for s in self.sentinels):
+                asked = time.monotonic()
+            return False
+        wait_for("a fail-over", is_over, 2 * PATIENCE)
 
 
 class Cluster(Topology):
@@ -284,7 +316,7 @@ class Cluster(Topology):
     def form(self):
         for _ in range(6):
             self.node()
-        wait_for("all servers are up", lambda: all(n.is_up() for n in self.nodes), 60)
+        wait_for("all servers are up", lambda: all(n.is_up() for n in self.nodes))
         self.id = [n.run("CLUSTER", "MYID").decode() for n in self.nodes]
         for i, n in enumerate(self.nodes):
             n.run("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
@@ -292,16 +324,16 @@ class Cluster(Topology):
                 n.run("CLUSTER", "ADDSLOTSRANGE", 16384 * i // 3, 16384 * (i + 1) // 3 - 1)
             if i:
                 self.nodes[0].run("CLUSTER", "MEET", "127.0.0.1", n.port, n.bus)
-        wait_for("the nodes know each other", lambda: all(len(self.known(n)) == 6 for n in self.nodes), 60)
+        wait_for("the nodes know each other", lambda: all(len(self.known(n)) == 6 for n in self.nodes))
         for i in range(3, 6):
-            wait_for("a replica", lambda i=i: self.nodes[i].try_run("CLUSTER", "REPLICATE", self.id[i - 3]), 60)
+            wait_for("a replica", lambda i=i: self.nodes[i].try_run("CLUSTER", "REPLICATE", self.id[i - 3]))
         self.heal()
 
     def node(self, *extra):
         n = Node.__new__(Node)
         bus = free_port()
         Node.__init__(n, self.folder / f"node-{len(self.nodes)}", self.tls,
-                      ["--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", 1500,
+                      ["--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", 3000,
                        "--cluster-replica-validity-factor", 0, "--cluster-allow-replica-migration", "no", *extra])
         n.bus = bus
         self.nodes.append(n)
@@ -326,7 +358,7 @@ class Cluster(Topology):
 
     def heal(self):
         super().heal()
-        wait_for("the Cluster is whole", self.is_whole, 60)
+        wait_for("the Cluster is whole", self.is_whole)
 
     def slot(self, shard):
         return self.nodes[0].run("CLUSTER", "KEYSLOT", str(shard))
@@ -342,14 +374,18 @@ class Cluster(Topology):
     def of_shard(self, shard):
         alive = next(n for n in self.nodes if n.proc.poll() is None and n.is_up())
         slot = alive.run("CLUSTER", "KEYSLOT", str(shard))
-        return wait_for(f"a master of shard {shard}", lambda: self.serves(slot), 60)
+        return wait_for(f"a master of shard {shard}", lambda: self.serves(slot))
 
     def servers_of(self, shards):
-        ranges = raw_slots(next(n for n in self.nodes if n.proc.poll() is None and n.is_up()))
+        alive = next(n for n in self.nodes if n.proc.poll() is None and n.is_up())
+        ranges = raw_slots(alive)
         by_port = {n.port: n for n in self.nodes}
-        with contextlib.closing(self.nodes[0].db if self.nodes[0].is_up() else self.nodes[1].db) as db:
+        with contextlib.closing(alive.db) as db:
             slots = [db.execute_command("CLUSTER", "KEYSLOT", str(shard)) for shard in range(shards)]
-        return {shard: next(by_port[r[2][1]] for r in ranges if r[0] <= slot <= r[1]) for shard, slot in enumerate(slots)}
+        found = {shard: by_port[r[2][1]] for shard, slot in enumerate(slots) for r in ranges if r[0] <= slot <= r[1]}
+        if len(found) < shards:
+            raise redis_py.ConnectionError("not every slot has a master now")
+        return found
 
     @property
     def config(self):
@@ -360,15 +396,24 @@ class Cluster(Topology):
         """The master of a shard is killed; returns when its replica has taken over."""
         old = self.of_shard(shard)
         old.kill()
-        wait_for("a fail-over", lambda: self.of_shard(shard), 60)
+        wait_for("a fail-over", lambda: self.of_shard(shard), 2 * PATIENCE)
         old.start()
 
     def fail_over(self, shard=0):
         """By hand, nobody dies."""
         old = self.of_shard(shard)
-        replica = next(n for n in self.nodes if n.info().get("master_port") == old.port)
-        wait_for("a fail-over begins", lambda: replica.try_run("CLUSTER", "FAILOVER"), 60)
-        wait_for("a fail-over", lambda: self.of_shard(shard) is not old, 60)
+        replica = wait_for("its replica", lambda: next((n for n in self.nodes if n.info().get("master_port") == old.port), None))
+        asked = 0
+
+        def is_over():
+            """One that is not elected within some seconds is given up, not tried again."""
+            nonlocal asked
+            if self.of_shard(shard) is not old:
+                return True
+            if time.monotonic() > asked + 15 and replica.try_run("CLUSTER", "FAILOVER"):
+                asked = time.monotonic()
+            return False
+        wait_for("a fail-over", is_over, 2 * PATIENCE)
 
     def migrate(self, shard, pause=0.0):
         """Moves the shard's slot to the next master, key by key, as `redis-cli --cluster reshard` does."""

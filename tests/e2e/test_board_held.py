@@ -75,17 +75,17 @@ def test_approved_and_refused_on_the_page(rig):
                     await in_thread(page.size, 1366, 900)
                     if os.environ.get("CHATGATE_SHOTS"):
                         page.shot(os.environ["CHATGATE_SHOTS"] + "/held-1366.png")
-                    (await in_thread(page.wait, "[data-decide=approve]")).click()
+                    await in_thread(page.click, "[data-decide=approve]")
                     await in_thread(wait_for, "it is sent", lambda: len(im.messages) == 2)
                     assert im.messages[1][0] == "ann" and im.messages[1][1]["text"] == "给您五折优惠，今天有效"
                     await in_thread(page.wait_text, "[data-past]", "sent")
                     await in_thread(page.wait_text, "main", "No message waits for approval")
                     # refused: a reason is needed, and the agent is told
                     await ann.send("u1", "再给您五折优惠", "x3")
-                    (await in_thread(page.wait, "[data-decide=refuse]")).click()
+                    await in_thread(page.click, "[data-decide=refuse]")
                     await in_thread(page.wait_text, "[data-held] .error", "Please give a reason")
                     (await in_thread(page.wait, "[data-held] input")).send_keys("not below 60 %")
-                    page.find("[data-decide=refuse]")[0].click()
+                    await in_thread(page.click, "[data-decide=refuse]")
                     await in_thread(page.wait_text, "[data-past]", "refused")
                     assert "not below 60 %" in page.text("[data-past]")
 

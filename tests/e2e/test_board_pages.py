@@ -149,11 +149,11 @@ def test_a_case_is_solved_with_a_reason(rig, page):
     case = target.get_attribute("data-case")
     target.click()
     page.wait("ol.history li")
-    page.wait('[data-move="acknowledged"]').click()
+    page.click('[data-move="acknowledged"]')
     page.wait_text(".act .error", "Please give a reason")
     for to, why in [("acknowledged", "I look at it"), ("waiting", "courier asked"), ("solved", "two cups sent again")]:
         page.wait("#why").send_keys(why)
-        page.wait(f'[data-move="{to}"]').click()
+        page.click(f'[data-move="{to}"]')
         page.wait(f'.detail [data-state="{to}"]')
     page.wait_text("ol.history li", "two cups sent again")
     wait_for("it leaves the queue", lambda: not any(b.get_attribute("data-case") == case for b in page.find("[data-case]")))
@@ -245,13 +245,13 @@ def test_assign_call_and_snooze(rig, page):
     target.click()
     page.wait("#assign-to").clear()
     page.find("#assign-to")[0].send_keys("bob")
-    page.wait("[data-act=assign]").click()
+    page.click("[data-act=assign]")
     page.wait_text(".act .error", "Please give a reason")
 
     def act(name, reason="r"):
         page.wait("#why").clear()
         page.find("#why")[0].send_keys(reason)
-        page.wait(f"[data-act={name}]").click()
+        page.click(f"[data-act={name}]")
     act("assign", "knows the courier")
     page.wait_text("ol.history li", "assigned to")
     page.wait("#assign-to").clear()
@@ -267,7 +267,7 @@ def test_assign_call_and_snooze(rig, page):
         page.wait_text("ol.history li", f"call number {n}")
     act("call-busy", "a third")
     page.wait_text(".act .error", "Two calls a day")
-    page.wait("[data-act=force]").click()
+    page.click("[data-act=force]")
     page.wait_text("ol.history li", "a third")
     seen = Client(board, "sue").get(f"/api/v1/cases/{case}")
     assert (seen["assigned"], seen["calls"], seen["state"]) == ("bob", 3, "open") and 3.9 * 3_600_000 < seen["snoozed_ms"] - seen["now_ms"] <= 4 * 3_600_000
@@ -301,12 +301,12 @@ def test_days_beside_each_other(rig, page):
     page.go("agents")
     page.wait("#agents-than option:nth-child(3)")
     page.wait("tbody a")
-    page.find("#agents-than option:nth-child(2)")[0].click()
+    page.click("#agents-than option:nth-child(2)")
     page.wait("tbody td small")
     assert page.js("return document.activeElement.id") == "agents-than"
-    page.find("#agents-by option[value=team]")[0].click()
+    page.click("#agents-by option[value=team]")
     wait_for("two teams", lambda: page.js("return [...document.querySelectorAll('tbody td:first-child')].map((e) => e.textContent)") == ["blue", "red"])
-    page.find("#agents-time option[value=business]")[0].click()
+    page.click("#agents-time option[value=business]")
     page.wait_text("tbody", "–")  # no calendar, no business hours
     assert "by=team" in page.find("main a[download]")[0].get_attribute("href")
     for width in WIDTHS:
@@ -339,7 +339,7 @@ def test_from_an_agent_to_the_rounds(rig, page):
     rows = lambda: len(page.find("section:has(#rounds) tbody tr"))
     assert rows() >= 14
     every = rows()
-    page.find("#rounds option[value=over30]")[0].click()
+    page.click("#rounds option[value=over30]")
     wait_for("the slow ones", lambda: 0 < rows() < every)
     for width in WIDTHS:
         page.size(width, 900)
@@ -347,7 +347,7 @@ def test_from_an_agent_to_the_rounds(rig, page):
     if os.environ.get("CHATGATE_SHOTS"):
         page.size(1280, 1000)
         page.shot(os.environ["CHATGATE_SHOTS"] + "/agent-1280.png")
-    page.find('main a[href="#agents"]')[0].click()
+    page.click('main a[href="#agents"]')
     page.wait_text("main", "Download CSV")
     page.js("location.hash = 'agents/%ff'")
     page.wait_text("main", "Download CSV")
@@ -378,7 +378,7 @@ def test_language_by_browser_and_by_hand_and_keys(rig):
         page.find("#find")[0].send_keys("\ue00c")
         page.find("body")[0].send_keys("d")
         page.wait(':root[data-theme="dark"]')
-        page.find("#logout")[0].click()
+        page.click("#logout")
         page.wait("input[name=password]")
         assert free_of_surprises(page) == []
     finally:

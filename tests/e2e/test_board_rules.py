@@ -227,12 +227,12 @@ def test_the_violations_page(rig):
             found = next(e for e in page.find("[data-violation]") if "打电话" in e.text)
             item = f'[data-violation="{found.get_attribute("data-violation")}"]'
             assert "13812345678" not in page.text(item)
-            page.wait(f"{item} [data-unmask]").click()
+            page.click(f"{item} [data-unmask]")
             page.wait_text(item, "13812345678")
-            page.wait(f"{item} [data-verdict=wrong]").click()
+            page.click(f"{item} [data-verdict=wrong]")
             page.wait(f"{item} [data-verdict=wrong][aria-pressed=true]")
             page.wait_text('[data-rule="try_out.word"]', r"0\s?% right")
-            page.wait(f"{item} [data-verdict=right]").click()
+            page.click(f"{item} [data-verdict=right]")
             page.wait(f"{item} [data-verdict=right][aria-pressed=true]")
             page.wait_text('[data-rule="try_out.word"]', r"100\s?% right")
             page.wait_text("main", "trial: would be blocked")
@@ -247,7 +247,7 @@ def test_the_violations_page(rig):
             page.log_in("ann")
             wait_for("ann's two", lambda: len(page.find("[data-violation]")) == 2)
             assert [a.text for a in page.find("nav a")] == ["违规"]
-            page.find("[data-verdict=wrong]")[0].click()
+            page.click("[data-verdict=wrong]")
             page.wait("[data-verdict=wrong][aria-pressed=true]")
             assert not page.find("[data-unmask]") and free_of_surprises(page) == []
         finally:
@@ -306,8 +306,8 @@ def test_what_was_said_around_a_case(rig):
         try:
             page.log_in("sue")
             page.go("cases")
-            page.wait("[data-case]").click()
-            page.wait("[data-transcript]").click()
+            page.click("[data-case]")
+            page.click("[data-transcript]")
             page.wait_text(".talk", "非常抱歉，我马上为您处理")
             for width in (360, 1280):
                 page.size(width, 900)

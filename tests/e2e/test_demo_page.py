@@ -3,7 +3,8 @@
 import tempfile
 
 import pytest
-from gateway import SOURCE, Gateway, Process, wait_for
+from board_rig import start_browser
+from gateway import SOURCE, Gateway, Process, free_port, wait_for
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -17,8 +18,8 @@ def demo(folder):
     """The IM server with the page, and the gateway before it."""
     ready = folder / "im.port"
     im = Process(["/usr/bin/python3", SOURCE / "scripts/demo/im_server.py", "--ready-file", ready], folder / "im.log")
-    wait_for("the IM server", ready.exists)
-    gate = Gateway(folder / "gate", int(ready.read_text()))
+    wait_for("the IM server", lambda: ready.exists() and ready.read_text().strip())
+    gate = Gateway(folder / "gate", int(ready.read_text()), port=free_port())  # a port that it has again after a restart
     yield gate
     gate.stop()
     im.stop()
@@ -31,7 +32,7 @@ class Page:
         for flag in [*FLAGS, f"--user-data-dir={self.profile.name}"]:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(service=webdriver.chrome.service.Service("/usr/bin/chromedriver"), options=options)
+        self.driver = start_browser(options)
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                     {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
@@ -129,8 +130,6 @@ def test_reconnects_after_a_restart(demo, page):
     wait_for("the lost connection is shown", lambda: page.states()[0] == "state off")
     page.type("agent", "这句写在断线时")
     assert page.wait_row("agent", "这句写在断线时")[0] == "mine wait"
-    demo.config.write_text(demo.config.read_text().replace("address: 127.0.0.1:0\n    profile",
-                                                           f"address: 127.0.0.1:{demo.port}\n    profile"))
     port = demo.port
     demo.start()
     assert demo.port == port

@@ -8,7 +8,7 @@ import subprocess
 import msgpack
 import pytest
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, Redis, wait_for
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, Redis, run, wait_for
 
 COMPLAINT = "我要投诉！订单 20261122000123 坏了，电话13812345678，要求退款"
 SECRET = "13812345678"
@@ -83,7 +83,7 @@ def desk(tmp_path_factory):
         async with Backend() as b:
             d = holder["desk"] = Desk(folder, b.port)
             await talk(b, d.gateway.url, lambda: d.sealed(6))
-    asyncio.run(asyncio.wait_for(go(), 100))
+    run(go())
     d = holder["desk"]
     for p in (d.redis, d.gateway):
         Process.started.remove(p.proc)  # these outlive a test
@@ -342,7 +342,7 @@ def test_masked_unless_configured(folder):
             assert not any(SECRET.encode() in v for s in range(2) for v in client.hvals(f"cg:{{{s}}}:said"))
             assert SECRET not in d.gateway.text()
             d.stop()
-    asyncio.run(asyncio.wait_for(go(), 100))
+    run(go())
 
 
 def test_off_by_default(folder):
@@ -363,7 +363,7 @@ def test_off_by_default(folder):
             assert "no case" in chatgate("cases", "export", "0-99", "--key", key, "--config", g.config, status=1)
             g.stop()
             redis.stop()
-    asyncio.run(asyncio.wait_for(go(), 100))
+    run(go())
 
 
 def test_transcripts_move_with_a_reshard(folder):
@@ -388,7 +388,7 @@ def test_transcripts_move_with_a_reshard(folder):
             said = d.verify(d.export("--all"))
             assert "6 messages" in said and "6 of the messages were sealed" in said
             d.stop()
-    asyncio.run(asyncio.wait_for(go(), 100))
+    run(go())
 
 
 def test_keys(folder):

@@ -8,15 +8,11 @@ import signal
 
 import websockets
 
-from gateway import SOURCE, Agent, Backend, Gateway, Redis, wait_for
+from gateway import SOURCE, Agent, Backend, Gateway, Redis, run, wait_for
 from track_redis import read_stream
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 SHARDS = 16
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 280))
 
 
 def stream(redis):
@@ -36,14 +32,14 @@ def is_drained(g):
 
 
 async def settle(g):
-    await asyncio.to_thread(wait_for, "all events pumped", lambda: is_drained(g), 40)
+    await asyncio.to_thread(wait_for, "all events pumped", lambda: is_drained(g))
 
 
 async def talk(a, conv, n, first=0):
     for k in range(first, first + n):
         await a.send(conv, random.choice(["好的 %d", "加我微信 %d", "最好的 %d"]) % k, f"{a.name}-{k}")
     for _ in range(n):
-        m = await a.recv(30)
+        m = await a.recv()
         assert m["type"] in ("ack", "error"), m
 
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from gateway import Agent, Backend, Gateway, Redis, wait_for
+from gateway import Agent, Backend, Gateway, Redis, run, wait_for
 from track_redis import read_stream
 
 PACK = """
@@ -27,10 +27,6 @@ rules:
 """
 STRICT = PACK.replace("action: hold", "action: block")
 OFFER = "亲，补偿您五十元。"
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 100))
 
 
 class Desk:

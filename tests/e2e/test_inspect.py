@@ -6,13 +6,9 @@ import random
 
 import pytest
 
-from gateway import SOURCE, Agent, Backend, Gateway
+from gateway import SOURCE, Agent, Backend, Gateway, run
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 280))
 
 
 def gateway(folder, port, **kw):

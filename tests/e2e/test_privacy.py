@@ -7,7 +7,7 @@ import subprocess
 import msgpack
 import pytest
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis, wait_for
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis, run, wait_for
 from track_redis import Server, Shard, key_names, plain_form
 
 WHO, CONV, OTHER = "victim-4711", "talk-of-4711", "bystander"
@@ -261,7 +261,7 @@ def test_under_pseudonyms_no_id_reaches_redis_and_reminders_find_home(folder):
             assert mentions(db, case["customer"]) == []
             g.stop()
             redis.stop()
-    asyncio.run(asyncio.wait_for(go(), 100))
+    run(go())
 
 
 def test_pseudonyms_without_a_key_do_not_start(folder):

@@ -11,31 +11,21 @@ import struct
 import pytest
 import websockets
 
-from gateway import Agent, Backend, Gateway, wait_for
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 110))
+from gateway import PATIENCE, Agent, Backend, Gateway, free_port, run, until
 
 
 def gateway(folder, backend_port, **kw):
     return Gateway(folder, backend_port, rules=[], **kw)
 
 
-def http(port, raw, seconds=10):
-    """Sends raw bytes, reads until the connection ends or pauses."""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as s:
+def http(port, raw):
+    """Sends raw bytes, reads until the connection ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as s:
         s.sendall(raw)
-        s.settimeout(seconds)
         data = b""
-        while True:
-            try:
-                got = s.recv(65536)
-            except TimeoutError:
-                return data
-            if not got:
-                return data
+        while got := s.recv(65536):
             data += got
+        return data
 
 
 def test_pages_and_keep_alive(folder):
@@ -78,30 +68,21 @@ def test_bad_requests_are_refused(folder, raw, status):
 
 def test_backend_absent_is_502_and_recovers(folder):
     async def go():
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        g = gateway(folder, port)
-        answer = await asyncio.to_thread(http, g.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        b = Backend(free_port())
+        g = gateway(folder, b.port)
+        answer = await asyncio.to_thread(http, g.port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert b" 502 " in answer.split(b"\r\n")[0]
-        b = Backend()
-        b.server = await websockets.serve(b.serve, "127.0.0.1", port, compression=None)
-        async with Agent(g.url, "amy") as a:
+        async with b, Agent(g.url, "amy") as a:
             await a.send("c1", "hello", "1")
             assert (await a.until("ack"))["ref"] == "1"
-        b.server.close()
-        await b.server.wait_closed()
         g.stop()
     run(go())
 
 
 def test_second_server_takes_over(folder):
     async def go():
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            dead = s.getsockname()[1]
         async with Backend() as b:
-            g = gateway(folder, 0, servers=[f"127.0.0.1:{dead}", f"127.0.0.1:{b.port}"])
+            g = gateway(folder, 0, servers=[f"127.0.0.1:{free_port()}", f"127.0.0.1:{b.port}"])
             for i in range(4):
                 async with Agent(g.url, f"a{i}") as a:
                     await a.send("c", "x", str(i))
@@ -127,7 +108,7 @@ def test_frames_pass_byte_for_byte(folder):
 
         server = await websockets.serve(serve, "127.0.0.1", 0, compression=None, max_size=2**22, ping_interval=None)
         g = gateway(folder, server.sockets[0].getsockname()[1], extra="policy: {bad_json: pass, binary: pass}")
-        async with websockets.connect(g.url, ping_interval=None, max_size=2**22) as ws:
+        async with websockets.connect(g.url, ping_interval=None, max_size=2**22, open_timeout=PATIENCE) as ws:
             await ws.send(["frag", "men", "ted 片段"])
             assert await ws.recv() == "fragmented 片段"
             await (await ws.ping(b"12345"))
@@ -138,10 +119,7 @@ def test_frames_pass_byte_for_byte(folder):
             await ws.send(b"\x00\xff" * 10)
             assert await ws.recv() == b"\x00\xff" * 10
             await ws.close(4321, "why not")
-        for _ in range(100):
-            if seen[-1][0] == "close":
-                break
-            await asyncio.sleep(0.05)
+        await until("the close frame", lambda: seen[-1][0] == "close")
         assert seen[-1] == ("close", 4321, "why not")
         server.close()
         await server.wait_closed()
@@ -150,7 +128,7 @@ def test_frames_pass_byte_for_byte(folder):
 
 
 def handshake(port):
-    s = socket.create_connection(("127.0.0.1", port), timeout=10)
+    s = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     s.sendall(b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
     head = b""
@@ -204,7 +182,6 @@ def test_protocol_errors_close_with_their_code(folder, name, data, code):
             g = gateway(folder, b.port)
             s = await asyncio.to_thread(handshake, g.port)
             s.sendall(data)
-            s.settimeout(8)
             assert await asyncio.to_thread(close_code, s) == code, name
             assert not b.raw
             g.stop()
@@ -237,10 +214,7 @@ def test_every_split_of_frames(folder):
                 s.sendall(stream[at:at + n])
                 at += n
                 await asyncio.sleep(0)
-            for _ in range(400):
-                if len(b.messages) == 60:
-                    break
-                await asyncio.sleep(0.02)
+            await until("all messages", lambda: len(b.messages) == 60)
             assert [int(m["id"]) for _, m in b.messages] == want
             assert all(m["text"] == "字" * (int(m["id"]) * 7) for _, m in b.messages)
             s.close()
@@ -293,7 +267,8 @@ def test_slow_reader_keeps_memory_flat(folder, slow):
         server = await websockets.serve(serve, "127.0.0.1", 0, compression=None, max_queue=1, read_limit=4096,
                                         ping_interval=None)
         g = gateway(folder, server.sockets[0].getsockname()[1], extra="policy: {bad_json: pass}")
-        ws = await websockets.connect(g.url, compression=None, max_queue=1, read_limit=4096, ping_interval=None)
+        ws = await websockets.connect(g.url, compression=None, max_queue=1, read_limit=4096, ping_interval=None,
+                                      open_timeout=PATIENCE)
         await asyncio.sleep(0.3)
         before = rss_kib(g.pid)
         sender = asyncio.create_task(flood(ws)) if slow == "backend" else None
@@ -316,9 +291,9 @@ def test_limits_per_address_give_slots_back(folder):
             g = gateway(folder, b.port, limits="  connections_per_address: 3")
             agents = [await Agent(g.url, f"a{i}").__aenter__() for i in range(3)]
             with pytest.raises((websockets.InvalidHandshake, websockets.ConnectionClosed, OSError, EOFError)):
-                await websockets.connect(g.url, open_timeout=5)
+                await websockets.connect(g.url, open_timeout=PATIENCE)
             await agents[0].ws.close()
-            wait_for("the slot", lambda: g.ask("status")["status"]["sessions"] < 3)
+            await until("the slot", lambda: g.ask("status")["status"]["sessions"] < 3)
             async with Agent(g.url, "late"):
                 pass
             for a in agents[1:]:
@@ -334,10 +309,8 @@ def test_rate_limit_slows_down_and_loses_nothing(folder):
             async with Agent(g.url, "amy") as a:
                 for i in range(50):
                     await a.send("c", "x", str(i))
-                for _ in range(400):
-                    if len(b.messages) == 50:
-                        break
-                    await asyncio.sleep(0.02)
+                for _ in range(50):
+                    await a.until("ack")
                 assert [m["id"] for _, m in b.messages] == [str(i) for i in range(50)]
             assert g.metrics()["chatgate_throttled_total"] >= 1
             g.stop()

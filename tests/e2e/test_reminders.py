@@ -6,16 +6,12 @@ import json
 import signal
 
 import pytest
-from gateway import SOURCE, Agent, Backend, Gateway, Redis, wait_for
+from gateway import SOURCE, Agent, Backend, Gateway, Redis, run, wait_for
 from redis_gate import RedisGate
 from track_redis import read_stream
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 SHARDS = 16
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 200))
 
 
 def reminders(redis, **match):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, wait_for
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, run, wait_for
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 CHATGATE = BUILD / "src" / "cli" / "chatgate"
@@ -64,10 +64,6 @@ rules:
 """
 NEW = OLD.replace("words: [大概]", "words: [大概, 可能]").replace("加我微信, 加我扣扣", "加我微信").replace(
     "hit: [加我微信]", "hit: [加我微信]")
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 280))
 
 
 def rules(folder, name, text, incoming=INCOMING):

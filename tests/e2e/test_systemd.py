@@ -8,11 +8,7 @@ import signal
 import socket
 import subprocess
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, free_port
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 110))
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, free_port, run
 
 
 def test_install_and_units(folder):

@@ -9,11 +9,7 @@ import subprocess
 import pytest
 import websockets
 
-from gateway import Agent, Backend, Gateway, wait_for
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 110))
+from gateway import PATIENCE, Agent, Backend, Gateway, free_port, run, until
 
 
 def tls_listener(d):
@@ -57,7 +53,7 @@ def test_plain_http_on_a_tls_port_and_silence_are_ended(folder, certificates):
             g = Gateway(folder, b.port, rules=[], listener_extra=tls_listener(certificates),
                         extra="timeouts: {handshake: 1s}")
             for data in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b""):
-                with socket.create_connection(("127.0.0.1", g.port), timeout=10) as s:
+                with socket.create_connection(("127.0.0.1", g.port), timeout=PATIENCE) as s:
                     s.sendall(data)
 
                     def read_all():
@@ -66,7 +62,7 @@ def test_plain_http_on_a_tls_port_and_silence_are_ended(folder, certificates):
                                 pass
                         except ConnectionResetError:
                             pass
-                    await asyncio.wait_for(asyncio.to_thread(read_all), 9)
+                    await asyncio.to_thread(read_all)
             g.stop()
     run(go())
 
@@ -117,7 +113,7 @@ def test_backend_tls_is_verified(folder, certificates):
                             ("name", f"    tls: {{enabled: true, ca: {certificates / 'ca.pem'}, server_name: other}}")):
             g = Gateway(folder / name, 0, servers=[f"127.0.0.1:{port}"], rules=[], upstream_extra=extra)
             with pytest.raises(websockets.InvalidStatusCode) as e:
-                await websockets.connect(g.url)
+                await websockets.connect(g.url, open_timeout=PATIENCE)
             assert e.value.status_code == 502 and "certificate" in g.text()
             g.stop()
         server.close()
@@ -150,7 +146,7 @@ def test_proxy_header(folder, header, seen):
                     await asyncio.sleep(0.002)
                 if seen:
                     writer.write(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                data = await asyncio.wait_for(reader.read(), 15)
+                data = await asyncio.wait_for(reader.read(), PATIENCE)
             except ConnectionResetError:
                 assert not seen  # bytes of ours were unread when it closed
             if seen:
@@ -165,19 +161,16 @@ def test_proxy_header(folder, header, seen):
 
 def test_health_checks_mark_servers(folder):
     async def go():
-        b = await Backend().__aenter__()
-        port = b.port
-        g = Gateway(folder, port, rules=[], upstream_extra="    health: {interval: 200ms, timeout: 200ms, fall: 2, rise: 1}")
+        b = await Backend(free_port()).__aenter__()
+        g = Gateway(folder, b.port, rules=[], upstream_extra="    health: {interval: 200ms, timeout: 5s, fall: 2, rise: 1}")
         up = lambda: g.ask("status")["status"]["upstreams"][0]["up"]
         assert up()
         await b.__aexit__()
-        await asyncio.to_thread(wait_for, "down", lambda: not up())
+        await until("down", lambda: not up())
         assert not g.ask("status")["status"]["ready"]
-        again = await websockets.serve(b.serve, "127.0.0.1", port, compression=None)
-        await asyncio.to_thread(wait_for, "up again", up)
-        async with Agent(g.url, "amy"):
-            pass
-        again.close()
-        await again.wait_closed()
+        async with b:
+            await until("up again", up)
+            async with Agent(g.url, "amy"):
+                pass
         g.stop()
     run(go())

@@ -7,8 +7,8 @@ import shutil
 
 import websockets
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis
-from raw import rest, run, upgraded
+from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis, run
+from raw import rest, upgraded
 
 PROGRAM = BUILD / "tsan" / "src" / "chatgated"
 TEXTS = ["您好，请问有什么可以帮您", "加我微信 wx12345", "这是最好的产品", "可能大概明天发货", "稍等", "好评返现五元"]
@@ -73,4 +73,4 @@ def test_no_data_race(folder, monkeypatch):
             assert "ThreadSanitizer" not in g.text(), g.text()[g.text().index("ThreadSanitizer") - 100:][:6000]
             assert len(b.messages) > 50
         redis.stop()
-    run(go(), 280)
+    run(go())

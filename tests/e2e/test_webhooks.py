@@ -11,17 +11,13 @@ import time
 import urllib.parse
 
 import pytest
-from gateway import SOURCE, Agent, Backend, Gateway, Redis, wait_for
+from gateway import SOURCE, Agent, Backend, Gateway, Redis, run, wait_for
 from hook_receiver import Receiver, check_signature
 from track_redis import Shard
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 SECRET = "a secret of the deployment"
 FAST = "[{after: 1s, to: agent}, {after: 2s, to: supervisor}]"
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 200))
 
 
 async def until(what, probe, seconds=30):

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from gateway import SOURCE, Gateway
+from gateway import SOURCE, Gateway, run
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
 
@@ -51,10 +51,6 @@ REPAIRED = {
                    "<body>很好的</body><replace xmlns='urn:xmpp:message-correct:0' id='x'/>"),
     "live text": ("<body>您好</body><rtt xmlns='urn:xmpp:rtt:0' event='cancel'/>", "<body>您好</body>"),
 }
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 200))
 
 
 @pytest.fixture(params=[Prosody, Ejabberd], ids=["prosody", "ejabberd"])

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import random
 
-from gateway import SOURCE, Gateway
+from gateway import SOURCE, Gateway, run
 from xmpp_client import Raw
 from xmpp_servers import Prosody
 
@@ -69,4 +69,4 @@ def test_garbage(folder):
         assert "微信" not in g.text() and "secret-a" not in g.text()
         g.stop()
         server.stop()
-    asyncio.run(asyncio.wait_for(go(), 200))
+    run(go())

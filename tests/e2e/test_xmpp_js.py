@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway import SOURCE, Gateway
+from gateway import SOURCE, Gateway, run
 from peers import Peer
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
@@ -56,4 +56,4 @@ def test_refusals_and_resumption(folder, way, kind):
             p.stop()
         g.stop()
         server.stop()
-    asyncio.run(asyncio.wait_for(go(), 100))
+    run(go())

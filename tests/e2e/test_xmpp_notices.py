@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from gateway import SOURCE, Gateway, Redis
+from gateway import SOURCE, Gateway, Redis, run
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
 from xmpp_sm_client import SmClient, acked, resume, with_sm
@@ -18,10 +18,6 @@ ACCOUNTS = {"amy": "secret-a", "cus": "secret-c", **{n: "secret-w" for n in OTHE
 GOOD = "<message to='cus@localhost' type='chat' id='{}'><body>您好</body></message>"
 WARNED = "<message to='{}@localhost' type='chat' id='{}'><body>大概吧</body></message>"
 SM = "urn:xmpp:sm:3"
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 300))
 
 
 def gateway(folder, port, **kw):

@@ -9,17 +9,13 @@ import xml.etree.ElementTree as ET
 import pytest
 import redis as redis_client
 
-from gateway import SOURCE, Gateway, Redis
+from gateway import SOURCE, Gateway, Redis, run
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
 from track_redis import read_stream
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 ACCOUNTS = {"amy": "secret-a", "bob": "secret-b", "cus": "secret-c"}
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 200))
 
 
 @pytest.fixture(params=[Prosody, Ejabberd], ids=["prosody", "ejabberd"])

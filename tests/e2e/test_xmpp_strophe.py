@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import SOURCE, Gateway, Process
+from gateway import SOURCE, Gateway, Process, run
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
 
@@ -141,7 +141,7 @@ def test_refusals_notices_and_resumption(folder, server, certificates, program):
         m = g.metrics()
         assert m["chatgate_notices_total"] == 5 and m["chatgate_xmpp_foreign_resumptions_total"] == 0
         g.stop()
-    asyncio.run(asyncio.wait_for(go(), 150))
+    run(go())
 
 
 class Ended:

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from gateway import SOURCE, Gateway, free_port
+from gateway import SOURCE, Gateway, free_port, run
 from xmpp_client import Raw
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
@@ -22,10 +22,6 @@ SUCCESS = "<success xmlns='urn:xmpp:sasl:2'><authorization-identifier>amy@localh
 AUTH = "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>AGFteQBzZWNyZXQ=</initial-response>" \
        "<bind xmlns='urn:xmpp:bind:0'>{}</bind></authenticate>"
 BAD = "<message to='cus@localhost' type='chat' id='{}'><body>加我微信</body></message>"
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 100))
 
 
 class Stub:

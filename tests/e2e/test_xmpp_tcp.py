@@ -10,16 +10,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from gateway import SOURCE, Gateway
+from gateway import SOURCE, Gateway, run
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 ACCOUNTS = {"amy": "secret-a", "bob": "secret-b", "cus": "secret-c"}
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 200))
 
 
 def gateway(folder, port, certificates=None, **kw):

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from gateway import SOURCE, Gateway
+from gateway import SOURCE, Gateway, run
 from xmpp_client import Client
 from xmpp_servers import FILES, Ejabberd, Prosody
 
@@ -88,4 +88,4 @@ def test_uploads(folder, server):
             amy.say("cus@localhost/r1", "好", "last")
             assert (await cus.next())["id"] == "last", "nothing refused has come through"
         g.stop()
-    asyncio.run(asyncio.wait_for(go(), 100))
+    run(go())

@@ -8,7 +8,7 @@ import re
 import pytest
 import websockets
 
-from gateway import SOURCE, Gateway
+from gateway import SOURCE, Gateway, run
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
 
@@ -16,10 +16,6 @@ RULES = SOURCE / "tests" / "e2e" / "rules"
 ACCOUNTS = {"amy": "secret-a", "cus": "secret-c"}
 OPEN = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>"
 MESSAGE = "<message xmlns='jabber:client' to='cus@localhost' type='chat' id='{}'><body>{}</body></message>"
-
-
-def run(coro):
-    return asyncio.run(asyncio.wait_for(coro, 200))
 
 
 @pytest.fixture(params=[Prosody, Ejabberd], ids=["prosody", "ejabberd"])

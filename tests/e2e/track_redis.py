@@ -176,7 +176,7 @@ class Server:
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", str(folder)],
             stdout=open(folder / "redis.log", "w"))
         self.db = redis.Redis(unix_socket_path=self.socket)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             try:
                 self.db.ping()
@@ -188,7 +188,7 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 class Shard:

@@ -8,6 +8,8 @@ import slixmpp
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
+from gateway import PATIENCE
+
 
 class Client(slixmpp.ClientXMPP):
     """Connects to 127.0.0.1:port as user@localhost/resource."""
@@ -46,7 +48,7 @@ class Client(slixmpp.ClientXMPP):
         self.send_presence()
         self.started.set()
 
-    async def login(self, seconds=30):
+    async def login(self, seconds=PATIENCE):
         self.started.clear()
         self.gone.clear()
         self.connect(("127.0.0.1", self.port), use_ssl=self.direct, force_starttls=self.tls and not self.direct,
@@ -60,17 +62,17 @@ class Client(slixmpp.ClientXMPP):
     async def __aexit__(self, *exc):
         if not self.gone.is_set():
             self.disconnect(wait=1)
-            await asyncio.wait_for(self.gone.wait(), 20)
+            await asyncio.wait_for(self.gone.wait(), PATIENCE)
 
     def say(self, to, body, mid, kind="chat"):
         m = self.make_message(mto=to, mbody=body, mtype=kind)
         m["id"] = mid
         m.send()
 
-    async def next(self, seconds=20):
+    async def next(self, seconds=PATIENCE):
         return await asyncio.wait_for(self.messages.get(), seconds)
 
-    async def next_failed(self, seconds=20):
+    async def next_failed(self, seconds=PATIENCE):
         return await asyncio.wait_for(self.failed.get(), seconds)
 
 
@@ -110,7 +112,7 @@ class Raw:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def until(self, what, seconds=20):
+    async def until(self, what, seconds=PATIENCE):
         """Reads until `what` was seen; returns the bytes up to the end of the tag or element that holds it."""
         while True:
             at = self.text.find(what)
@@ -134,7 +136,7 @@ class Raw:
             assert data, f"ended before {what}: {self.text[-2000:]}"
             self.text += data.decode()
 
-    async def rest(self, seconds=20):
+    async def rest(self, seconds=PATIENCE):
         """Everything until the end of the connection."""
         try:
             data = await asyncio.wait_for(self.reader.read(), seconds)

@@ -1,10 +1,10 @@
-"""Debian's Prosody and ejabberd, each in a folder of its own, on ports that the kernel draws, on the loopback interface."""
+"""Debian's Prosody and ejabberd, each in a folder of its own, on ports of the test's own, on the loopback interface."""
 
 import os
 import socket
 from pathlib import Path
 
-from gateway import Process, free_port, wait_for
+from gateway import PATIENCE, Process, free_port, wait_for
 
 DOMAIN = "localhost"
 FILES = "files.example.com"  # what stands in the addresses of uploads
@@ -12,7 +12,7 @@ FILES = "files.example.com"  # what stands in the addresses of uploads
 
 def is_open(port):
     with socket.socket() as s:
-        s.settimeout(1)
+        s.settimeout(5)
         return s.connect_ex(("127.0.0.1", port)) == 0
 
 
@@ -54,7 +54,7 @@ allow_unencrypted_plain_auth = true
 authentication = "internal_plain"
 archive_expires_after = "1d"
 max_archive_query_results = 50
-smacks_hibernation_time = 60
+smacks_hibernation_time = 600
 {tls}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "presence", "message", "iq", "smacks", "carbons", "mam",
                      "offline", "pep", "vcard4", "vcard_legacy", "blocklist", "posix", "websocket", "http" }}
@@ -110,7 +110,7 @@ modules:
   mod_caps: {{}}
   mod_pubsub: {{plugins: [flat, pep]}}
   mod_vcard: {{}}
-  mod_stream_mgmt: {{resend_on_timeout: if_offline, resume_timeout: 60s}}
+  mod_stream_mgmt: {{resend_on_timeout: if_offline, resume_timeout: 600s}}
   mod_mam: {{default: always, assume_mam_usage: true}}
   mod_http_upload: {{put_url: "http://{FILES}:{self.http}/upload", docroot: "{self.folder / 'upload'}", access: all, host: upload.{DOMAIN}}}
   mod_muc: {{access_create: muc_create, default_room_options: {{mam: true}}}}
@@ -127,6 +127,6 @@ modules:
                           '{ok, _} = application:ensure_all_started(ejabberd), '
                           f'{make}, io:format("accounts made~n").'], self.folder / "erl.log", env=env,
                          cwd=str(self.folder))
-        self.wait_line("accounts made", 60)
+        self.wait_line("accounts made", 2 * PATIENCE)
         for port in (self.c2s, self.http):
             wait_for(f"ejabberd listens on {port}: {self.log}", lambda p=port: is_open(p))

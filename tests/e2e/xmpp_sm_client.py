@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections import deque
 
+from gateway import PATIENCE
 from xmpp_client import Raw
 
 SM = "{urn:xmpp:sm:3}"
@@ -61,7 +62,7 @@ class SmClient:
         else:
             await self.raw.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>"
                                 f"{self.resource}</resource></bind></iq>")
-        await asyncio.wait_for(self.ready.wait(), 20)
+        await asyncio.wait_for(self.ready.wait(), PATIENCE)
 
     async def read(self):
         self.take(self.raw.text.encode())
@@ -126,7 +127,7 @@ class SmClient:
         await self.reader_task
         self.raw.text = ""
 
-    async def until(self, probe, seconds=60):
+    async def until(self, probe, seconds=PATIENCE):
         """Polls; an error of the reader is the test's."""
         end = asyncio.get_running_loop().time() + seconds
         while not probe():
