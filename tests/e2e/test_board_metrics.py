@@ -10,14 +10,14 @@ import urllib.request
 
 import yaml
 from board_rig import SOURCE, Board, Client
-from gateway import Agent, Backend, Gateway, Process, Redis, free_port, wait_for
+from gateway import PATIENCE, Agent, Backend, Gateway, Process, Redis, free_port, wait_for
 
 ALERTS = SOURCE / "conf" / "prometheus" / "chatgate_alerts.yaml"
 DASHBOARDS = sorted((SOURCE / "conf" / "grafana").glob("*.json"))
 
 
 def scrape(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
         return answer.read().decode()
 
 
@@ -60,13 +60,13 @@ class Prometheus(Process):
     def query(self, expr):
         url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": expr})
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 return json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as e:
             raise AssertionError(f"{expr}: {e.read().decode()}") from e
 
     def rules(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/rules", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/rules", timeout=PATIENCE) as answer:
             return [r for g in json.load(answer)["data"]["groups"] for r in g["rules"]]
 
 
@@ -102,7 +102,7 @@ def test_what_dashboards_and_alerts_ask_for_exists(folder):
         assert 'chatgate_board_gateway_up{node="test-node"} 1' in of_board
         assert 'chatgate_board_gateway_enforces{node="test-node"} 1' in of_board
         assert gate.ask("mode observe")["ok"]
-        wait_for("the board learns the mode at once", lambda: 'chatgate_board_gateway_enforces{node="test-node"} 0' in scrape(board.metrics_port), 4)
+        wait_for("the board learns the mode", lambda: 'chatgate_board_gateway_enforces{node="test-node"} 0' in scrape(board.metrics_port))
         assert gate.ask("mode enforce")["ok"]
         prom = Prometheus(folder / "prometheus", {"chatgate": gate.admin_port, "chatgate-board": board.metrics_port})
         try:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from board_rig import Board, Client, Page, Story, free_of_surprises
-from gateway import Redis, wait_for
+from gateway import PATIENCE, Redis, wait_for
 
 AGENTS, CUSTOMERS, SHARDS = 500, 5000, 16
 
@@ -38,7 +38,7 @@ def rig(folder):
 
 def ticks(board, client, n):
     """Sizes in bytes and contents of the next n ticks of a new page."""
-    c = http.client.HTTPConnection("127.0.0.1", board.port, timeout=60)
+    c = http.client.HTTPConnection("127.0.0.1", board.port, timeout=2 * PATIENCE)
     c.request("GET", "/api/v1/events", headers=client.headers())
     answer, data, found = c.getresponse(), b"", []
     while len(found) < n:
@@ -52,7 +52,7 @@ def ticks(board, client, n):
 def test_five_hundred_agents_and_five_thousand_customers(rig):
     board, redis, story = rig
     client = Client(board, "adam")
-    client.now_until("the whole day", lambda d: len(d["set"]) == CUSTOMERS and d["today"]["complete"] and d["today"]["replies"] == CUSTOMERS // 2, 60)
+    client.now_until("the whole day", lambda d: len(d["set"]) == CUSTOMERS and d["today"]["complete"] and d["today"]["replies"] == CUSTOMERS // 2, 2 * PATIENCE)
     page = Page(board.url, 1920, 1080)
     try:
         page.log_in("adam")

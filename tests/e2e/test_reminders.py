@@ -6,7 +6,7 @@ import json
 import signal
 
 import pytest
-from gateway import SOURCE, Agent, Backend, Gateway, Redis, run, wait_for
+from gateway import PATIENCE, SOURCE, Agent, Backend, Gateway, Redis, run, until
 from redis_gate import RedisGate
 from track_redis import read_stream
 
@@ -22,10 +22,6 @@ def reminders(redis, **match):
             if e["k"] == "reminder" and all(e.get(k) == v for k, v in match.items()):
                 out.append(e)
     return out
-
-
-async def until(what, probe, seconds=30):
-    await asyncio.to_thread(wait_for, what, probe, seconds)
 
 
 def gateway(folder, port, redis, node, steps, lease="10s", **more):
@@ -66,7 +62,7 @@ def test_an_unanswered_customer_reaches_the_agent_and_is_recorded_once(folder):
                 await until("its first step", lambda: len(reminders(redis, conv="c1", what="delivered")) == 2)
             shown = json.loads(one.cli("reminders", "--config", one.config, "--json").stdout)
             assert {(e["conv"], e["step"]) for e in shown} == {("c1", "0"), ("c1", "1"), ("c2", "0"), ("c2", "1")}
-            assert one.metrics()["chatgate_reminders_delivered_total"] == 2
+            await until("counted", lambda: one.metrics()["chatgate_reminders_delivered_total"] == 2)
             for g in (one, two):
                 g.stop()
             redis.stop()
@@ -77,7 +73,7 @@ def test_an_answer_in_time_raises_nothing(folder):
     async def go():
         async with Backend() as b:
             redis = Redis(folder / "redis")
-            g = gateway(folder, b.port, redis, "one", AGENT_ONLY)
+            g = gateway(folder, b.port, redis, "one", "[{after: 5s, to: agent}]")
             async with Agent(g.url, "amy") as amy:
                 await b.say("amy", "c1", "在吗", "in-1")
                 await amy.until("message")
@@ -104,12 +100,11 @@ def test_the_claiming_gateway_is_killed(folder, script, what, notices, outcome):
             redis = Redis(folder / "redis")
             async with RedisGate(redis, folder / "gate.sock") as gate:
                 one = gateway(folder, b.port, gate, "one", AGENT_ONLY, lease="2s")
-                two = gateway(folder, b.port, redis, "two", AGENT_ONLY, lease="2s")
                 gate.shut(script, what)
                 seen = 0
                 async with Agent(one.url, "amy") as amy:
                     await b.say("amy", "c1", "在吗", "in-1")
-                    await asyncio.wait_for(gate.is_shut.wait(), 30)
+                    await asyncio.wait_for(gate.is_shut.wait(), PATIENCE)
                     if what == "answer":
                         await until("recorded", lambda: reminders(redis, what="raised"))
                     if script == "remind_done":
@@ -117,6 +112,7 @@ def test_the_claiming_gateway_is_killed(folder, script, what, notices, outcome):
                         seen += 1
                     assert len(reminders(redis)) == (script == "remind_done" or what == "answer")
                     one.stop(signal.SIGKILL)
+                two = gateway(folder, b.port, redis, "two", AGENT_ONLY, lease="2s")
                 async with Agent(two.url, "amy") as amy:
                     await until("taken over", lambda: reminders(redis, what=outcome))
                     await b.say("amy", "c9", "在吗", "in-2")     # its notice would come behind a second one of c1

