@@ -38,7 +38,7 @@ echo "== a bare Debian 12 root"
 sources=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' |
     awk '$1 == "Debian" && $2 ~ /^bookworm(-updates|-security)?$/ {print "deb", $3, $2, $4}' | sort -u)
 [ -n "$sources" ] || { echo "error: apt-get knows no Debian 12 source here; configure one and run apt-get update" >&2; exit 1; }
-mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' bookworm "$root" - <<<"$sources"
+mmdebstrap --quiet --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "5"' bookworm "$root" - <<<"$sources"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 for node in null zero full random urandom tty; do

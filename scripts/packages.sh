@@ -10,6 +10,23 @@ packages_test=("${packages_demo[@]}" libcmocka-dev libutf8proc-dev libjansson-de
     prometheus openssl systemd git groff-base procps shellcheck prosody prosody-modules ejabberd python3-slixmpp libstrophe-dev)
 packages_fuzz=(clang-14 libclang-rt-14-dev llvm-14)
 
+# again COMMAND… runs it up to four times, with pauses: what a network refuses once it may give a moment later.
+again() {
+    local pause
+    for pause in 5 15 45; do
+        "$@" && return 0
+        echo "failed: $*; once more in $pause s" >&2
+        sleep "$pause"
+    done
+    "$@"
+}
+
+update_and_install() { # SUDO PACKAGE…
+    $1 apt-get -o Acquire::Retries=3 update -qq &&
+        $1 env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 install -qq -y \
+            --no-install-recommends "${@:2}" >/dev/null 2> >(grep -v 'apt-utils is not installed' >&2)
+}
+
 # install_packages PACKAGE… installs what is missing. Says nothing when all is there.
 install_packages() {
     local p sudo='' policy='' status=0
@@ -38,10 +55,7 @@ install_packages() {
         printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
         $sudo chmod 755 $policy
     fi
-    $sudo apt-get update -qq &&
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" \
-            >/dev/null 2> >(grep -v 'apt-utils is not installed' >&2) ||
-        status=$?
+    again update_and_install "$sudo" "${missing[@]}" || status=$?
     [ -z "$policy" ] || $sudo rm -f "$policy"
     [ "$status" = 0 ] || echo "error: apt-get could not install: ${missing[*]}" >&2
     return "$status"

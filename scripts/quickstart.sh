@@ -60,12 +60,12 @@ stop_one() {
     if running "$1"; then
         read -r pid _ <"$data/$1.pid"
         kill "$pid"
-        for _ in $(seq 400); do
+        for _ in $(seq 1200); do
             running "$1" || break
             sleep 0.05
         done
         if running "$1"; then
-            echo "error: $1 (process $pid) did not end within 20 s" >&2
+            echo "error: $1 (process $pid) did not end within 60 s" >&2
             return 1
         fi
     fi
@@ -79,11 +79,11 @@ stop_all() { # NAME…
     done
     if [ -n "$what" ]; then echo "stopped:$what"; else echo "nothing was running"; fi
 }
-# wait_for NAME COMMAND… waits until the command succeeds, for at most 20 s, and no longer than NAME lives.
+# wait_for NAME COMMAND… waits until the command succeeds, for at most 60 s, and no longer than NAME lives.
 wait_for() {
     local name=$1
     shift
-    for _ in $(seq 400); do
+    for _ in $(seq 1200); do
         "$@" && return 0
         running "$name" || break
         sleep 0.05
@@ -236,7 +236,7 @@ conversation=$(cat "$data/conversation")
 read_back() { # WORD COMMAND… prints what the command reads from Redis, once the pump has brought WORD there
     local word=$1 out=''
     shift
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         out=$("$chatgate" "$@" --config "$config")
         case $out in *"$word"*) break ;; esac
         sleep 0.05

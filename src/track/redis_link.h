@@ -78,7 +78,6 @@ struct link {
     bool is_second_step; /* of the greeting */
     char replid[48];     /* which data the server has */
     int64_t time_sent_ms, time_due_ms, offset_ms;
-    bool has_offset;
     unsigned n_slots; /* Cluster: that it serves */
     struct link *next;
 };

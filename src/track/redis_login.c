@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "track/redis_route.h"
 
-enum { PASSWORD_MAX = 4096, TIME_EVERY_MS = 10000, SLOW_TRIP_MS = 50, OFFSET_WARN_MS = 500 };
+enum { PASSWORD_MAX = 4096, TIME_EVERY_MS = 10000, OFFSET_WARN_MS = 500 };
 
 /* The first line's end is cut off, as editors leave it. */
 static int read_password(const char *path, char out[PASSWORD_MAX], struct err *e)
@@ -28,16 +28,16 @@ static int read_password(const char *path, char out[PASSWORD_MAX], struct err *e
 
 /* ---- clock ---- */
 
-/* Redis TIME against the middle of the round trip (as Cristian 1989); a slow round trip says too little. */
+/* Redis read its clock between question and answer, so the offset lies between the two differences (Cristian 1989). The
+ * one in use is kept as long as it does, and else moved no further than it must: an answer and the question before it
+ * can be a millisecond apart, and an offset that follows the noise of busy machines would change their order. */
 static void take_time(struct link *l, const struct redis_reply *reply)
 {
     int64_t s, us, now = clock_wall_ms();
-    if (!redis_get_int(redis_item(reply, 0), &s) || !redis_get_int(redis_item(reply, 1), &us))
+    if (!redis_get_int(redis_item(reply, 0), &s) || !redis_get_int(redis_item(reply, 1), &us) || now < l->time_sent_ms)
         return;
-    if (l->has_offset && now - l->time_sent_ms > SLOW_TRIP_MS)
-        return;
-    l->offset_ms = s * 1000 + us / 1000 - (now + l->time_sent_ms) / 2;
-    l->has_offset = true;
+    int64_t at = s * 1000 + us / 1000;
+    l->offset_ms = MAX_OF(at - now, MIN_OF(l->offset_ms, at - l->time_sent_ms));
     if (llabs(l->offset_ms) > OFFSET_WARN_MS)
         log_event(LOG_WARN, "redis_clock_offset", "host=%s port=%u ms=%" PRId64 " limit=%d", l->host, l->port,
                   l->offset_ms, OFFSET_WARN_MS);
@@ -200,7 +200,7 @@ void login_begin(struct link *l)
     struct redis *r = l->owner;
     struct err e;
     l->greetings = 0;
-    l->is_second_step = l->has_offset = false;
+    l->is_second_step = false;
     l->replid[0] = 0;
     if (send_auth(l, &e) < 0) {
         link_drop_soon(l, e.text);

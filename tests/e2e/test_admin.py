@@ -2,15 +2,16 @@
 
 import os
 import re
-import socket
+import socketserver
 import stat
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
 import pytest
 
-from gateway import Gateway, free_port, wait_for
+from gateway import PATIENCE, Gateway, free_port, wait_for
 
 RULES = """pack: local_test
 direction: outgoing
@@ -35,16 +36,16 @@ def rules(folder):
 
 @pytest.fixture
 def backend():
-    """Something that accepts connections: enough for a health check."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen(64)
-        yield s.getsockname()[1]
+    """Something that accepts connections: enough for a health check, as many as come."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as s:
+        threading.Thread(target=s.serve_forever, args=(0.05,), daemon=True).start()
+        yield s.server_address[1]
+        s.shutdown()
 
 
 @pytest.fixture
 def gateway(folder, rules, backend):
-    g = Gateway(folder / "gw", backend, rules=rules, upstream_extra="    health: {interval: 100ms, timeout: 1s}")
+    g = Gateway(folder / "gw", backend, rules=rules, upstream_extra="    health: {interval: 100ms, timeout: 5s}")
     yield g
     g.stop()
 
@@ -52,7 +53,7 @@ def gateway(folder, rules, backend):
 def get(gateway, path, method="GET"):
     request = urllib.request.Request(f"http://127.0.0.1:{gateway.admin_port}{path}", method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as e:
         return e.code, e.read().decode(), e.headers
@@ -206,7 +207,7 @@ def test_reload_names_what_needs_a_restart(gateway):
 def test_socket_file(gateway, folder):
     st = os.stat(gateway.control)
     assert stat.S_ISSOCK(st.st_mode) and stat.S_IMODE(st.st_mode) == 0o660
-    second = subprocess.run([gateway.program, "--config", gateway.config], capture_output=True, text=True, timeout=60)
+    second = subprocess.run([gateway.program, "--config", gateway.config], capture_output=True, text=True, timeout=120)
     assert second.returncode == 1, second.stderr
     assert gateway.ask("version")["ok"]  # the first one is unharmed
 

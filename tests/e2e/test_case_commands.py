@@ -21,7 +21,7 @@ def desk(folder):
 
     def run(*args, status=0):
         done = subprocess.run([BUILD / "src/cli/chatgate", "cases", *args, "--config", config], text=True,
-                              capture_output=True, timeout=60)
+                              capture_output=True, timeout=120)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stderr if status else done.stdout
     run.db = server.db

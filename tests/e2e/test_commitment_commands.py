@@ -22,7 +22,7 @@ def desk(folder):
 
     def run(*args, status=0):
         done = subprocess.run([BUILD / "src/cli/chatgate", *args, "--config", config], text=True, capture_output=True,
-                              timeout=60)
+                              timeout=120)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stderr if status else done.stdout
     run.shard, run.seq = Shard(server.db, 2), 0

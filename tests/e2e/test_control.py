@@ -54,7 +54,7 @@ def daemon(control):
 
 
 def run(*args):
-    done = subprocess.run([CHATGATE, *map(str, args)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([CHATGATE, *map(str, args)], capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 

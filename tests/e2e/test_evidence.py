@@ -15,7 +15,7 @@ SECRET = "13812345678"
 
 
 def chatgate(*args, status=0):
-    done = subprocess.run([BUILD / "src/cli/chatgate", *map(str, args)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([BUILD / "src/cli/chatgate", *map(str, args)], capture_output=True, text=True, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -411,5 +411,5 @@ def test_keys(folder):
                       "upstreams: [{name: im, servers: ['127.0.0.1:9']}]\ncontrol: " + str(folder / "s") +
                       f"\nring: {{dir: {folder}/ring, size: 1M}}\nprofiles_dir: {SOURCE}/conf/profiles\n"
                       f"rules: {{packs: [{SOURCE}/rules]}}\nevidence: {{key: {key}}}\n")
-    done = subprocess.run([BUILD / "src/chatgated", "--config", config], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([BUILD / "src/chatgated", "--config", config], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "evidence.key" in done.stderr and "chmod 600" in done.stderr

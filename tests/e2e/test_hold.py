@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from gateway import Agent, Backend, Gateway, Redis, run, wait_for
+from gateway import PATIENCE, Agent, Backend, Gateway, Redis, run, until as wait
 from track_redis import read_stream
 
 PACK = """
@@ -53,6 +53,9 @@ class Desk:
     async def ends(self, id, state):
         return await wait(f"{id} {state}", lambda: (m := self.one(id))["state"] == state and m)
 
+    async def nobody(self):
+        await wait("the sessions have ended", lambda: self.metrics()["chatgate_sessions"] == 0)
+
     def one(self, id):
         return json.loads(self.cli("held", "show", id, "--json").stdout)
 
@@ -60,10 +63,6 @@ class Desk:
         self.gateway.stop()
         if self.redis:
             self.redis.stop()
-
-
-async def wait(what, probe):
-    return await asyncio.get_running_loop().run_in_executor(None, wait_for, what, probe)
 
 
 async def held_by(a, mid="1", conv="c1", text=OFFER):
@@ -169,6 +168,7 @@ def test_sent_through_the_agents_next_session(folder):
             async with Agent(d.url, "amy") as a:
                 await held_by(a)
                 (m,) = await d.waits()
+            await d.nobody()
             d.cli("held", "approve", m["id"])
             async with Agent(d.url, "ben"):
                 pass
@@ -188,6 +188,7 @@ def test_told_at_the_next_login_when_the_agent_was_away_too_long(folder):
             async with Agent(d.url, "amy") as a:
                 await held_by(a)
                 (m,) = await d.waits()
+            await d.nobody()
             d.cli("held", "approve", m["id"])
             await d.ends(m["id"], "unsent")
             async with Agent(d.url, "amy") as a:
@@ -258,11 +259,11 @@ def test_the_rules_in_force_at_approval_have_the_last_word(folder):
 def test_nobody_decides(folder):
     async def go():
         async with Backend() as b:
-            d = Desk(folder, b, extra="hold: {ttl: 10s}")
+            d = Desk(folder, b, extra="hold: {ttl: 15s}")
             async with Agent(d.url, "amy") as a:
                 await held_by(a)
                 (m,) = await d.waits()
-                assert m["expires_ms"] - m["at_ms"] == 10000
+                assert m["expires_ms"] - m["at_ms"] == 15000
                 assert "审批超时" in (await a.until("notice"))["text"]
                 assert d.one(m["id"])["state"] == "expired" and b.messages == []
             d.stop()
@@ -440,7 +441,7 @@ def test_of_a_frame_with_several_messages_each_goes_its_own_way(folder):
                 return {"type": "message", "conversationId": "c1", "id": mid, "text": text}
 
             import websockets
-            async with websockets.connect(d.url, ping_interval=None) as ws:
+            async with websockets.connect(d.url, ping_interval=None, open_timeout=PATIENCE) as ws:
                 await ws.send(frame({"type": "auth", "token": "amy"}))
                 await wait("the handshake", lambda: len(b.raw) == 1)
                 ok = json.dumps({"type": "auth_ok", "agentId": "amy", "name": "amy"})

@@ -15,7 +15,7 @@ DAY = 86400000
 
 
 def chatgate(*args, status=0):
-    done = subprocess.run([BUILD / "src/cli/chatgate", *map(str, args)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([BUILD / "src/cli/chatgate", *map(str, args)], capture_output=True, text=True, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -273,7 +273,7 @@ def test_pseudonyms_without_a_key_do_not_start(folder):
                           f"upstreams: [{{name: im, servers: ['127.0.0.1:9']}}]\ncontrol: {folder}/s\nredis: {{enabled: false}}\n"
                           f"ring: {{dir: {folder}/ring, size: 1M}}\nprofiles_dir: {SOURCE}/conf/profiles\n"
                           f"rules: {{packs: [{SOURCE}/rules]}}\n{extra}\n")
-        done = subprocess.run([BUILD / "src/chatgated", "--config", config], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([BUILD / "src/chatgated", "--config", config], capture_output=True, text=True, timeout=120)
         assert done.returncode == 1 and words in done.stderr, done.stderr
 
 

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 import websockets
 
-from gateway import SOURCE, Gateway, wait_for
+from gateway import PATIENCE, SOURCE, Gateway, wait_for
 from peers import Peer
 
 RULES = SOURCE / "tests" / "e2e" / "rules" / "e2e.yaml"
@@ -35,7 +35,7 @@ class Rig:
     def status(self, method, path):
         request = urllib.request.Request(self.base + path, method=method, data=b"{}" if method != "GET" else None)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status
         except urllib.error.HTTPError as e:
             return e.code
@@ -169,12 +169,12 @@ def test_rocketchat_sockjs_batches(rig):
 
     async def go():
         url = f"ws://127.0.0.1:{r.gateway.port}/sockjs/123/abcdefgh/websocket"
-        async with websockets.connect(url, compression=None) as ws:
+        async with websockets.connect(url, compression=None, open_timeout=PATIENCE) as ws:
             assert await ws.recv() == "o"
             await ws.send(json.dumps([method("1", "您好"), method("2", BAD), method("3", SOFT)], ensure_ascii=False))
             answers = {}
             while len(answers) < 3:
-                frame = await asyncio.wait_for(ws.recv(), 20)
+                frame = await asyncio.wait_for(ws.recv(), PATIENCE)
                 assert frame[0] == "a"
                 for one in json.loads(frame[1:]):
                     m = json.loads(one)

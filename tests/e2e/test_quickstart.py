@@ -20,7 +20,7 @@ class Quickstart:
         self.env = dict(os.environ, CHATGATE_DEMO_DIR=str(folder), CHATGATE_RELEASE_DIR=str(BUILD / "quickstart"))
 
     def run(self, *args, status=0):
-        done = subprocess.run([str(SCRIPT), *args], env=self.env, stdin=subprocess.DEVNULL, text=True, timeout=800,
+        done = subprocess.run([str(SCRIPT), *args], env=self.env, stdin=subprocess.DEVNULL, text=True, timeout=2000,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == status, done.stdout
         return done.stdout

@@ -141,6 +141,6 @@ redis:
   {how}
 """)
         done = subprocess.run([str(BUILD / "src" / "cli" / "chatgate"), "redis", "check", "--config", str(folder / "c.yaml")],
-                              capture_output=True, text=True, timeout=30)
+                              capture_output=True, text=True, timeout=120)
         assert done.returncode == 2 and "not connected within 300 ms" in done.stderr, (done.stdout, done.stderr)
     liar.sock.close()

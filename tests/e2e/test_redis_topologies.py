@@ -17,7 +17,7 @@ import pytest
 import websockets
 
 from board_rig import Board, Client
-from gateway import Agent, Backend, Gateway, wait_for
+from gateway import LONGEST, PATIENCE, Agent, Backend, Gateway, wait_for
 from redis_topology import ADMIN
 from test_exactly_once import RULES, is_drained, run, settle, talk
 from test_track_order import compare, feed
@@ -229,7 +229,7 @@ def test_a_replica_that_fell_behind_is_promoted(folder, topology):
     async def go():
         async with Backend() as b:
             g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra=redis_extra(topology))
-            old = topology.master()
+            old = topology.masters()[0]
             others = [n for n in topology.nodes if n is not old]
             async with Agent(g.url, "amy") as a:
                 await talk(a, "c1", 100)
@@ -242,13 +242,13 @@ def test_a_replica_that_fell_behind_is_promoted(folder, topology):
                 await settle(g)
                 assert len(counted(topology.entries(), "out")) == 400
                 old.kill()
-                await asyncio.to_thread(wait_for, "a fail-over", lambda: topology.master() in others, 60)
+                await asyncio.to_thread(wait_for, "a fail-over", lambda: topology.master() in others, 2 * PATIENCE)
                 lacking = topology.entries()
                 await talk(a, "c1", 100, 400)
                 await settle(g)
                 for n in others:
                     n.run("CONFIG", "SET", "masterauth", ADMIN)
-                await asyncio.to_thread(wait_for, "all is sent again", lambda: len(topology.entries()) > 500, 60)
+                await asyncio.to_thread(wait_for, "all is sent again", lambda: len(topology.entries()) > 500)
             assert counted(topology.entries(), "out") == {f"amy-{k}": 1 for k in range(500)}
             assert len(counted(lacking, "out")) < 400, "the replica was not behind: the test shows nothing"
             g.stop()
@@ -406,18 +406,18 @@ def test_load_while_servers_and_gateways_die(folder, topology):
                 await make_trouble(load, topology)
             await load.run(trouble)
             for g in gates:
-                await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g), 60)
+                await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g))
             # A gateway may not know yet that its master was replaced, or leave a ring to be found: what is delivered is
             # in Redis soon.
             delivered = {m["id"] for _, m in b.messages}
             await asyncio.to_thread(wait_for, "all that was delivered is in Redis",
-                                    lambda: delivered <= counted(topology.entries(), "out").keys(), 30)
+                                    lambda: delivered <= counted(topology.entries(), "out").keys())
             for g in gates:
-                await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g), 60)
+                await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g))
             gates[0].cli("agents", "--config", gates[0].config, "--json")    # reading figures books what is not booked yet
             n = check_account(load, topology, killed)
             print(f"{topology.name}: {load.sent} messages, {n} entries, {killed} gateways killed")
             for g in gates:
                 assert g.ask("status")["status"]["tracking"]["events_lost"] == 0
                 g.stop()
-    asyncio.run(asyncio.wait_for(go(), 280 if EVENTS <= 5000 else 1800))
+    run(go(), LONGEST if EVENTS <= 5000 else 2 * LONGEST)

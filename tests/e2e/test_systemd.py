@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, free_port, run
+from gateway import BUILD, PATIENCE, SOURCE, Agent, Backend, Gateway, Process, free_port, run
 
 
 def test_install_and_units(folder):
@@ -47,7 +47,7 @@ def test_readiness_notice(folder):
             path = folder / "notify.sock"
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
                 s.bind(str(path))
-                s.settimeout(20)
+                s.settimeout(PATIENCE)
                 os.environ["NOTIFY_SOCKET"] = str(path)
                 try:
                     g = Gateway(folder / "g", b.port, rules=[])
@@ -74,7 +74,7 @@ def test_socket_activation(folder):
             p = Process(["systemd-socket-activate", "--fdname=agents", "-l", f"127.0.0.1:{port}", g.program, "--config",
                          g.config], log)
             p.wait_line("Listening on")
-            async with Agent(f"ws://127.0.0.1:{port}/ws", "amy", open_timeout=20) as a, \
+            async with Agent(f"ws://127.0.0.1:{port}/ws", "amy") as a, \
                     Agent(f"ws://127.0.0.1:{port}/ws", "bob") as c:
                 await a.send("c", "hi", "1")
                 await a.until("ack")

@@ -49,7 +49,7 @@ def tracked(folder):
 
 
 def run(gate, *args, status=0):
-    done = subprocess.run([gate.cli_program, *map(str, args), "--config", gate.config], text=True, capture_output=True, timeout=60)
+    done = subprocess.run([gate.cli_program, *map(str, args), "--config", gate.config], text=True, capture_output=True, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout if status == 0 else done.stderr
 

@@ -4,10 +4,11 @@ rules, the node table, counters that are read while they are written, the operat
 import asyncio
 import contextlib
 import shutil
+import signal
 
 import websockets
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Redis, run
+from gateway import BUILD, PATIENCE, SOURCE, Agent, Backend, Gateway, Redis, run, until
 from raw import rest, upgraded
 
 PROGRAM = BUILD / "tsan" / "src" / "chatgated"
@@ -33,7 +34,7 @@ def test_no_data_race(folder, monkeypatch):
                 with contextlib.suppress(websockets.ConnectionClosed, websockets.InvalidHandshake, OSError,
                                          asyncio.IncompleteReadError):
                     # one agent on several workers: the node table is shared
-                    async with Agent(g.url, f"agent{i % 3}", open_timeout=60) as a:
+                    async with Agent(g.url, f"agent{i % 3}", open_timeout=2 * PATIENCE) as a:
                         reader = asyncio.create_task(swallow(a.ws))
                         for _ in range(25):
                             n += 1
@@ -67,10 +68,10 @@ def test_no_data_race(folder, monkeypatch):
                         extra="timeouts: {drain: 2s}", redis_extra="  keep: 1s")
             tasks = [asyncio.create_task(agent(i)) for i in range(6)] + [asyncio.create_task(rude())]
             await operator()
+            await until("they have got something done", lambda: len(b.messages) > 50)
             over.set()
-            await asyncio.to_thread(g.stop, 15, 60)  # SIGTERM with all of them at work
+            await asyncio.to_thread(g.stop, signal.SIGTERM, 2 * PATIENCE)  # with all of them at work
             await asyncio.gather(*tasks, return_exceptions=True)
             assert "ThreadSanitizer" not in g.text(), g.text()[g.text().index("ThreadSanitizer") - 100:][:6000]
-            assert len(b.messages) > 50
         redis.stop()
     run(go())

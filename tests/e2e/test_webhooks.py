@@ -494,7 +494,7 @@ def test_what_a_configuration_may_say(folder, lines, complaint):
                       f"rules: {{packs: [{RULES}]}}\n"
                       f"webhooks: {{allow_hosts: [localhost], targets: [{lines}]}}\n")
     done = subprocess.run([BUILD / "src/cli/chatgate", "check", "--config", config], text=True, capture_output=True,
-                          timeout=60)
+                          timeout=120)
     assert done.returncode == 1 and complaint in done.stdout + done.stderr, done.stdout + done.stderr
 
 

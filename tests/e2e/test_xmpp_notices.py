@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from gateway import SOURCE, Gateway, Redis, run
+from gateway import PATIENCE, SOURCE, Gateway, Redis, run
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
 from xmpp_sm_client import SmClient, acked, resume, with_sm
@@ -311,6 +311,6 @@ def test_many_with_cuts_and_a_killed_gateway(folder, server):
             assert amy.acked == 501 and amy.resumptions == 10
             amy.write(f"<a xmlns='{SM}' h='{amy.handled}'/></stream:stream>")
             await amy.raw.writer.drain()
-            await asyncio.wait_for(amy.reader_task, 20)
+            await asyncio.wait_for(amy.reader_task, PATIENCE)
         g.stop()
     run(go())

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from gateway import SOURCE, Gateway, run
+from gateway import PATIENCE, SOURCE, Gateway, run
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
 from xmpp_sm_client import SmClient, acked, resume, with_sm
@@ -144,7 +144,7 @@ def test_a_thousand_messages_each_way_with_cuts(folder, server):
             assert cus.messages.empty()
             amy.write("</stream:stream>")
             await amy.raw.writer.drain()
-            await asyncio.wait_for(amy.reader_task, 20)
+            await asyncio.wait_for(amy.reader_task, PATIENCE)
         g.stop()
     run(go())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import SOURCE, Gateway, Process, run
+from gateway import PATIENCE, SOURCE, Gateway, Process, run, until
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
 
@@ -54,7 +54,7 @@ class Strophe:
                     self.seen.remove(line)
                     return line
             try:
-                line = (await asyncio.wait_for(self.proc.stdout.readline(), 30)).decode().split()
+                line = (await asyncio.wait_for(self.proc.stdout.readline(), PATIENCE)).decode().split()
             except asyncio.TimeoutError:
                 raise AssertionError(f"{words} did not come, only {self.seen}") from None
             assert line, f"the client ended, after {self.seen}"
@@ -134,8 +134,9 @@ def test_refusals_notices_and_resumption(folder, server, certificates, program):
             assert [(m["id"], m["body"]) for m in got] == want and cus.messages.empty()
             c.do("stop")
             await c.wait("ended", "0")
-            await asyncio.wait_for(c.proc.wait(), 20)
+            await asyncio.wait_for(c.proc.wait(), PATIENCE)
             pattern = "resuming existing session" if isinstance(server, Prosody) else "Resumed session for"
+            await until("the server has written it down", lambda: server.text().count(pattern) >= 5)
             assert resumed == server.text().count(pattern) == 5, "each time by resumption, not by a new login"
             assert c.seen == [], "nothing came twice, nothing failed"
         m = g.metrics()

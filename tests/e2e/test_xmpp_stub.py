@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from gateway import SOURCE, Gateway, free_port, run
+from gateway import PATIENCE, SOURCE, Gateway, free_port, run
 from xmpp_client import Raw
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
@@ -43,11 +43,11 @@ class Stub:
             self.streams.put_nowait((reader, writer, first.decode()))
 
     async def take(self):
-        self.reader, self.writer, self.got = await asyncio.wait_for(self.streams.get(), 20)
+        self.reader, self.writer, self.got = await asyncio.wait_for(self.streams.get(), PATIENCE)
 
     async def until(self, what):
         while what not in self.got:
-            data = await asyncio.wait_for(self.reader.read(65536), 20)
+            data = await asyncio.wait_for(self.reader.read(65536), PATIENCE)
             assert data, f"ended before {what}: {self.got}"
             self.got += data.decode()
 
@@ -115,7 +115,7 @@ def test_a_long_element_and_a_refusal_meanwhile(folder):
             await stub.until("<presence/>")  # the refusal was made, in the middle of the server's element
             stub.say(long[400000:] + "<message from='cus@localhost/x' type='chat' id='c1'><body>在吗</body></message>")
             while "c1" not in c.text:
-                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), 20)).decode()
+                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), PATIENCE)).decode()
             assert long in c.text, "the refusal stands behind the long element, not in it"
             assert "id='b1'" in c.text and c.text.index("id='b1'") > c.text.index("</x></iq>")
             assert g.metrics()["chatgate_messages_incoming_total"] == 1
@@ -143,14 +143,14 @@ def test_notices_inside_sasl2_and_beside_a_long_element(folder):
             long = "<iq type='result' id='big'><x>" + "0123456789<y/>" * 30000 + "</x></iq>"
             stub.say(long[:300000])
             while "0123456789" not in c.text:
-                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), 20)).decode()
+                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), PATIENCE)).decode()
             await c.send(WARNED.format("c2", "w2") + f"<r xmlns='{SM}'/>")
             await stub.until("id='w2'")
             await stub.until("<r ")
             assert g.metrics()["chatgate_notices_unshown_total"] == 1
             stub.say(long[300000:] + f"<nonza xmlns='u'>{'x' * 300000}</nonza><presence from='c1@x'/>")
             while "<presence from='c1@x'/>" not in c.text:
-                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), 20)).decode()
+                c.text += (await asyncio.wait_for(c.reader.read(1 << 20), PATIENCE)).decode()
             assert long in c.text and "cgn-" not in c.text                                       # 2, 3
             await c.send(WARNED.format("c3", "w3"))
             await c.until("id='cgn-")                                                            # 4
@@ -292,7 +292,7 @@ def test_alpn_towards_the_server(folder, certificates):
             g = Gateway(folder / str(bool(protocols)), server.sockets[0].getsockname()[1], profile="xmpp", rules=RULES,
                         upstream_extra=tls)
             c = await refused_login(g)
-            assert await asyncio.wait_for(seen.get(), 20) == (protocols[0] if protocols else None)
+            assert await asyncio.wait_for(seen.get(), PATIENCE) == (protocols[0] if protocols else None)
             assert "localhost" in names
             await c.rest()
             g.stop()

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from gateway import SOURCE, Gateway, run
+from gateway import PATIENCE, SOURCE, Gateway, run, until
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
 
@@ -256,12 +256,9 @@ def test_status_vcard_and_published_items(folder, server):
             for text, want in (("在线", "在线"), ("加我微信", ""), ("最好的", "很好的")):
                 other.presences.clear()
                 amy.send_presence(pstatus=text, pshow="dnd")
-                for _ in range(1000):
-                    seen = [p for p in other.presences if p["from"].full == "amy@localhost/r1" and p["show"] == "dnd"]
-                    if seen:
-                        break
-                    await asyncio.sleep(0.01)
-                assert seen and seen[-1]["status"] == want
+                seen = await until("the status", lambda: [
+                    p for p in other.presences if p["from"].full == "amy@localhost/r1" and p["show"] == "dnd"])
+                assert seen[-1]["status"] == want
         c = await Raw.login(g.port, "amy", "secret-a")
         for mid, note in (("v1", "加我微信"), ("v2", "客服")):
             await c.send(f"<iq type='set' id='{mid}'><vCard xmlns='vcard-temp'><NOTE>{note}</NOTE></vCard></iq>")
@@ -270,7 +267,7 @@ def test_status_vcard_and_published_items(folder, server):
                          "node='http://jabber.org/protocol/nick'><item><nick xmlns='http://jabber.org/protocol/nick'>"
                          f"{nick}</nick></item></publish></pubsub></iq>")
         while not all(mid in c.text for mid in ("v1", "v2", "n1", "n2")):
-            c.text += (await asyncio.wait_for(c.reader.read(65536), 20)).decode()
+            c.text += (await asyncio.wait_for(c.reader.read(65536), PATIENCE)).decode()
         text = await c.close()
         stanzas = {e.get("id"): e for e in ET.fromstring(Raw.header + text[:text.rindex("</stream")] + "</stream:stream>")
                    if e.get("id")}

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from gateway import SOURCE, Gateway, run
+from gateway import PATIENCE, SOURCE, Gateway, run
 from xmpp_client import Client
 from xmpp_servers import FILES, Ejabberd, Prosody
 
@@ -36,7 +36,7 @@ def server(folder, request):
 def put(port, url, data, headers):
     """To the loopback interface, whatever the address says."""
     at = urllib.parse.urlsplit(url)
-    h = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    h = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     h.request("PUT" if data else "GET", at.path, body=data, headers={"Host": at.netloc, **headers})
     answer = h.getresponse()
     return answer.status, answer.read()

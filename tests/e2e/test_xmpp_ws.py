@@ -8,7 +8,7 @@ import re
 import pytest
 import websockets
 
-from gateway import SOURCE, Gateway, run
+from gateway import PATIENCE, SOURCE, Gateway, run
 from xmpp_client import Client
 from xmpp_servers import Ejabberd, Prosody
 
@@ -29,7 +29,8 @@ class WsClient:
     @classmethod
     async def login(cls, port, path="/xmpp-websocket", resume=None, sm=False):
         c = cls()
-        c.ws = await websockets.connect(f"ws://127.0.0.1:{port}{path}", subprotocols=["xmpp"], ping_interval=None)
+        c.ws = await websockets.connect(f"ws://127.0.0.1:{port}{path}", subprotocols=["xmpp"], ping_interval=None,
+                                            open_timeout=PATIENCE)
         assert c.ws.subprotocol == "xmpp"
         await c.ws.send(OPEN)
         await c.until("<stream:features")
@@ -52,7 +53,7 @@ class WsClient:
 
     async def until(self, what):
         while True:
-            text = await asyncio.wait_for(self.ws.recv(), 20)
+            text = await asyncio.wait_for(self.ws.recv(), PATIENCE)
             assert text.startswith("<") and text.endswith(">"), "one whole element in every message"
             if what in text:
                 return text
@@ -177,7 +178,7 @@ def test_what_is_no_element_is_refused(folder, server):
             with pytest.raises(websockets.ConnectionClosed):
                 await c.until("never")
         for path in ("/http-bind", "/bosh"):
-            h = http.client.HTTPConnection("127.0.0.1", g.port, timeout=10)
+            h = http.client.HTTPConnection("127.0.0.1", g.port, timeout=PATIENCE)
             h.request("POST", path, body="<body/>")
             assert h.getresponse().status == 403
         g.stop()

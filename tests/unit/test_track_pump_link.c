@@ -3,9 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
+#include <poll.h>
 
+#include "base/rand.h"
 #include "net/tls.h"
 #include "track_redis_server.h"
 
@@ -82,7 +83,7 @@ static void acl_user_logs_in(void **state)
     tell(&server, "CONFIG", "SET", "requirepass", "other");
     struct redis_options o = server_options(&server);
     struct err e = {0};
-    o.timeout_ms = 300;
+    o.timeout_ms = 1500; /* each that is refused is tried for as long */
     assert_null(redis_sync_open(&o, &e));
     assert_non_null(strstr(e.text, "NOAUTH"));
     assert_non_null(strstr(e.text, server.sock));
@@ -95,6 +96,7 @@ static void acl_user_logs_in(void **state)
     assert_null(redis_sync_open(&o, &e));
     assert_non_null(strstr(e.text, "WRONGPASS"));
     write_password(path, "s3 cret");
+    o.timeout_ms = 60000;
     struct redis_sync *s = redis_sync_open(&o, &e);
     assert_non_null(s);
     const struct redis_reply *r = redis_sync_command_str(s, &e, "CLIENT", "GETNAME", NULL);
@@ -208,6 +210,53 @@ static void a_silent_server_times_out(void **state)
     assert_int_equal(t.n, 50);
 }
 
+/* Passes on what comes, the server's answers a while later. */
+static void serve_slowly(int listening, const struct sockaddr_un *to)
+{
+    int client = accept(listening, NULL, NULL), real = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (client < 0 || connect(real, (const struct sockaddr *)to, sizeof(*to)) < 0)
+        _exit(1);
+    struct pollfd p[] = {{.fd = client, .events = POLLIN}, {.fd = real, .events = POLLIN}};
+    char data[4096];
+    while (poll(p, 2, -1) > 0) {
+        int from = p[0].revents ? 0 : 1;
+        ssize_t n = read(p[from].fd, data, sizeof(data));
+        if (from == 1)
+            nap_ms(200);
+        if (n <= 0 || write(p[!from].fd, data, (size_t)n) != n)
+            _exit(0);
+    }
+}
+
+/* The clocks are one, or 90 s apart; that an answer takes its time must not move them. */
+static void a_slow_answer_does_not_move_the_clock(void **state)
+{
+    (void)state;
+    static const int64_t apart[] = {0, 90000};
+    server_start(&server, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(apart); i++) {
+        struct sockaddr_un slow = {.sun_family = AF_UNIX}, real = {.sun_family = AF_UNIX};
+        memcpy(real.sun_path, server.sock, strlen(server.sock) + 1);
+        snprintf(slow.sun_path, sizeof(slow.sun_path), "%s/slow-%zu", server.dir, i);
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&slow, sizeof(slow)), 0);
+        assert_int_equal(listen(fd, 4), 0);
+        pid_t pid = fork();
+        if (pid == 0)
+            serve_slowly(fd, &real);
+        struct redis_options o = {.host = slow.sun_path, .timeout_ms = 60000};
+        clock_set_wall_offset_ms(apart[i]);
+        struct redis *r = connect_now(&o);
+        int64_t got = redis_clock_offset_worst_ms(r) + apart[i];
+        clock_set_wall_offset_ms(0);
+        redis_free(&r);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        close(fd);
+        assert_in_range(got + 2, 0, 4);
+    }
+}
+
 static void killed_between_commands(void **state)
 {
     (void)state;
@@ -249,21 +298,27 @@ static void scripts_survive_a_flush(void **state)
     redis_free(&r);
 }
 
-static uint16_t free_port(void)
+/* The server binds a TLS port that nobody has, tried from a place of chance on. */
+static uint16_t bind_tls_port(const struct server *s)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-    close(fd);
-    return ntohs(a.sin_port);
+    uint16_t port = (uint16_t)(10000 + rand_u64() % 20000);
+    for (int i = 0; i < 50; i++, port++) {
+        char text[8];
+        snprintf(text, sizeof(text), "%u", port);
+        struct redis_reply *r = ask(s, "CONFIG", "SET", "tls-port", text, NULL);
+        bool is_bound = !redis_is_error(r);
+        redis_reply_free(r);
+        if (is_bound)
+            return port;
+    }
+    fail_msg("no port could be bound");
+    return 0;
 }
 
 static void tls_is_verified(void **state)
 {
     (void)state;
-    char cmd[600], cert[100], key[100], port[8];
+    char cmd[600], cert[100], key[100];
     snprintf(cert, sizeof(cert), "%s/cert.pem", server.dir);
     snprintf(key, sizeof(key), "%s/key.pem", server.dir);
     snprintf(cmd, sizeof(cmd),
@@ -271,17 +326,17 @@ static void tls_is_verified(void **state)
              "-addext subjectAltName=DNS:redis.test -keyout %s -out %s 2>/dev/null",
              key, cert);
     assert_int_equal(system(cmd), 0);
-    snprintf(port, sizeof(port), "%u", free_port());
-    server_start(&server, (const char *[]){"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
-                                           "--tls-ca-cert-file", cert, "--tls-auth-clients", "no", NULL});
+    server_start(&server, (const char *[]){"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert,
+                                           "--tls-auth-clients", "no", NULL});
     struct err e = {0};
-    struct redis_options o = {.host = "127.0.0.1", .port = (uint16_t)strtoul(port, NULL, 10), .timeout_ms = 1000};
+    struct redis_options o = {.host = "127.0.0.1", .port = bind_tls_port(&server), .timeout_ms = 2000};
     o.tls = tls_client_new(cert, true, &e);
     assert_non_null(o.tls);
     o.server_name = "other.test";
     assert_null(redis_sync_open(&o, &e));
     assert_non_null(strstr(e.text, "certificate"));
     o.server_name = "redis.test";
+    o.timeout_ms = 60000;
     struct redis_sync *s = redis_sync_open(&o, &e);
     if (!s)
         fail_msg("%s", e.text);
@@ -337,6 +392,7 @@ int main(void)
         TEST(without_a_link_commands_end_with_link),
         TEST(it_comes_up_when_the_server_does),
         TEST(a_silent_server_times_out),
+        TEST(a_slow_answer_does_not_move_the_clock),
         TEST(killed_between_commands),
         TEST(scripts_survive_a_flush),
         TEST(tls_is_verified),
