@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import socketserver
 import stat
 import subprocess
@@ -128,9 +129,9 @@ def test_a_name_that_nobody_knows_keeps_nobody_from_starting(folder, rules):
         assert "upstream_down upstream=im server=no-such-host.invalid:80" in g.text()
         status, text, _ = get(g, "/readyz")
         assert (status, text.startswith("not ready: ")) == (503, True)
-        with socket.create_connection(("127.0.0.1", g.port), timeout=60) as s:
+        with socket.create_connection(("127.0.0.1", g.port), timeout=PATIENCE) as s:
             s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert s.recv(12) == b"HTTP/1.1 502"
+            assert s.makefile("rb").read(12) == b"HTTP/1.1 502"
         assert g.cli("reload", "--config", g.config).returncode == 0
     finally:
         g.stop()

@@ -1,6 +1,5 @@
 """Messages that a rule holds: on real sockets, with a real Redis, decided by the command line."""
 
-import asyncio
 import json
 import signal
 

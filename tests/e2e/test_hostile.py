@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from gateway import PATIENCE, Agent, Backend, Gateway, run, until
+from gateway import PATIENCE, Backend, Gateway, run, until
 from raw import (RawBackend, UPGRADE, answer, connect, cpu_seconds, frame, read_frame, rest, rss_kib, small_buffers,
                  switch, text, upgraded)
 

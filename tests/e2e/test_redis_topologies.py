@@ -366,7 +366,8 @@ def counters(topology):
     out = collections.Counter()
     for fields in topology.hashes("info"):
         for name, value in fields.items():
-            out[name.decode()] += int(value)
+            if name not in (b"zone", b"tracking"):   # which are no numbers
+                out[name.decode()] += int(value)
     return out
 
 

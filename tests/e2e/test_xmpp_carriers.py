@@ -1,6 +1,5 @@
 """Everything in which words travel: refused, repaired or left alone, in front of real servers."""
 
-import asyncio
 import xml.etree.ElementTree as ET
 
 import pytest
