@@ -366,7 +366,7 @@ def counters(topology):
     out = collections.Counter()
     for fields in topology.hashes("info"):
         for name, value in fields.items():
-            if name not in (b"zone", b"tracking"):   # which are no numbers
+            if name in (b"events", b"lost", b"bad", b"late"):
                 out[name.decode()] += int(value)
     return out
 
