@@ -1,6 +1,7 @@
 #include "gate/node.h"
 
 #include <pthread.h>
+#include <stddef.h>
 
 #include "base/hash.h"
 #include "base/map.h"
@@ -30,8 +31,8 @@ struct conv {
     uint32_t number;  /* of the last text */
     struct {
         int64_t at_ms;
-        uint16_t len, cap;
-        uint8_t *kept; /* a note, the text behind it */
+        uint16_t len, note_len, cap;
+        uint8_t *kept; /* the note as far as it is used, the text behind it */
     } item[WINDOW_MAX];
     struct {
         uint64_t rule;
@@ -221,8 +222,8 @@ void node_window_get(struct node *n, struct span agent, struct span conv, int64_
             continue;
         out->item[out->n].at_ms = c->item[i].at_ms;
         out->item[out->n].len = c->item[i].len;
-        memcpy(&out->item[out->n].note, c->item[i].kept, sizeof(struct window_note));
-        memcpy(out->item[out->n].text, c->item[i].kept + sizeof(struct window_note), c->item[i].len);
+        memcpy(&out->item[out->n].note, c->item[i].kept, c->item[i].note_len);
+        memcpy(out->item[out->n].text, c->item[i].kept + c->item[i].note_len, c->item[i].len);
         out->n++;
     }
     pthread_mutex_unlock(&s->lock);
@@ -257,23 +258,30 @@ void node_window_add(struct node *n, struct span agent, struct span conv, int64_
                      const struct window_note *note, unsigned messages)
 {
     struct span t = tail_of(text);
-    struct window_note kept = *note;
+    struct window_note kept;
+    size_t note_len = offsetof(struct window_note, word);
+    if (t.n == text.n && note->set) {
+        note_len += note->n_words * sizeof(note->word[0]);
+        memcpy(&kept, note, note_len);
+    } else { /* a note speaks of the whole text */
+        memset(&kept, 0, note_len);
+    }
     struct stripe *s = lock_stripe(n, agent);
     struct conv *c = find_conv(s, agent, conv, true);
     unsigned i = next_item(c, messages);
+    size_t size = note_len + t.n;
+    if (!c->item[i].kept || size > c->item[i].cap) { /* in the steady state nothing is allocated */
+        c->item[i].cap = (uint16_t)((size + 64) & ~(size_t)63);
+        c->item[i].kept = xrealloc(c->item[i].kept, c->item[i].cap);
+    }
     c->item[i].at_ms = now_ms;
     c->item[i].len = (uint16_t)t.n;
-    if (!c->item[i].kept || t.n > c->item[i].cap) { /* in the steady state nothing is allocated */
-        c->item[i].cap = (uint16_t)MIN_OF((t.n + 64) & ~(size_t)63, (size_t)WINDOW_TEXT_MAX);
-        c->item[i].kept = xrealloc(c->item[i].kept, sizeof(kept) + c->item[i].cap);
-    }
+    c->item[i].note_len = (uint16_t)note_len;
     c->number += c->number == UINT32_MAX ? 2 : 1; /* 0 is none */
     kept.number = c->number;
-    if (t.n != text.n)
-        kept.set = 0; /* the note speaks of the whole text */
-    memcpy(c->item[i].kept, &kept, sizeof(kept));
+    memcpy(c->item[i].kept, &kept, note_len);
     if (t.n)
-        memcpy(c->item[i].kept + sizeof(kept), t.p, t.n);
+        memcpy(c->item[i].kept + note_len, t.p, t.n);
     pthread_mutex_unlock(&s->lock);
 }
 

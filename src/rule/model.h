@@ -224,14 +224,15 @@ struct term {
     uint32_t n_wake_window;
     struct window_use *window_use; /* as words of a group of a `near` with a window */
     uint32_t n_window_use;
+    bool is_window_trigger; /* what it wakes or replaces may be a hit of a rule with a window */
 };
 
 /* What a term is to one `near` of a rule with a window. */
 struct window_use {
     const struct rule *rule;
     const struct use *use;
-    uint32_t within;
-    uint8_t near, group; /* byte and bit in a note */
+    uint16_t near; /* through all rules with a window */
+    uint8_t group; /* within the near */
 };
 
 /* Characters that a listed spelling (力口, 徵) may stand for. */

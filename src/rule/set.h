@@ -68,18 +68,23 @@ struct commit {
 
 /* What judging a text alone has shown of it: kept with the text, it lets later messages tell without another look that
  * no rule hits over the border (rule/window.h). All zero: nothing is known. */
-enum { WINDOW_NEARS = 128 };
+enum { WINDOW_WORDS_MAX = 48 };
+struct window_word { /* the one nearest to the border, of each group of each `near` with a window */
+    uint16_t near;
+    uint8_t group, distance; /* characters between it and the border */
+};
 struct window_note {
-    uint64_t set;     /* which set's rules made it; 0: nothing is known */
-    uint32_t number;  /* whoever keeps the text numbers them: of this one, from 1 on */
-    uint32_t follows; /* of the text before it in the window; 0: there was none */
-    uint64_t near[WINDOW_NEARS / 8];
-    uint64_t literals, also;
+    uint64_t set;             /* which set's rules made it; 0: nothing is known */
+    uint32_t number, follows; /* whoever keeps the texts numbers them from 1 on: this one and the one before it */
+    uint64_t literals, also;  /* of regular expressions */
     uint32_t units, numerals;
     uint32_t last[2], last_syllable[2]; /* the last unit and the one before it, 0: there is none */
-    uint8_t edge;
+    uint16_t last_part;                 /* units behind the last separator */
+    uint8_t edge, ends, inner, before;
     bool is_numeral, is_amount, has_letters, has_money;
     bool may_span, may_blend; /* the border to the text before it lies in a word, or changes how it is read */
+    uint8_t n_words;
+    struct window_word word[WINDOW_WORDS_MAX];
 };
 
 struct verdict {

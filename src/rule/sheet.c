@@ -5,8 +5,6 @@
 #include "rule/mark.h"
 #include "rule/sheet_words.h"
 
-enum { SHORT_PARTS = 3 }; /* units of two parts that a mark does not part */
-
 void sheet_init(struct sheet *s)
 {
     s->fold = fold_scratch_new();

@@ -6,6 +6,8 @@
 #include "rule/regex.h"
 #include "rule/variant.h"
 
+enum { SHORT_PARTS = 3 }; /* units of two parts that a mark does not part */
+
 /* A term at units [from, to) of the plain view, bytes [bfrom, bto) of the text. */
 struct occurrence {
     uint32_t term;

@@ -49,7 +49,7 @@ static uint32_t take_line(struct window_plan *p, struct span line, uint32_t unit
 
 static bool is_of(const struct window_plan *p, const struct term *t)
 {
-    return t->n_wake_window || t->is_windowed || (p->has_variants && t->spelling);
+    return t->is_window_trigger || (p->has_variants && t->spelling);
 }
 
 static void add_words(struct window_plan *p, const struct side *s)
@@ -85,19 +85,7 @@ static void build_pieces(struct window_plan *p, const struct side *s)
         (void)take_line(p, s->picture[i].sign, unit);
 }
 
-/* The place of a near's groups: one byte, which several may share. */
-static void place_near(struct window_plan *p, const struct near *near, unsigned at)
-{
-    p->within[at] = MAX_OF(p->within[at], near->within);
-    p->is_ordered[at / 8] &= near->is_ordered ? UINT64_MAX : ~((uint64_t)0xff << (at % 8 * 8));
-    for (unsigned g = 0; g < near->n_groups; g++) {
-        uint64_t bit = (uint64_t)1 << (at % 8 * 8 + g);
-        p->money[at / 8] |= near->detectors[g] >> DETECT_MONEY & 1 ? bit : 0;
-        p->number[at / 8] |= near->detectors[g] & ~(1u << DETECT_MONEY) ? bit : 0;
-    }
-}
-
-static void add_use(struct term *t, const struct rule *r, const struct use *use, unsigned first_near)
+static void add_use(struct term *t, const struct rule *r, const struct use *use, size_t first_near)
 {
     for (unsigned i = 0; i < r->n_near; i++) {
         const struct near *near = &r->near[i];
@@ -107,39 +95,44 @@ static void add_use(struct term *t, const struct rule *r, const struct use *use,
             t->window_use =
                 xrealloc(t->window_use, (t->n_window_use ? t->n_window_use * 2 : 1) * sizeof(*t->window_use));
         t->window_use[t->n_window_use++] =
-            (struct window_use){r, use, near->within, (uint8_t)((first_near + i) % WINDOW_NEARS),
-                                (uint8_t)(use->index - near->first_group)};
+            (struct window_use){r, use, (uint16_t)(first_near + i), (uint8_t)(use->index - near->first_group)};
     }
+}
+
+static void take_near(struct window_plan *p, const struct near *near)
+{
+    if ((p->n_near & (p->n_near - 1)) == 0)
+        p->near = xrealloc(p->near, (p->n_near ? p->n_near * 2 : 1) * sizeof(*p->near));
+    struct window_near *n = &p->near[p->n_near++];
+    *n = (struct window_near){.within = (uint8_t)near->within, .same = near->same, .is_ordered = near->is_ordered};
+    for (unsigned g = 0; g < near->n_groups; g++) {
+        uint32_t kinds = near->detectors[g];
+        n->money |= (uint8_t)((kinds >> DETECT_MONEY & 1) << g);
+        n->number |= (uint8_t)((kinds & ~(1u << DETECT_MONEY) ? 1u : 0u) << g);
+        p->detectors |= kinds;
+    }
+    p->is_open |= (n->number | n->money) & ((n->number | n->money) - 1); /* two numbers: no word is needed */
 }
 
 static void take_rule(struct window_plan *p, struct side *s, struct rule *r)
 {
-    uint32_t detectors = r->detect;
-    for (unsigned i = 0; i < r->n_near; i++) {
-        place_near(p, &r->near[i], (p->n_nears + i) % WINDOW_NEARS);
-        for (unsigned g = 0; g < r->near[i].n_groups; g++)
-            detectors |= r->near[i].detectors[g];
-    }
-    for (size_t i = 0; i < r->n_use; i++)
+    size_t first = p->n_near;
+    for (unsigned i = 0; i < r->n_near; i++)
+        take_near(p, &r->near[i]);
+    for (size_t i = 0; i < r->n_use; i++) {
+        struct term *t = &s->term[r->use[i].term];
+        t->is_window_trigger |= r->use[i].role == ROLE_KEY;
         if (r->use[i].role == ROLE_GROUP)
-            add_use(&s->term[r->use[i].term], r, &r->use[i], p->n_nears);
-    p->n_nears += r->n_near;
+            add_use(t, r, &r->use[i], first);
+    }
     r->window_slot = (uint8_t)(p->n_regexes % 64);
     for (unsigned i = 0; i < r->n_regex; i++)
         if (r->regex_alone >> i & 1)
             p->alone |= (uint64_t)1 << ((p->n_regexes + i) % 64);
     p->n_regexes += r->n_regex;
     p->has_variants |= r->has_variants;
-    p->detectors |= detectors;
-    p->is_open |= (detectors & ~(uint32_t)DETECT_BY_CLASS) || r->regex_always;
-}
-
-static void build_reach(struct window_plan *p)
-{
-    for (unsigned len = 0; len < REACH_MAX; len++)
-        for (unsigned at = 0; at < WINDOW_NEARS; at++)
-            if (p->within[at] >= len)
-                p->reach[len][at / 8] |= (uint64_t)0xff << (at % 8 * 8);
+    p->detectors |= r->detect;
+    p->is_open |= r->regex_always || p->n_near > UINT16_MAX;
 }
 
 void window_build(struct side *side)
@@ -149,12 +142,13 @@ void window_build(struct side *side)
         return;
     struct window_plan *p = side->plan = xcalloc(1, sizeof(*p));
     p->set = ++number;
-    memset(p->is_ordered, 0xff, sizeof(p->is_ordered));
     for (size_t i = 0; i < side->n_rules; i++)
         if (side->rule[i]->window_messages)
             take_rule(p, side, side->rule[i]);
+    for (size_t i = 0; i < side->n_terms; i++)
+        side->term[i].is_window_trigger |= side->term[i].n_wake_window > 0;
     build_pieces(p, side);
-    build_reach(p);
+    p->is_open |= (p->detectors & ~(uint32_t)DETECT_BY_CLASS) != 0;
 }
 
 void window_fini(struct side *side)
@@ -162,7 +156,7 @@ void window_fini(struct side *side)
     for (size_t i = 0; i < side->n_terms; i++)
         free(side->term[i].window_use);
     if (side->plan)
-        free(side->plan->piece);
+        free(side->plan->piece), free(side->plan->near);
     free(side->plan);
     side->plan = NULL;
 }

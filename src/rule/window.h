@@ -27,16 +27,18 @@ enum window_edge {
     EDGE_ALNUM, /* two or more Latin letters or digits */
 };
 
-/* What stands near the start of a text, and how it begins. */
+/* How a text begins, and which words stand near its start. */
 struct window_start {
-    uint64_t near[WINDOW_NEARS / 8];
     uint32_t first[2], first_syllable[2]; /* the first unit and the next, 0: there is none */
-    uint8_t edge;
+    uint16_t first_part;                  /* units before the first separator */
+    uint8_t edge, begins;                 /* begins: enum part_end */
     bool is_numeral, is_money;
+    uint8_t n_words;
+    struct window_word word[WINDOW_WORDS_MAX];
 };
 
 /* From a sheet of one whole text alone, with all words found. */
-void window_take_note(const struct sheet *s, struct window_note *note, struct window_start *start);
+void window_take_note(struct sheet *s, struct window_note *note, struct window_start *start);
 /* Whether the texts, the new one last, may hit together; note: the new text's, in which is kept how it follows. */
 bool window_may_hit(const struct side *side, const struct window_note *const *before, size_t n,
                     const struct window_start *start, struct window_note *note);

@@ -25,6 +25,35 @@ static bool is_numeral(uint32_t digit, uint32_t cp)
     return (digit >= '0' && digit <= '9') || cp == 0x6d1e || cp == 0x62d0 || cp == 0x52fe; /* 洞 拐 勾 */
 }
 
+static uint8_t part_end(struct span text, uint32_t from, uint32_t to)
+{
+    bool ends = false;
+    return from == to || !detect_has_punctuation(text, from, to, &ends) ? PART_NONE
+           : ends                                                       ? PART_SENTENCE
+                                                                        : PART_CLAUSE;
+}
+
+static void note_parts(struct sheet *s, struct window_note *note, struct window_start *start)
+{
+    const struct view *v = &s->plain.view[VIEW_PLAIN];
+    uint32_t first = 1, last = v->n - 1;
+    start->begins = part_end(s->text, 0, v->from[0]);
+    note->ends = part_end(s->text, v->to[last], (uint32_t)s->text.n);
+    while (first < v->n && !v->gap[first])
+        first++;
+    while (last > 0 && !v->gap[last])
+        last--;
+    start->first_part = (uint16_t)MIN_OF(first, (uint32_t)UINT16_MAX);
+    note->last_part = (uint16_t)MIN_OF(v->n - last, (uint32_t)UINT16_MAX);
+    if (first == v->n)
+        return;
+    sheet_need_clauses(s);
+    if (s->sentence[0] != s->sentence[v->n - 1])
+        note->inner = PART_SENTENCE;
+    else if (s->clause[0] != s->clause[v->n - 1])
+        note->inner = PART_CLAUSE;
+}
+
 /* What an amount of money ends with in the digit view, before 元 or 块. */
 static bool is_amount(uint32_t digit)
 {
@@ -73,23 +102,47 @@ static bool is_bare(const struct window_plan *p, struct span text, uint32_t from
     return true;
 }
 
-/* Which groups stand within reach of either end. */
-static void note_nears(const struct sheet *s, struct window_note *note, struct window_start *start)
+static bool is_in_part(const struct sheet *s, uint8_t same, uint32_t a, uint32_t b)
+{
+    return same == SAME_ANY || (same == SAME_CLAUSE ? s->clause[a] == s->clause[b] : s->sentence[a] == s->sentence[b]);
+}
+
+/* Which groups stand within reach of either end, in the same clause or sentence where that is asked for. Joined, a text
+ * has no longer clauses than alone: marks between short pieces part nothing, and pieces at a border grow. */
+static bool note_word(struct window_word *word, uint8_t *n, const struct window_use *u, uint32_t distance)
+{
+    for (unsigned i = 0; i < *n; i++)
+        if (word[i].near == u->near && word[i].group == u->group) {
+            word[i].distance = MIN_OF(word[i].distance, (uint8_t)distance);
+            return true;
+        }
+    if (*n == WINDOW_WORDS_MAX)
+        return false;
+    word[(*n)++] = (struct window_word){u->near, u->group, (uint8_t)distance};
+    return true;
+}
+
+/* False: more than there is room for. */
+static bool note_nears(struct sheet *s, struct window_note *note, struct window_start *start)
 {
     uint32_t n = s->plain.view[VIEW_PLAIN].n;
+    bool is_one = note->inner == PART_NONE, fits = true;
     for (uint32_t i = 0; i < s->n_occ; i++) {
         const struct occurrence *o = &s->occ[i];
         const struct term *t = &s->side->term[o->term];
         for (uint32_t k = 0; k < t->n_window_use; k++) {
             const struct window_use *u = &t->window_use[k];
-            uint64_t bit = (uint64_t)1 << (u->near % 8 * 8 + u->group);
-            bool is_first = o->from <= u->within, is_last = n - o->to <= u->within;
+            const struct window_near *near = &s->side->plan->near[u->near];
+            bool is_first = o->from <= near->within && (is_one || is_in_part(s, near->same, 0, o->from));
+            bool is_last =
+                n - o->to <= near->within && (is_one || is_in_part(s, near->same, n - 1, MAX_OF(o->to, 1u) - 1));
             if ((!is_first && !is_last) || !eval_takes(u->rule, u->use, o))
                 continue;
-            start->near[u->near / 8] |= is_first ? bit : 0;
-            note->near[u->near / 8] |= is_last ? bit : 0;
+            fits = fits && (!is_first || note_word(start->word, &start->n_words, u, o->from));
+            fits = fits && (!is_last || note_word(note->word, &note->n_words, u, n - o->to));
         }
     }
+    return fits;
 }
 
 static uint64_t rotate(uint64_t bits, unsigned by)
@@ -102,9 +155,9 @@ static void note_regexes(const struct sheet *s, struct window_note *note)
     const uint64_t all = ((uint64_t)1 << REGEXES_MAX) - 1;
     for (uint32_t i = 0; i < s->n_woken; i++) {
         const struct rule *r = s->side->rule[s->woken[i]];
-        uint64_t mask = sheet_mask(s, r->number);
-        if (!r->window_messages)
+        if (!r->window_messages || !r->n_regex)
             continue;
+        uint64_t mask = sheet_mask(s, r->number);
         note->literals |= rotate(mask >> BIT_REGEX & all, r->window_slot);
         note->also |= rotate(mask >> BIT_ALSO & all, r->window_slot);
     }
@@ -160,7 +213,7 @@ static void note_ends(const struct sheet *s, struct window_note *note, struct wi
         note->edge = edge_of(note->last);
 }
 
-void window_take_note(const struct sheet *s, struct window_note *note, struct window_start *start)
+void window_take_note(struct sheet *s, struct window_note *note, struct window_start *start)
 {
     const struct window_plan *p = s->side->plan;
     const struct view *v = &s->plain.view[VIEW_PLAIN];
@@ -168,12 +221,13 @@ void window_take_note(const struct sheet *s, struct window_note *note, struct wi
     *start = (struct window_start){0};
     if (s->is_cut || !v->n || (p->has_variants && has_other_ways(s)))
         return;
-    note->set = p->set;
     note_numbers(s, note);
     note_ends(s, note, start);
-    note_nears(s, note, start);
+    note_parts(s, note, start);
     if (p->n_regexes)
         note_regexes(s, note);
+    if (note_nears(s, note, start))
+        note->set = p->set;
 }
 
 /* 壹贰叁: their neighbours decide how they are read. */
@@ -224,74 +278,129 @@ static bool may_blend(const struct window_plan *p, const struct window_note *bef
                                depends_on_neighbour(start->first[0]));
 }
 
-/* Two groups of one near, the first before the border (the next one of the order, where there is one). */
-static bool has_two(uint8_t before, uint8_t behind, bool is_ordered)
+/* A mark at the border parts the texts, unless it stands between pieces so short that it may part nothing. */
+static uint8_t border_end(const struct window_note *before, const struct window_start *start)
 {
-    if (is_ordered)
+    return before->last_part + start->first_part > SHORT_PARTS ? MAX_OF(before->ends, start->begins) : PART_NONE;
+}
+
+/* Groups, as bits, before and behind the border: two of them (the second the next of the order, where there is one). */
+static bool are_two(const struct window_near *near, uint8_t before, uint8_t behind)
+{
+    if (near->is_ordered)
         return (before << 1 & behind) != 0;
     return before && behind && ((before | behind) & ((before | behind) - 1)) != 0;
 }
 
-static bool may_meet(const struct window_plan *p, const uint64_t *before, const uint64_t *behind)
+/* Whether words on both sides of such an end may belong together. */
+static bool reaches_over(const struct window_near *near, uint8_t end)
 {
-    for (unsigned i = 0; i < WINDOW_NEARS / 8; i++) {
-        if (!before[i] || !behind[i])
-            continue;
-        for (unsigned k = 0; k < 64; k += 8)
-            if (has_two((uint8_t)(before[i] >> k), (uint8_t)(behind[i] >> k), p->is_ordered[i] >> k & 1))
-                return true;
+    return end == PART_NONE || near->same == SAME_ANY || (end == PART_CLAUSE && near->same == SAME_SENTENCE);
+}
+
+/* What the texts hold together. */
+struct joint {
+    const struct window_plan *p;
+    const struct window_start *start;
+    uint64_t literals, also;
+    uint32_t numerals;
+    bool has_letters, has_money;
+};
+
+static void add_note(struct joint *j, const struct window_note *n)
+{
+    j->literals |= n->literals, j->also |= n->also;
+    j->numerals += n->numerals;
+    j->has_letters |= n->has_letters;
+    j->has_money |= n->has_money;
+}
+
+static uint8_t detected(const struct joint *j, const struct window_near *near)
+{
+    bool has_number = j->has_letters || j->numerals >= NUMERALS_MIN;
+    return (uint8_t)((has_number ? near->number : 0) | (j->has_money ? near->money : 0));
+}
+
+/* A word `units` before the border, with one behind it or with a number anywhere. */
+static bool meets_word(const struct joint *j, const struct window_word *w, uint32_t units, uint8_t end)
+{
+    const struct window_near *near = &j->p->near[w->near];
+    uint8_t bit = (uint8_t)(1u << w->group);
+    if (!reaches_over(near, end) || units + w->distance > near->within)
+        return false;
+    for (unsigned i = 0; i < j->start->n_words; i++) {
+        const struct window_word *b = &j->start->word[i];
+        if (b->near == w->near && units + w->distance + b->distance <= near->within &&
+            are_two(near, bit, (uint8_t)(1u << b->group)))
+            return true;
+    }
+    return are_two(near, bit, detected(j, near));
+}
+
+/* A number before the border with a word behind it. */
+static bool meets_number(const struct joint *j, uint8_t end)
+{
+    for (unsigned i = 0; i < j->start->n_words; i++) {
+        const struct window_word *w = &j->start->word[i];
+        const struct window_near *near = &j->p->near[w->near];
+        if (reaches_over(near, end) && are_two(near, detected(j, near), (uint8_t)(1u << w->group)))
+            return true;
     }
     return false;
 }
 
-static void add_bits(uint64_t *ends, uint64_t *starts, const uint64_t *bits)
+static bool meets(const struct joint *j, const struct window_note *const *before, size_t n, uint8_t end)
 {
-    for (unsigned k = 0; k < WINDOW_NEARS / 8; k++)
-        ends[k] |= bits[k], starts[k] |= bits[k];
+    uint32_t units = 0;
+    if (meets_number(j, end))
+        return true;
+    for (size_t i = n; i-- > 0;) {
+        for (unsigned k = 0; k < before[i]->n_words; k++)
+            if (meets_word(j, &before[i]->word[k], units, end))
+                return true;
+        units += before[i]->units;
+        end = MAX_OF(end, MAX_OF(before[i]->inner, before[i]->before));
+    }
+    return false;
+}
+
+/* Whether every text was judged as the one behind the one that is before it now. */
+static bool is_chain(const struct window_plan *p, const struct window_note *const *before, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!before[i] || before[i]->set != p->set ||
+            (i > 0 && (before[i]->may_span || before[i]->follows != before[i - 1]->number)))
+            return false;
+    return true;
 }
 
 bool window_may_hit(const struct side *side, const struct window_note *const *before, size_t n,
                     const struct window_start *start, struct window_note *note)
 {
     const struct window_plan *p = side->plan;
-    uint64_t ends[WINDOW_NEARS / 8] = {0}, starts[WINDOW_NEARS / 8];
-    uint64_t literals = note->literals, also = note->also;
-    uint32_t numerals = note->numerals, units = 0;
-    bool has_letters = note->has_letters, has_money = note->has_money;
-    if (p->is_open || note->set != p->set || !before[n - 1] || before[n - 1]->set != p->set)
+    const struct window_note *last = before[n - 1];
+    struct joint j = {.p = p, .start = start};
+    if (p->is_open || note->set != p->set || !last || last->set != p->set)
         return true;
-    note->follows = before[n - 1]->number;
-    note->may_blend = may_blend(p, before[n - 1], start);
-    note->may_span = note->may_blend || has_word(p, before[n - 1]->last, start->first) ||
-                     has_word(p, before[n - 1]->last_syllable, start->first_syllable);
-    if (note->may_span)
+    note->follows = last->number;
+    note->before = border_end(last, start);
+    note->may_blend = may_blend(p, last, start);
+    note->may_span = note->may_blend || has_word(p, last->last, start->first) ||
+                     has_word(p, last->last_syllable, start->first_syllable);
+    if (note->may_span || !is_chain(p, before, n))
         return true;
-    for (size_t i = n; i-- > 0;) {
-        const struct window_note *b = before[i];
-        if (!b || b->set != p->set || (i > 0 && (b->may_span || !before[i - 1] || b->follows != before[i - 1]->number)))
-            return true;
-        for (unsigned k = 0; k < WINDOW_NEARS / 8; k++)
-            ends[k] |= b->near[k] & p->reach[MIN_OF(units, REACH_MAX - 1u)][k];
-        units += b->units;
-        literals |= b->literals, also |= b->also;
-        numerals += b->numerals;
-        has_letters |= b->has_letters;
-        has_money |= b->has_money;
-    }
-    if (literals & (also | p->alone))
-        return true;
-    memcpy(starts, start->near, sizeof(starts));
-    if (has_letters || numerals >= NUMERALS_MIN)
-        add_bits(ends, starts, p->number);
-    if (has_money)
-        add_bits(ends, starts, p->money);
-    return may_meet(p, ends, starts);
+    for (size_t i = 0; i < n; i++)
+        add_note(&j, before[i]);
+    add_note(&j, note);
+    return (j.literals & (j.also | p->alone)) || meets(&j, before, n, note->before);
 }
 
 void window_settle(const struct sheet *joined, uint32_t border, struct window_note *note)
 {
     bool has_word = joined->is_cut;
-    for (uint32_t i = 0; i < joined->n_occ && !has_word; i++)
-        has_word = joined->occ[i].bfrom < border && border < joined->occ[i].bto;
+    for (uint32_t i = 0; i < joined->n_occ && !has_word; i++) {
+        const struct occurrence *o = &joined->occ[i];
+        has_word = o->bfrom < border && border < o->bto && joined->side->term[o->term].is_window_trigger;
+    }
     note->may_span = note->may_blend || has_word;
 }

@@ -3,23 +3,30 @@
 
 #include "rule/model.h"
 
-enum { REACH_MAX = 64, SIGN_BITS = 4096 };
+enum { SIGN_BITS = 4096 };
+
+/* What parts two units. */
+enum part_end { PART_NONE, PART_CLAUSE, PART_SENTENCE };
+
+struct window_near {
+    uint8_t within, same;
+    bool is_ordered;
+    uint8_t number, money; /* bits of the groups that detectors can fill */
+};
 
 struct window_plan {
-    uint64_t set;                                               /* no other set's */
-    uint64_t is_ordered[WINDOW_NEARS / 8];                      /* bytes of nears all of which are ordered: all bits */
-    uint64_t number[WINDOW_NEARS / 8], money[WINDOW_NEARS / 8]; /* bits of the groups that detectors can fill */
+    uint64_t set; /* no other set's */
+    struct window_near *near;
+    size_t n_near;
     uint32_t detectors;
-    size_t n_pieces;
-    uint64_t reach[REACH_MAX][WINDOW_NEARS / 8]; /* [n]: bytes of nears that reach over n units */
-    uint32_t within[WINDOW_NEARS];               /* the widest of the nears that share the byte */
-    unsigned n_nears, piece_shift;
-    uint64_t alone; /* slots of the regular expressions that one set of literals wakes */
     unsigned n_regexes;
+    uint64_t alone; /* slots of the regular expressions that one set of literals wakes */
     bool has_variants;
     bool is_open;    /* some rule hits without anything that could be told from the texts alone */
     uint64_t *piece; /* bits of the pieces of the words */
-    uint64_t sign[SIGN_BITS / 64];
+    unsigned piece_shift;
+    size_t n_pieces;
+    uint64_t sign[SIGN_BITS / 64]; /* bits of the separators that words and pictures hold */
 };
 
 /* As the third unit: the two are a whole word, or two of any word. */
