@@ -1,7 +1,6 @@
 #include "board/settings.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "base/zone.h"
+#include "conf/conf_addr.h"
 #include "conf/conf_check.h"
 #include "conf/conf_read.h"
 
@@ -163,13 +163,11 @@ struct settings *settings_load(const char *path, struct err_list *errs)
     const struct ynode *root = yaml_load_file(path, &scratch, errs);
     struct settings *s = xcalloc(1, sizeof(*s));
     if (root && root->kind == YNODE_MAP) {
-        char *copy = xstrdup(path);
         struct conf_reader r = {.arena = &s->arena,
                                 .scratch = &scratch,
-                                .dir = arena_strdup(&s->arena, span_str(dirname(copy))),
+                                .dir = conf_folder_of(path, &s->arena),
                                 .data_dir = "",
                                 .errs = errs};
-        free(copy);
         check_names(&r, "", root);
         read_keys(&r, root, s);
         check_pairs(s, root, errs);

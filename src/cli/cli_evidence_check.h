@@ -12,6 +12,7 @@ struct line {
     struct span text;
     char hash[SHA256_HEX];
     bool is_listed; /* the manifest knows its hash */
+    bool is_sealed; /* so was it when it was sealed */
 };
 
 struct check {
@@ -27,7 +28,7 @@ struct check {
     size_t n_want;
     uint64_t from, entries, newest, history, seals, exported_ms;
     char by_case[64];
-    unsigned problems, sealed, heads;
+    unsigned problems, heads;
 };
 
 /* Prints one finding. */

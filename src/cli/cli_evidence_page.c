@@ -1,5 +1,6 @@
 /* The readable page of an export: one file without scripts, pictures or links, for printing and for reading. */
 #include <inttypes.h>
+#include <time.h>
 
 #include "base/xalloc.h"
 #include "cli/cli_case.h"
@@ -49,6 +50,47 @@ static void put_escaped(struct buf *b, struct span s)
     }
 }
 
+/* A column of the case in the words of those who will read the page. */
+static const char *in_chinese(const char *column)
+{
+    static const char *const names[][2] = {{"id", "编号"},
+                                           {"state", "状态"},
+                                           {"severity", "严重程度"},
+                                           {"kinds", "类型"},
+                                           {"customer", "顾客"},
+                                           {"agent", "客服"},
+                                           {"team", "团队"},
+                                           {"shop", "店铺"},
+                                           {"opened_ms", "立案"},
+                                           {"updated_ms", "最近变化"},
+                                           {"complaints", "投诉次数"},
+                                           {"orders", "订单号"},
+                                           {"conversation", "会话"},
+                                           {"rule", "规则"},
+                                           {"words", "内容"},
+                                           {"done_ms", "结束"},
+                                           {"last_news_ms", "最近答复顾客"},
+                                           {"assigned", "负责人"},
+                                           {"snoozed_ms", "暂停提醒至"},
+                                           {"calls", "电话"},
+                                           {"last_call_ms", "最近通话"}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(names[i][0], column) == 0)
+            return names[i][1];
+    return "";
+}
+
+/* The zone of the page's times: whoever reads it may sit elsewhere. */
+static const char *zone_at(int64_t at_ms, char out[16])
+{
+    time_t t = at_ms / 1000;
+    struct tm tm;
+    localtime_r(&t, &tm);
+    long minutes = tm.tm_gmtoff / 60, far = minutes < 0 ? -minutes : minutes;
+    snprintf(out, 16, "UTC%c%02ld:%02ld", minutes < 0 ? '-' : '+', far / 60 % 100, far % 60);
+    return out;
+}
+
 static void put_about(struct buf *b, const struct evidence_case *c)
 {
     const struct redis_reply *row = redis_item(c->of, 1);
@@ -59,8 +101,8 @@ static void put_about(struct buf *b, const struct evidence_case *c)
         struct span text = is_time ? span_str(tracked_time(tracked_int(row, i), when)) : tracked_text(row, i);
         if (!text.n || span_is(text, "-"))
             continue;
-        buf_printf(b, "<tr><th>%.*s</th><td class=\"x\">", (int)strlen(case_column_name(i)) - (is_time ? 3 : 0),
-                   case_column_name(i));
+        buf_printf(b, "<tr><th>%s %.*s</th><td class=\"x\">", in_chinese(case_column_name(i)),
+                   (int)strlen(case_column_name(i)) - (is_time ? 3 : 0), case_column_name(i));
         put_escaped(b, text);
         buf_append_str(b, "</td></tr>\n");
     }
@@ -119,7 +161,12 @@ static void put_step(struct buf *b, const struct redis_reply *h)
 static void put_timeline(struct buf *b, const struct evidence_case *c)
 {
     size_t step = 2;
-    buf_append_str(b, "<table><tr><th>time</th><th>who</th><th>what</th><th></th><th>no</th></tr>\n");
+    char zone[16];
+    buf_printf(
+        b,
+        "<table><tr><th>时间 time (%s)</th><th>谁 who</th><th>内容 what</th><th>处理 verdict</th><th>序号 no</th>"
+        "</tr>\n",
+        zone_at(c->exported_ms, zone));
     for (size_t i = 0; i < c->n_entries; i++) {
         for (; step < c->of->n && tracked_int(c->of->item[step], HIST_AT) <= tracked_int(c->entry[i], SAID_AT); step++)
             put_step(b, c->of->item[step]);
@@ -132,17 +179,20 @@ static void put_timeline(struct buf *b, const struct evidence_case *c)
 
 void evidence_write_page(struct buf *out, const struct evidence_case *c, const char *digest)
 {
-    char when[TRACKED_TIME_MAX];
+    char when[TRACKED_TIME_MAX], zone[16];
     buf_append_str(out, head);
-    buf_printf(out, "<title>%s</title></head><body>\n<h1>%s</h1>\n", c->id, c->id);
+    buf_printf(out, "<title>投诉 case %s</title></head><body>\n<h1>投诉 case %s</h1>\n", c->id, c->id);
     put_about(out, c);
-    buf_append_str(out, "<h2>对话</h2>\n");
+    buf_append_str(out, "<h2>对话 conversation</h2>\n");
     put_timeline(out, c);
-    buf_printf(out, "<p class=\"note\">%s, ", tracked_time(c->exported_ms, when));
+    buf_printf(out, "<p class=\"note\">导出于 exported %s (%s), ", tracked_time(c->exported_ms, when),
+               zone_at(c->exported_ms, zone));
     put_escaped(out, span_str(c->by));
-    buf_printf(out,
-               ". This page is for reading; the evidence is the signed file with SHA-256 <code>%s</code>, key "
-               "<code>%s</code>, which <code>chatgate cases verify --key PUB FILE</code> checks. Struck out: not "
-               "delivered.</p>\n</body></html>\n",
-               digest, c->key_id);
+    buf_printf(
+        out,
+        "。本页仅供阅读，证据以签名文件为准；加删除线的消息没有送达。 This page is for reading; the evidence is the "
+        "signed file "
+        "with SHA-256 <code>%s</code>, key <code>%s</code>, which <code>chatgate cases verify --key PUB FILE</code> "
+        "checks. Struck out: not delivered.</p>\n</body></html>\n",
+        digest, c->key_id);
 }

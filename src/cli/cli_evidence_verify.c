@@ -231,6 +231,14 @@ static void verify_export(struct check *c)
     check_seals(c);
 }
 
+static unsigned count_sealed(const struct check *c)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < c->n_lines; i++)
+        n += c->line[i].is_sealed;
+    return n;
+}
+
 static int say(const struct check *c, bool has_export)
 {
     char when[TRACKED_TIME_MAX];
@@ -243,7 +251,7 @@ static int say(const struct check *c, bool has_export)
                " steps, signed with %s at %s; %u of the messages were "
                "sealed by the gateways before\n",
                c->by_case, c->entries, c->history, sign_key_id(c->key), tracked_time((int64_t)c->exported_ms, when),
-               c->sealed);
+               count_sealed(c));
     if (c->heads)
         printf("unaltered: %u heads in one chain for each shard\n", c->heads);
     return CLI_OK;

@@ -163,7 +163,7 @@ static int report(struct replay *x)
     else
         replay_tally_print(&x->tally, old, now);
     if (x->n_bad)
-        fprintf(stderr, "chatgate: %llu errors; what could not be read is not in the figures\n",
+        fprintf(stderr, "chatgate: what could not be read (%llu) is not in the figures\n",
                 (unsigned long long)x->n_bad);
     if (fflush(stdout) != 0) {
         fprintf(stderr, "chatgate: standard output: %s\n", strerror(errno));

@@ -1,9 +1,9 @@
 #include "conf/conf.h"
 
-#include <libgen.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "conf/conf_addr.h"
 #include "conf/conf_check.h"
 #include "conf/conf_read.h"
 #include "conf/conf_warn.h"
@@ -13,14 +13,6 @@ static const char *data_dir(void)
 {
     const char *dir = getenv("CHATGATE_DATA");
     return dir && *dir ? dir : CHATGATE_DATA_DIR;
-}
-
-static char *folder_of(const char *path, struct arena *a)
-{
-    char *copy = xstrdup(path);
-    char *dir = arena_strdup(a, span_str(dirname(copy)));
-    free(copy);
-    return dir;
 }
 
 /* "file:LINE:COLUMN:" of an error line as one number. */
@@ -79,7 +71,7 @@ static struct conf *load(const char *path, struct err_list *errs, struct err_lis
         c->file = arena_strdup(&c->arena, span_str(path));
         struct conf_reader r = {.arena = &c->arena,
                                 .scratch = &scratch,
-                                .dir = folder_of(path, &c->arena),
+                                .dir = conf_folder_of(path, &c->arena),
                                 .data_dir = data_dir(),
                                 .errs = errs};
         conf_read_object(&r, "", root, c);

@@ -1,12 +1,24 @@
 #include "conf/conf_addr.h"
 
 #include <arpa/inet.h>
+#include <libgen.h>
 #include <sys/un.h>
+
+#include "base/xalloc.h"
 
 static int bad(const char **why, const char *what)
 {
     *why = what;
     return -1;
+}
+
+char *conf_folder_of(const char *file, struct arena *a)
+{
+    char *copy = xstrdup(file), *folder = dirname(copy), *whole = realpath(folder, NULL);
+    char *out = arena_strdup(a, span_str(whole ? whole : folder));
+    free(whole);
+    free(copy);
+    return out;
 }
 
 char *conf_path(struct arena *a, const char *dir, const char *path)

@@ -9,5 +9,8 @@ int conf_addr_parse(const char *text, unsigned min_port, const char *dir, struct
                     const char **why) MUST_CHECK;
 /* "192.0.2.0/24", "2001:db8::/32", or one address. Bits behind the prefix must be zero. */
 int conf_cidr_parse(const char *text, struct conf_cidr *out, const char **why) MUST_CHECK;
+/* The absolute path of the folder of a file, for conf_path: a Unix socket is told from a host by its first character.
+ */
+char *conf_folder_of(const char *file, struct arena *a);
 /* `path` itself when it is absolute, else DIR/path. */
 char *conf_path(struct arena *a, const char *dir, const char *path);

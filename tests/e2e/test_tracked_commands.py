@@ -108,6 +108,19 @@ def test_agents_cases_reminders(tracked):
     assert str(redis.socket) in run(gate, "agents", status=2)
 
 
+def test_a_socket_beside_the_file(folder):
+    """Relative paths are taken from the file's folder, from wherever and however the file is named."""
+    redis = Redis(folder / "redis")
+    (folder / "c.yaml").write_text("listeners: [{address: '127.0.0.1:0', profile: plain-ws-json, upstream: im}]\n"
+                                   f"profiles_dir: {SOURCE}/conf/profiles\n"
+                                   "upstreams: [{name: im, servers: ['127.0.0.1:9']}]\n"
+                                   f"redis: {{address: 'unix:redis/{redis.socket.name}', timeout: 20s}}\n")
+    for where, name in ((folder, "c.yaml"), (folder, "./c.yaml"), (folder / "redis", "../c.yaml"), ("/", folder / "c.yaml")):
+        done = subprocess.run([BUILD / "src/cli/chatgate", "cases", "--config", name], cwd=where, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "") or "no gateway has written" in done.stdout + done.stderr, done
+    redis.stop()
+
+
 def test_nothing_tracked_yet(folder):
     redis = Redis(folder / "redis")
     config = folder / "chatgate.yaml"
