@@ -1,5 +1,7 @@
 #include "rule/judge.h"
 
+#include <fnmatch.h>
+
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "rule/judge_pass.h"
@@ -379,6 +381,38 @@ static void look_again(struct pass *p)
     p->out->action = ACTION_BLOCK;
 }
 
+/* ---- warnings that a stricter hit makes needless ---- */
+
+static bool is_named(const struct names *globs, const char *id)
+{
+    for (size_t i = 0; i < globs->n; i++)
+        if (fnmatch(globs->name[i], id, 0) == 0)
+            return true;
+    return false;
+}
+
+static bool is_yielding(const struct verdict *v, const struct hit *h)
+{
+    if (!h->rule->yields_to.n || h->action > ACTION_WARN)
+        return false;
+    for (size_t i = 0; i < v->n_hits; i++)
+        if (v->hit[i].action > h->action && !v->hit[i].rule->is_shadow &&
+            is_named(&h->rule->yields_to, v->hit[i].rule->id))
+            return true;
+    return false;
+}
+
+static void drop_yielding(struct verdict *v)
+{
+    size_t kept = 0;
+    if (v->action <= ACTION_WARN)
+        return;
+    for (size_t i = 0; i < v->n_hits; i++)
+        if (!is_yielding(v, &v->hit[i]))
+            v->hit[kept++] = v->hit[i];
+    v->n_hits = kept;
+}
+
 static void judge(const struct ruleset *set, const struct rule *only, struct rule_scratch *s,
                   const struct rule_input *in, struct verdict *out)
 {
@@ -389,6 +423,7 @@ static void judge(const struct ruleset *set, const struct rule *only, struct rul
     judge_all(&p);
     out->is_ack_only = in->dir == DIR_OUTGOING && in->n_texts > 0 && !p.has_unread;
     judge_merge_edits(&p);
+    drop_yielding(out);
     if (out->action == ACTION_REWRITE)
         look_again(&p);
     if (out->action != ACTION_REWRITE)

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <sys/stat.h>
 
 #include "base/hash.h"
@@ -197,6 +198,27 @@ static void loader_fini(struct loader *l)
     arena_fini(&l->arena);
 }
 
+static bool is_known(const struct ruleset *set, const char *glob)
+{
+    for (size_t i = 0; i < set->n_rules; i++)
+        if (fnmatch(glob, set->rule[i]->id, 0) == 0)
+            return true;
+    return false;
+}
+
+/* Packs may be loaded one by one: only a name within the rule's own pack must be there. */
+static void check_yields(struct loader *l)
+{
+    for (size_t i = 0; i < l->set->n_rules; i++) {
+        const struct rule *r = l->set->rule[i];
+        size_t pack = strcspn(r->id, ".") + 1;
+        for (size_t k = 0; k < r->yields_to.n; k++)
+            if (strncmp(r->id, r->yields_to.name[k], pack) == 0 && !is_known(l->set, r->yields_to.name[k]))
+                err_list_add(l->errs, "%s:%d: %s: yields_to: \"%s\" is no rule of this set", r->file, r->line, r->id,
+                             r->yields_to.name[k]);
+    }
+}
+
 int ruleset_load(const struct ruleset_options *o, struct ruleset **out, struct err_list *errs)
 {
     struct loader l = {.o = o, .errs = errs, .fold = fold_scratch_new(), .hash = 0xcbf29ce484222325u};
@@ -218,6 +240,7 @@ int ruleset_load(const struct ruleset_options *o, struct ruleset **out, struct e
     if (o->local_path && is_folder(o->local_path)) /* none is usual */
         load_folder(&l, o->local_path);
     load_overrides(&l);
+    check_yields(&l);
     sort_rules(&l);
     words_compile(&l);
     snprintf(l.set->version, sizeof(l.set->version), "%016llx", (unsigned long long)l.hash);

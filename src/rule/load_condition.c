@@ -154,7 +154,10 @@ void load_when(struct loader *l, const struct ynode *at, struct rule_when *out)
 static void take_conditions(struct load_ctx *c)
 {
     static const char *const length_keys[] = {"min", "max", NULL};
-    const struct ynode *scope = load_key(c, "scope"), *when = load_key(c, "when"), *length = yaml_get(c->at, "length");
+    const struct ynode *scope = load_key(c, "scope"), *when = load_key(c, "when"), *length = yaml_get(c->at, "length"),
+                       *yields = load_key(c, "yields_to");
+    if (yields)
+        load_names(c->l, yields, "yields_to", &c->r->yields_to);
     if (scope)
         load_scope(c->l, scope, c->r);
     if (when)

@@ -155,6 +155,7 @@ struct rule {
     uint16_t keep_first, keep_last;
     struct names replacement;
     struct names shops, teams, roles, agents;
+    struct names yields_to; /* globs of ids: beside a stricter hit of these, a warning of this rule says nothing new */
     struct rule_when when;
     struct rule_variant *variant; /* the last one that holds counts; those of several overrides come later */
     size_t n_variants;

@@ -446,9 +446,26 @@ static void short_pieces_are_read_together(void **state)
     ruleset_unref(&s);
 }
 
+static void a_warning_yields_to_what_is_stricter(void **state)
+{
+    (void)state;
+    struct ruleset *s = set_of("pack: p\ndefaults: { yields_to: [ 'p.b*' ] }\nrules:\n"
+                               "  - id: p.a\n    title: t\n    action: warn\n    words: [ 甲 ]\n" EXAMPLES
+                               "  - id: p.b\n    title: t\n    action: block\n    words: [ 乙 ]\n" EXAMPLES
+                               "  - id: p.c\n    title: t\n    action: block\n    words: [ 丙 ]\n" EXAMPLES);
+    struct verdict v = judge(s, DIR_OUTGOING, "甲乙");
+    assert_int_equal(v.n_hits, 1);
+    assert_string_equal(rule_id(v.hit[0].rule), "p.b");
+    assert_int_equal(judge(s, DIR_OUTGOING, "甲丙").n_hits, 2);
+    assert_int_equal(judge(s, DIR_OUTGOING, "甲").action, ACTION_WARN);
+    assert_int_equal(judge(s, DIR_OUTGOING, "丙乙").n_hits, 2); /* no warning: both are told */
+    ruleset_unref(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_warning_yields_to_what_is_stricter),
         cmocka_unit_test(words_gaps_and_borders),
         cmocka_unit_test(near_orders_distances_and_contexts),
         cmocka_unit_test(homophones_are_bounded),
