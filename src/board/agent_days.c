@@ -2,20 +2,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/civil.h"
 #include "base/xalloc.h"
 #include "board/view.h"
 
 enum { CHUNK = 50 }; /* agents a question: some milliseconds of Redis each */
 
-const char *agent_day_name(int64_t start_ms, char out[16])
+const char *agent_day_name(const struct model *m, int64_t start_ms, char out[16])
 {
-    time_t t = start_ms / 1000;
-    struct tm tm;
-    localtime_r(&t, &tm);
-    if (!strftime(out, 16, "%Y-%m-%d", &tm))
-        out[0] = '\0';
+    struct civil c = civil_of_day(civil_floor(start_ms + model_offset_ms(m, start_ms), DAY_MS));
+    snprintf(out, 16, "%04d-%02u-%02u", (int)c.year, c.month, c.day);
     return out;
 }
 
@@ -31,7 +28,7 @@ bool agent_days_query(const struct request *r, struct agent_days *d)
     }
     for (d->days_ago = 0; d->days_ago < AGENT_DAYS; d->days_ago++) {
         d->start_ms = model_day_start(m, d->days_ago);
-        if (!*day || strcmp(agent_day_name(d->start_ms, name), day) == 0)
+        if (!*day || strcmp(agent_day_name(m, d->start_ms, name), day) == 0)
             return true;
     }
     web_error(r->http, 400, "query", "day must be a date, YYYY-MM-DD, of the last 8 days");
@@ -69,6 +66,7 @@ static struct agent row_of(const struct agent *a, bool is_today)
     row.off_ms = a->off_ms;
     row.open = a->open;
     row.n_waiting = a->n_waiting;
+    row.n_lost = a->n_lost;
     row.longest_ms = a->longest_ms;
     row.day = a->day;
     row.bucket = copy_buckets(a->bucket);
@@ -125,6 +123,7 @@ static void group(struct agent_days *d)
         g->on_ms += agent_is_online(a);
         g->open = a->open < 0 ? -1 : g->open + a->open;
         g->n_waiting += a->n_waiting;
+        g->n_lost += a->n_lost;
         if (a->longest_ms && (!g->longest_ms || a->longest_ms < g->longest_ms))
             g->longest_ms = a->longest_ms;
         figures_add(&g->day, &a->day);

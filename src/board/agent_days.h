@@ -23,7 +23,7 @@ struct agent_days {
 };
 
 /* "2026-11-22" of a day's start, in the board's zone. */
-const char *agent_day_name(int64_t start_ms, char out[16]);
+const char *agent_day_name(const struct model *m, int64_t start_ms, char out[16]);
 /* Reads `day` (a date, or empty: today) and `by` (agent, team, shop, or empty) of the query; false: it was answered. */
 bool agent_days_query(const struct request *r, struct agent_days *d) MUST_CHECK;
 /* Collects the rows that the job's user sees, then calls d->fn, perhaps before it returns; frees d and answers itself

@@ -21,15 +21,33 @@ static void begin(struct request *r, void (*fn)(struct agent_days *d), const cha
     agent_days_ask(d);
 }
 
+/* How the deployment measures, or null. */
+static void put_measure(struct json_out *j, const struct measure *m)
+{
+    char words[MEASURE_TEXT_MAX];
+    json_key(j, "measure");
+    if (!m->name[0]) {
+        json_null(j);
+        return;
+    }
+    json_obj(j);
+    put_str(j, "name", m->name);
+    put_str(j, "measures", measure_words(m, words));
+    put_str(j, "unit", measure_unit_name(m->unit));
+    put_time(j, "within_ms", m->within_ms);
+    json_obj_end(j);
+}
+
 static void put_head(struct json_out *j, const struct agent_days *d)
 {
     static const char *const by[] = {"agent", "team", "shop"};
     char name[16];
-    put_str(j, "day", agent_day_name(d->start_ms, name));
+    put_str(j, "day", agent_day_name(d->job->board->model, d->start_ms, name));
     put_int(j, "start_ms", d->start_ms);
     put_bool(j, "today", d->days_ago == 0);
     put_bool(j, "complete", d->is_complete);
     put_str(j, "by", by[d->by]);
+    put_measure(j, &d->job->board->model->measure);
 }
 
 static void on_table(struct agent_days *d)
@@ -46,6 +64,7 @@ static void on_table(struct agent_days *d)
             view_agent_members(&j, &d->row[i], VIEW_LONG);
         else
             view_group_members(&j, &d->row[i]);
+        view_measured(&j, d->job->board->model, &d->row[i]);
         json_obj_end(&j);
     }
     json_arr_end(&j);
@@ -105,6 +124,23 @@ static void put_replies(struct buf *out, const struct replies *first, const stru
     put_ms(out, first->n ? first->sum_ms / first->n : -1);
 }
 
+static void put_measured(struct buf *out, const struct model *m, const struct agent *a)
+{
+    const struct replies *r = &a->day.measured;
+    int64_t unanswered = a->day.count[COUNT_UNANSWERED] + a->n_lost, counted = r->n + unanswered;
+    if (!m->measure.name[0]) {
+        buf_append_str(out, ",,,,\r\n");
+        return;
+    }
+    put_number(out, counted, ",");
+    put_number(out, unanswered, ",");
+    put_share(out, r->n, counted);
+    put_share(out, view_in_time(m, a), view_in_time(m, a) >= 0 ? counted : 0);
+    if (r->n)
+        buf_printf(out, "%lld", (long long)(r->sum_ms / r->n));
+    buf_append_str(out, "\r\n");
+}
+
 static void put_row(struct buf *out, const struct agent_days *d, const struct agent *a)
 {
     const struct figures *f = &a->day;
@@ -125,7 +161,8 @@ static void put_row(struct buf *out, const struct agent_days *d, const struct ag
     put_number(out, f->count[COUNT_REWRITE], ",");
     put_number(out, f->count[COUNT_WARN], ",");
     put_number(out, f->count[COUNT_KEPT], ",");
-    put_number(out, f->count[COUNT_BROKEN], "\r\n");
+    put_number(out, f->count[COUNT_BROKEN], ",");
+    put_measured(out, d->job->board->model, a);
 }
 
 static void on_csv(struct agent_days *d)
@@ -137,12 +174,14 @@ static void on_csv(struct agent_days *d)
     buf_printf(&out, "%s,online,open,waiting,%s", heads[d->by], figures);
     for (const char *at = figures; *at; at += strcspn(at, ","), at += *at == ',')
         buf_printf(&out, ",business_%.*s", (int)strcspn(at, ","), at);
-    buf_append_str(&out, ",blocked,rewritten,warned,promises_kept,promises_broken\r\n");
+    buf_append_str(&out, ",blocked,rewritten,warned,promises_kept,promises_broken,measured_counted,"
+                         "measured_unanswered,measured_answered,measured_in_time,measured_mean_ms\r\n");
     for (size_t i = 0; i < d->n; i++)
         put_row(&out, d, &d->row[i]);
     struct evbuffer *body = evbuffer_new();
     evbuffer_add(body, buf_span(&out).p, out.len);
-    snprintf(name, sizeof(name), "attachment; filename=\"agents-%s.csv\"", agent_day_name(d->start_ms, day));
+    snprintf(name, sizeof(name), "attachment; filename=\"agents-%s.csv\"",
+             agent_day_name(d->job->board->model, d->start_ms, day));
     web_header(d->job->http, "Content-Type", "text/csv; charset=utf-8");
     web_header(d->job->http, "Content-Disposition", name);
     evhttp_send_reply(d->job->http, 200, NULL, body);
@@ -171,7 +210,8 @@ enum {
     ROUND_SHOP,
     ROUND_FIRST,
     ROUND_MESSAGES,
-    ROUND_BUSINESS /* ms in business hours, -1: unknown; gateways of before do not write it */
+    ROUND_BUSINESS, /* ms in business hours, -1: unknown; gateways of before do not write it */
+    ROUND_MEASURED  /* what its units came to, where they are measured */
 };
 
 static int newest_first(const void *pa, const void *pb)
@@ -179,6 +219,15 @@ static int newest_first(const void *pa, const void *pb)
     const struct redis_reply *a = *(const struct redis_reply *const *)pa, *b = *(const struct redis_reply *const *)pb;
     int64_t diff = row_int(b, ROUND_END) - row_int(a, ROUND_END);
     return (diff > 0) - (diff < 0);
+}
+
+static void put_str_or_null(struct json_out *j, const char *key, struct span v)
+{
+    json_key(j, key);
+    if (v.n)
+        json_span(j, v);
+    else
+        json_null(j);
 }
 
 static void put_round(struct json_out *j, const struct redis_reply *row)
@@ -193,6 +242,7 @@ static void put_round(struct json_out *j, const struct redis_reply *row)
     put_int(j, "end_ms", row_int(row, ROUND_END));
     put_int(j, "messages", row_int(row, ROUND_MESSAGES));
     put_bool(j, "first", row_int(row, ROUND_FIRST) == 1);
+    put_str_or_null(j, "measured", row->n > ROUND_MEASURED ? row_text(row, ROUND_MEASURED) : span_of("", 0));
     put_int_or_null(j, "business_ms", has_business ? row_int(row, ROUND_BUSINESS) : 0, has_business);
     json_obj_end(j);
 }
@@ -248,6 +298,7 @@ static void on_rounds(void *ctx, const struct gather *g)
     json_obj(&j);
     put_head(&j, d);
     view_agent_members(&j, &d->row[0], VIEW_LONG);
+    view_measured(&j, m, &d->row[0]);
     view_distribution(&j, &d->row[0]);
     if (d->days_ago == 0)
         view_hours(&j, m, now);

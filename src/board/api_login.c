@@ -1,7 +1,6 @@
 #include <event2/http.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/xalloc.h"
@@ -31,13 +30,10 @@ static void put_names(struct json_out *j, const char *key, const struct name_lis
 static void put_zone(struct json_out *j, const struct board *b)
 {
     char name[SETTINGS_ZONE_MAX];
-    time_t now = clock_wall_ms() / 1000;
-    struct tm tm;
-    localtime_r(&now, &tm);
     json_key(j, "timezone");
-    json_str(j, settings_zone_name(b->set, name));
+    json_str(j, model_zone_name(b->model, name));
     json_key(j, "utc_offset_min");
-    json_int(j, tm.tm_gmtoff / 60);
+    json_int(j, model_offset_ms(b->model, clock_wall_ms()) / MINUTE_MS);
 }
 
 static void put_session(struct evhttp_request *http, const struct board *b, const struct login *l, const struct user *u)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/civil.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -49,8 +50,35 @@ struct span row_text(const struct redis_reply *row, size_t at)
 
 /* --- the day --- */
 
-static int64_t midnight_ms(int64_t now_ms, int days_ago)
+static bool is_zone_theirs(const struct model *m)
 {
+    return !m->set->timezone && m->zone.zone;
+}
+
+int64_t model_offset_ms(const struct model *m, int64_t at_ms)
+{
+    time_t t = at_ms / 1000;
+    struct tm tm;
+    if (is_zone_theirs(m))
+        return zone_offset_ms(m->zone.zone, at_ms);
+    localtime_r(&t, &tm);
+    return tm.tm_gmtoff * 1000;
+}
+
+const char *model_zone_name(const struct model *m, char out[SETTINGS_ZONE_MAX])
+{
+    if (!is_zone_theirs(m))
+        return settings_zone_name(m->set, out);
+    snprintf(out, SETTINGS_ZONE_MAX, "%s", strpbrk(m->zone.name, "+-") == m->zone.name ? "" : m->zone.name);
+    return out;
+}
+
+static int64_t midnight_ms(const struct model *m, int64_t now_ms, int days_ago)
+{
+    if (is_zone_theirs(m)) {
+        int64_t day = civil_floor(now_ms + zone_offset_ms(m->zone.zone, now_ms), DAY_MS) - days_ago;
+        return zone_utc_ms(m->zone.zone, day * DAY_MS);
+    }
     time_t t = now_ms / 1000;
     struct tm tm;
     localtime_r(&t, &tm);
@@ -62,7 +90,7 @@ static int64_t midnight_ms(int64_t now_ms, int days_ago)
 
 int64_t model_day_start(const struct model *m, unsigned days_ago)
 {
-    return midnight_ms(m->redis_now_ms, (int)days_ago);
+    return midnight_ms(m, m->redis_now_ms, (int)days_ago);
 }
 
 int model_hour(const struct model *m, int64_t at_ms)
@@ -291,7 +319,7 @@ static void tick(struct model *m)
     }
     if (!m->redis_now_ms || !m->is_fresh)
         m->redis_now_ms = MAX_OF(m->redis_now_ms, clock_wall_ms()); /* until Redis says */
-    int64_t start = midnight_ms(m->redis_now_ms, 0);
+    int64_t start = midnight_ms(m, m->redis_now_ms, 0);
     if (start != m->day_start_ms)
         start_day(m, start);
     run_tick(m);
@@ -370,6 +398,7 @@ void model_free(struct model **mm)
     start_day(m, 0);
     model_ask_end(m);
     nodes_fini(&m->nodes);
+    day_zone_fini(&m->zone);
     model_forget_all(m);
     forget_left(m);
     for (unsigned s = 0; s < m->n_shards; s++)

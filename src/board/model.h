@@ -5,6 +5,8 @@
 #include "base/map.h"
 #include "board/nodes.h"
 #include "board/settings.h"
+#include "conf/measure.h"
+#include "track/day_zone.h"
 #include "track/redis.h"
 
 /* What people think of verdicts: violation's id to "verdict\tat\twho\trole\trules\twhy", and "RULE|verdict" to a
@@ -25,7 +27,8 @@ enum { DAY_HOURS_MAX = 25, AGENTS_MAX = 5000, WAITING_MOST = 500, LIMITS = 5 };
     X(COUNT_REFUSED, "refused")                                                                                        \
     X(COUNT_KEPT, "promise_kept")                                                                                      \
     X(COUNT_BROKEN, "promise_broken")                                                                                  \
-    X(COUNT_EXTENDED, "promise_extended")
+    X(COUNT_EXTENDED, "promise_extended")                                                                              \
+    X(COUNT_UNANSWERED, "unanswered") /* units, as the deployment measures */
 
 enum count {
 #define X(id, name) id,
@@ -41,6 +44,7 @@ struct replies {
 
 struct figures {
     struct replies first, next, first_business, next_business; /* the latter: in business hours */
+    struct replies measured;                                   /* as the deployment measures */
     int64_t count[COUNT_KINDS];
 };
 void figures_add(struct figures *to, const struct figures *more);
@@ -50,6 +54,7 @@ struct agent {
     int64_t on_ms, off_ms; /* last begin and end of a session; 0: none seen */
     int64_t open;          /* conversations */
     unsigned n_waiting;
+    int64_t n_lost;     /* their units that count as unanswered by now */
     int64_t longest_ms; /* the customer who waits longest waits since; 0: nobody */
     struct figures hour[DAY_HOURS_MAX], day;
     uint32_t *bucket;      /* HIST_BUCKETS counts of today's replies, or NULL: none yet */
@@ -61,7 +66,7 @@ struct agent {
 struct waiting {
     char *key; /* "shard:conversation", unique */
     char *conv, *cust, *agent, *team, *shop;
-    int64_t since_ms, n;
+    int64_t since_ms, n, lost; /* lost: units that count as unanswered by now */
     unsigned shard;
     uint64_t changed_tick, seen_tick;
 };
@@ -94,9 +99,12 @@ struct model {
     int64_t wanted_ms;           /* monotonic: somebody looked last */
     int64_t complete_ms;         /* Redis time of the last complete tick, 0: never */
     int64_t day_start_ms, redis_now_ms;
-    unsigned sweep; /* next closed hour and shard to read again */
-    bool is_swept;  /* all hours of today were read */
-    bool is_cut;    /* a shard has more waiting customers than are read */
+    struct measure measure; /* as the gateways measure; no name: they do not */
+    int64_t measure_at_ms;  /* what told it is so old */
+    struct day_zone zone;   /* of their days; no name: not known */
+    unsigned sweep;         /* next closed hour and shard to read again */
+    bool is_swept;          /* all hours of today were read */
+    bool is_cut;            /* a shard has more waiting customers than are read */
 
     struct map agents, waiting;
     struct nodes nodes;
@@ -118,6 +126,10 @@ void model_keep(struct model *m);
 void model_poke(struct model *m);
 /* The number of today's hour at that time, or -1. */
 int model_hour(const struct model *m, int64_t at_ms);
+/* Local time is UTC plus this: by `timezone` of board.yaml, else by the gateways' zone, else by the system's. */
+int64_t model_offset_ms(const struct model *m, int64_t at_ms);
+/* The name of that zone; empty: it has none. */
+const char *model_zone_name(const struct model *m, char out[SETTINGS_ZONE_MAX]);
 /* Midnight so many days ago. */
 int64_t model_day_start(const struct model *m, unsigned days_ago);
 unsigned model_hours_today(const struct model *m);

@@ -60,6 +60,7 @@ static void take_one(struct model *m, unsigned shard, const struct redis_reply *
     }
     free(key);
     bool is_other = is_new || w->since_ms != row_int(row, 2) || w->n != row_int(row, 6);
+    w->lost = row_int(row, 7);
     w->since_ms = row_int(row, 2);
     w->n = row_int(row, 6);
     is_other |= set_text(&w->cust, row_text(row, 1));
@@ -153,7 +154,24 @@ void model_take_open(struct model *m, unsigned shard, unsigned unused, const str
     add_open(m, reply, 1);
 }
 
-/* Row: {open cases, the oldest of them, messages that wait for approval} */
+/* "NAME OFFSET …", and how replies are measured: of the shard that learned it last. */
+static void take_counting(struct model *m, const struct redis_reply *row)
+{
+    char name[sizeof(m->zone.name)];
+    struct span zone = row_text(row, 4);
+    const uint8_t *end = zone.n ? memchr(zone.p, ' ', zone.n) : NULL;
+    if (row_int(row, 6) <= m->measure_at_ms)
+        return;
+    m->measure_at_ms = row_int(row, 6);
+    if (!measure_read(row_text(row, 5), &m->measure))
+        m->measure = (struct measure){0};
+    if (end && (size_t)(end - zone.p) < sizeof(name)) {
+        snprintf(name, sizeof(name), "%.*s", (int)(end - zone.p), (const char *)zone.p);
+        day_zone_set(&m->zone, name);
+    }
+}
+
+/* Row: {open cases, the oldest of them, messages that wait for approval, events for webhooks, zone, tracking, since} */
 void model_take_sizes(struct model *m, unsigned shard, unsigned unused, const struct redis_reply *reply)
 {
     (void)unused;
@@ -162,6 +180,7 @@ void model_take_sizes(struct model *m, unsigned shard, unsigned unused, const st
     m->shard[shard].oldest_case_ms = row_int(row, 1);
     m->shard[shard].held = row_int(row, 2);
     m->shard[shard].hooks_waiting = row_int(row, 3);
+    take_counting(m, row);
 }
 
 /* --- figures --- */
@@ -180,6 +199,7 @@ void figures_add(struct figures *to, const struct figures *more)
     replies_add(&to->next, &more->next);
     replies_add(&to->first_business, &more->first_business);
     replies_add(&to->next_business, &more->next_business);
+    replies_add(&to->measured, &more->measured);
     for (unsigned i = 0; i < COUNT_KINDS; i++)
         to->count[i] += more->count[i];
 }
@@ -239,7 +259,8 @@ void model_read_counts(struct span text, int64_t out[COUNT_KINDS])
     add_counts(text, 1, out);
 }
 
-/* Rows: {agent, 7 numbers of first replies, 7 of next replies, buckets, counts, the first three in business hours} */
+/* Rows: {agent, 7 numbers of first replies, 7 of next replies, buckets, counts, the first three in business hours, 7
+ * numbers of replies as they are measured} */
 static void add_row(struct agent *a, const struct redis_reply *row, int sign, struct figures *out)
 {
     *out = (struct figures){0};
@@ -248,6 +269,7 @@ static void add_row(struct agent *a, const struct redis_reply *row, int sign, st
     add_counts(row_text(row, 16), sign, out->count);
     read_replies(row, 17, sign, &out->first_business);
     read_replies(row, 24, sign, &out->next_business);
+    read_replies(row, 32, sign, &out->measured);
     add_buckets(&a->bucket, row_text(row, 15), sign);
     add_buckets(&a->business, row_text(row, 31), sign);
     figures_add(&a->day, out);
@@ -299,6 +321,7 @@ void model_count_waiting(struct model *m)
     for (size_t pos = 0; map_next(&m->agents, &pos, &key, &value);) {
         struct agent *a = value;
         a->n_waiting = 0;
+        a->n_lost = 0;
         a->longest_ms = 0;
     }
     for (size_t pos = 0; map_next(&m->waiting, &pos, &key, &value);) {
@@ -307,6 +330,7 @@ void model_count_waiting(struct model *m)
         if (!a)
             continue;
         a->n_waiting++;
+        a->n_lost += w->lost;
         if (!a->longest_ms || w->since_ms < a->longest_ms)
             a->longest_ms = w->since_ms;
     }

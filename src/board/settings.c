@@ -29,7 +29,7 @@ static const struct conf_key keys[] = {
      .help = "the session's cookie travels over TLS only (the board's own, or that of a proxy in front of it); false: trials without TLS"},
     {"users", CONF_PATH, AT(users), .def = "/etc/chatgate/board.users", .help = "who may log in; written by `chatgate-board passwd`"},
     {"tokens", CONF_PATH, AT(tokens), .def = "/etc/chatgate/board.tokens", .help = "API tokens; written by `chatgate-board token`; may be missing"},
-    {"timezone", CONF_TEXT, AT(timezone), .help = "where a day begins, and of the times on the pages, for example Asia/Shanghai; default: the system's"},
+    {"timezone", CONF_TEXT, AT(timezone), .help = "where a day begins, and of the times on the pages, for example Asia/Shanghai; default: the gateways' tracking.zone, else the system's"},
     {"privacy.key", CONF_PATH, AT(privacy_key), .help = "where the gateways have privacy.pseudonyms: their privacy.key, so that a case can be opened for a customer's own id"},
     {"redis.address", CONF_CONNECT, AT(redis.addr), .def = "127.0.0.1:6379", .help = "the Redis of the gateways"},
     {"redis.sentinel.master", CONF_NAME, AT(redis.sentinel.master), .help = "instead of an address: name under which the Sentinels watch the master"},

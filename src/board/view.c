@@ -182,6 +182,30 @@ void view_group_members(struct json_out *j, const struct agent *g)
     put_day(j, g);
 }
 
+int64_t view_in_time(const struct model *m, const struct agent *a)
+{
+    int limit = measure_limit(&m->measure);
+    return limit >= 0 ? a->day.measured.within[limit] : -1;
+}
+
+void view_measured(struct json_out *j, const struct model *m, const struct agent *a)
+{
+    const struct replies *r = &a->day.measured;
+    int64_t unanswered = a->day.count[COUNT_UNANSWERED] + a->n_lost, counted = r->n + unanswered;
+    json_key(j, "measured");
+    if (!m->measure.name[0]) {
+        json_null(j);
+        return;
+    }
+    json_obj(j);
+    put_int(j, "counted", counted);
+    put_int(j, "unanswered", unanswered);
+    put_ratio(j, "answered", r->n, counted);
+    put_ratio(j, "in_time", view_in_time(m, a), view_in_time(m, a) >= 0 ? counted : 0);
+    put_int_or_null(j, "mean_ms", r->n ? r->sum_ms / r->n : 0, r->n > 0);
+    json_obj_end(j);
+}
+
 /* --- how the times are distributed --- */
 
 static const int64_t bounds_s[] = {3, 10, 30, 60, 120, 180, 300, 600, 1800};

@@ -13,6 +13,10 @@ void view_today(struct json_out *j, const struct model *m, const struct user *u)
 enum view_length { VIEW_SHORT, VIEW_LONG };
 void view_agent_members(struct json_out *j, const struct agent *a, enum view_length length);
 /* A team's or shop's members, of a row of agent_days. */
+/* "measured": the figures by the deployment's own definition, null without one. */
+void view_measured(struct json_out *j, const struct model *m, const struct agent *a);
+/* How many replies came in time by that definition, or -1. */
+int64_t view_in_time(const struct model *m, const struct agent *a);
 void view_group_members(struct json_out *j, const struct agent *g);
 /* Member `distribution`: replies by how long they took, plain and in business hours. */
 void view_distribution(struct json_out *j, const struct agent *a);

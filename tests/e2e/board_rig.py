@@ -61,8 +61,12 @@ class Board(Process):
         self.config.write_text(f"listen: 127.0.0.1:0\ntimezone: {afternoon()}\nusers: {self.users}\ntokens: {self.tokens}\ncookie_secure: {str(secure).lower()}\n"
                                f"metrics: {'127.0.0.1:0' if metrics else 'none'}\n"
                                f"{self.redis_of(redis_socket, redis_extra)}\n{extra}")
+        self.begin()
+
+    def begin(self):
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
-        super().__init__([PROGRAM, "--config", self.config], folder / "board.log", env=env)
+        (self.folder / "board.log").unlink(missing_ok=True)
+        super().__init__([PROGRAM, "--config", self.config], self.folder / "board.log", env=env)
         line = self.wait_line(r" ready .* port=(\d+) metrics_port=(\d+)")
         self.port, self.metrics_port = int(line.group(1)), int(line.group(2))
 

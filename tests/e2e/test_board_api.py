@@ -15,7 +15,7 @@ from urllib.parse import quote
 import jsonschema
 import pytest
 import yaml
-from board_rig import PASSWORD, PROGRAM, SOURCE, USERS, Board, Client, Story, passwd
+from board_rig import PASSWORD, PROGRAM, SOURCE, USERS, Board, Client, Story, afternoon, passwd
 from gateway import PATIENCE, Process, Redis, wait_for
 from track_redis import Shard
 
@@ -161,12 +161,14 @@ def csv_of(who, query=""):
 def same_as_csv(rows, table):
     assert [next(iter(r.values())).removeprefix("'") for r in rows] == [a.get("agent", a.get("name")) for a in table]
     for row, a in zip(rows, table):
-        shown = {**a, "first_mean_ms": a["first"]["mean_ms"], **{"business_" + k: v for k, v in a["business"].items()}}
+        measured = a["measured"] or dict.fromkeys(("counted", "unanswered", "answered", "in_time", "mean_ms"))
+        shown = {**a, "first_mean_ms": a["first"]["mean_ms"], **{"business_" + k: v for k, v in a["business"].items()},
+                 **{"measured_" + k: v for k, v in measured.items()}}
         if shown["open"] is None:
             shown["online"] = None
         for key, text in row.items():
             if key not in ("agent", "team", "shop"):
-                assert (None if text == "" else json.loads(text)) == pytest.approx(shown[key]), (row, key)
+                assert (None if text == "" else json.loads(text)) == pytest.approx(shown[key], abs=1e-4), (row, key)
 
 
 def test_the_csv_is_what_the_page_shows(rig):
@@ -226,6 +228,48 @@ def test_days_teams_and_shops(folder):
     assert red.call("GET", f"/api/v1/agents/cy?day={yesterday}")[0] == 404
     assert [v["agent"] for v in vera.get("/api/v1/violations?agent=cy")["violations"]] == ["cy"]
     assert red.get("/api/v1/violations?agent=cy")["violations"] == []
+    board.stop()
+    redis.stop()
+
+
+def test_as_the_deployment_measures(folder):
+    """Figures, CSV and rounds by the gateways' own definition, and days of their zone where board.yaml names none."""
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    hours = int(afternoon()[3:]) * -1
+    for shard in story.shard:
+        shard.counting = (f"{hours:+03d}:00 {hours * 3_600_000}", f"custom message human start 0 86400000 60000 30000")
+    story.agent("ann", "red", "s1")
+    for i, (ago, took) in enumerate(((900_000, 20_000), (800_000, 40_000), (700_000, 61_000))):
+        story.says(i, f"u{i}", ago, "ann", "red", "s1")
+        story.says(i, f"u{i}", ago - 10_000, "ann", "red", "s1")
+        story.answers(i, f"u{i}", ago - took, "ann", "red", "s1")
+    story.says(3, "waits", 300_000, "ann", "red", "s1")   # since five minutes, one is the horizon
+    board = Board(folder / "board", redis.socket)
+    board.stop()
+    board.config.write_text("".join(line for line in board.config.read_text().splitlines(True) if not line.startswith("timezone")))
+    board.begin()
+    vera = Client(board, "vera")
+    vera.now_until("the whole day", lambda d: d["today"]["complete"] and d["today"]["replies"] == 3 and d["set"])
+    d = vera.get("/api/v1/agents")
+    check("get", "/api/v1/agents", 200, d)
+    assert d["measure"] == {"name": "custom", "unit": "message", "within_ms": 30_000,
+                            "measures": "messages, begun 00:00-24:00, answered within 30 s, unanswered after 60 s"}
+    # 20 10, 40 30, and of the last only the second: 51; its first message and the one who waits are past the horizon
+    (ann,) = d["agents"]
+    assert ann["measured"] == {"counted": 7, "unanswered": 2, "answered": pytest.approx(5 / 7), "in_time": pytest.approx(3 / 7),
+                               "mean_ms": (20 + 10 + 40 + 30 + 51) * 1000 // 5}
+    same_as_csv(csv_of(vera), d["agents"])
+    teams = vera.get("/api/v1/agents?by=team")
+    check("get", "/api/v1/agents", 200, teams)
+    assert teams["groups"][0]["measured"] == ann["measured"]
+    same_as_csv(csv_of(vera, "?by=team"), teams["groups"])
+    one = vera.get("/api/v1/agents/ann")
+    check("get", "/api/v1/agents/{id}", 200, one)
+    assert [r["measured"] for r in one["rounds"]] == ["unanswered,51000", "40000,30000", "20000,10000"]
+    session = vera.get("/api/v1/session")
+    assert session["utc_offset_min"] == hours * 60, "days are those of the gateways"
+    assert (d["start_ms"] + hours * 3_600_000) % 86_400_000 == 0
     board.stop()
     redis.stop()
 

@@ -17,6 +17,11 @@ const COLUMNS = [["replies", (a) => of(a).replies, number, 1], ["short_30", (a) 
   ["p90", (a) => of(a).p90_ms, seconds, -1], ["p99", (a) => of(a).p99_ms, seconds, -1], ["first", (a) => of(a).mean, seconds, -1], ["blocked", (a) => a.blocked, number, -1], ["rewritten", (a) => a.rewritten, number, -1],
   ["warned", (a) => a.warned, number, -1], ["kept", (a) => a.promises_kept, number, 1], ["broken", (a) => a.promises_broken, number, -1]];
 
+// By the deployment's own definition.
+const MEASURED = [["counted", (a) => a.measured?.counted, number, 1], ["unanswered", (a) => a.measured?.unanswered, number, -1], ["answered", (a) => a.measured?.answered, percent, 1],
+  ["on_time", (a) => a.measured?.in_time, percent, 1], ["mean", (a) => a.measured?.mean_ms, seconds, -1]];
+const columns = () => (view.time === "measured" ? MEASURED : COLUMNS);
+
 function cell([, value, show, better], a, other) {
   const v = value(a), w = other ? value(other) : undefined;
   if (!other) return show(v);
@@ -35,14 +40,15 @@ function agentsTable() {
       clip(a.agent, "a", { href: `#agents/${encodeURIComponent(a.agent)}` })) : clip(a.name || t("none_named")));
     const link = "/api/v1/agents.csv?" + new URLSearchParams({ by: view.by, ...(view.day ? { day: view.day } : {}) });
     return [panel(`${t(d.by === "agent" ? "agents" : d.by)} · ${d.today ? t("today") : dayName(d.start_ms)}`, h("a", { href: link, download: "" }, t("csv")), rows.length ? table(
-      [[t(d.by)], ...(d.by === "agent" ? [[t("team")], [t("shop")]] : []), ...(d.today ? [...(d.by === "agent" ? [] : [[t("online"), 1]]), [t("open"), 1], [t("waits"), 1]] : []), ...COLUMNS.map(([k]) => [k[0] === "p" ? k : t(k), 1])],
+      [[t(d.by)], ...(d.by === "agent" ? [[t("team")], [t("shop")]] : []), ...(d.today ? [...(d.by === "agent" ? [] : [[t("online"), 1]]), [t("open"), 1], [t("waits"), 1]] : []), ...columns().map(([k]) => [k[0] === "p" ? k : t(k), 1])],
       rows.map((a) => [name(a), ...(d.by === "agent" ? [clip(a.team || "–"), clip(a.shop || "–")] : []), ...(d.today ? [...(d.by === "agent" ? [] : [number(a.online)]), number(a.open), number(a.waiting)] : []),
-        ...COLUMNS.map((c) => cell(c, a, than ? others.get(a.agent ?? a.name) ?? EMPTY : null))]), "dense") : empty(t("nobody")))];
+        ...columns().map((c) => cell(c, a, than ? others.get(a.agent ?? a.name) ?? EMPTY : null))]), "dense") : empty(t("nobody")), view.time === "measured" && d.measure ? h("p", { class: "note" }, `${d.measure.name}: ${d.measure.measures}`) : null)];
   });
   let today = 0, shown = "";
   function drawBar(d) {
     today = d.today ? d.start_ms : atHour(Date.now(), 0);
-    const text = JSON.stringify([today, view]);
+    if (view.time === "measured" && !d.measure) view.time = "plain";
+    const text = JSON.stringify([today, view, d.measure?.name]);
     if (text === shown) return;
     shown = text;
     const pick = (key, label, options) => {
@@ -52,7 +58,7 @@ function agentsTable() {
     const days = dayOptions(today).map((x, i) => [i ? isoDay(x) : "", i ? dayName(x) : t("today")]);
     const held = document.activeElement?.id;
     bar.replaceChildren(pick("day", t("day"), days), pick("than", t("compare"), [["", t("nothing")], ...days.slice(1)]),
-      pick("by", t("rows_by"), ["agent", "team", "shop"].map((k) => [k, t(k)])), pick("time", t("hours_of"), [["plain", t("plain_time")], ["business", t("business_time")]]));
+      pick("by", t("rows_by"), ["agent", "team", "shop"].map((k) => [k, t(k)])), pick("time", t("hours_of"), [["plain", t("plain_time")], ["business", t("business_time")], ...(d.measure ? [["measured", d.measure.name]] : [])]));
     if (held) document.getElementById(held)?.focus();
   }
   return { page: h("div", {}, bar, body.page), end: body.end };
@@ -85,13 +91,16 @@ function distribution(d) {
 const FILTERS = { all: () => true, first: (r) => r.first, next: (r) => !r.first, in30: (r) => r.end_ms - r.start_ms <= 30_000, over30: (r) => r.end_ms - r.start_ms > 30_000, over180: (r) => r.end_ms - r.start_ms > 180_000 };
 let filter = "all";
 
+// What a round's units came to: times, unanswered, or not of the window.
+const units = (text) => (text ?? "").split(",").filter(Boolean).map((v) => (v === "unanswered" ? t("unanswered") : v === "-" ? "–" : seconds(Number(v)))).join(", ");
+
 function roundsPanel(rounds) {
   const body = h("div"), pick = h("select", { id: "rounds", "aria-label": t("show"), onchange: () => { filter = pick.value; draw(); } },
     Object.keys(FILTERS).map((k) => h("option", { value: k, selected: filter === k }, t("rounds_" + k))));
   function draw() {
-    const rows = rounds.filter(FILTERS[filter]);
-    body.replaceChildren(rows.length ? table([[t("at")], [t("customer")], [t("replied_after"), 1], [t("business_time"), 1], [t("messages_head"), 1], [t("kind_of_reply")]],
-      rows.map((r) => [stamp(r.end_ms), clip(r.customer || r.conversation), seconds(r.end_ms - r.start_ms), seconds(r.business_ms), number(r.messages), r.first ? t("first") : t("next")])) : empty("–"));
+    const rows = rounds.filter(FILTERS[filter]), isMeasured = rounds.some((r) => r.measured);
+    body.replaceChildren(rows.length ? table([[t("at")], [t("customer")], [t("replied_after"), 1], [t("business_time"), 1], [t("messages_head"), 1], [t("kind_of_reply")], ...(isMeasured ? [[t("measured_units")]] : [])],
+      rows.map((r) => [stamp(r.end_ms), clip(r.customer || r.conversation), seconds(r.end_ms - r.start_ms), seconds(r.business_ms), number(r.messages), r.first ? t("first") : t("next"), ...(isMeasured ? [units(r.measured)] : [])])) : empty("–"));
   }
   draw();
   return panel(t("rounds"), pick, body);
@@ -120,6 +129,7 @@ function agentPage(id) {
     const line = (r, p) => `${number(r.replies)} · ${seconds(r.mean_ms)} · ${percent(r.within_30s)} ${t("short_30")}${p ? ` · p50 ${seconds(r.p50_ms)} · p90 ${seconds(r.p90_ms)} · p99 ${seconds(r.p99_ms)}` : ""}`;
     const pairs = [[t("node"), a.online ? a.node || "–" : t("offline_short")], [t("open"), number(a.open)], [t("waits"), number(a.waiting)], [t("replies"), line(a, true)], [t("business_time"), line(a.business, true)],
       [t("first"), line(a.first)], [t("next"), line(a.next)], [`${t("blocked")} · ${t("rewritten")} · ${t("warned")}`, [a.blocked, a.rewritten, a.warned].map(number).join(" · ")],
+      ...(a.measured ? [[a.measure.name, `${number(a.measured.counted)} · ${t("unanswered")} ${number(a.measured.unanswered)} · ${t("on_time")} ${percent(a.measured.in_time)} · ${t("mean")} ${seconds(a.measured.mean_ms)}`]] : []),
       [`${t("kept")} · ${t("broken")}`, [a.promises_kept, a.promises_broken].map(number).join(" · ")]];
     return [panel([a.agent, a.team, a.shop, a.today ? t("today") : dayName(a.start_ms)].filter(Boolean).join(" · "), h("a", { href: "#agents" }, t("close_detail")), h("div", { class: "detail" },
       h("dl", {}, pairs.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])), a.hours ? hourLines(a.hours) : null, distribution(a.distribution))),

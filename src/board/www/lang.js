@@ -54,6 +54,7 @@ const TEXTS = {
   last_ok: ["Last success", "最近成功"], last_failure: ["Last failure", "最近失败"], gave_up: ["{0} given up", "放弃 {0} 条"], closed_until: ["closed until {0}", "{0} 前停用"], gaps: ["Gaps in the data", "数据缺口"], no_gaps: ["No gap.", "没有缺口。"],
   h_redis: ["Redis", "Redis"], h_not_whole: ["a part cannot be reached", "部分不可达"], h_hooks: ["Events for webhooks", "待发外部通知"],
   day: ["Day", "日期"], compare: ["Compare with", "对比"], nothing: ["nothing", "不对比"], rows_by: ["Rows", "按"], hours_of: ["Time", "计时"], plain_time: ["plain", "自然时间"], business_time: ["business hours", "营业时间"],
+  counted: ["Counted", "计入"], unanswered: ["Unanswered", "未回复"], answered: ["Answered", "已回复"], on_time: ["In time", "及时率"], measured_units: ["As measured", "按口径"],
   none_named: ["(none)", "（无）"], distribution: ["How long replies took", "回复用时分布"], rounds_all: ["all rounds", "全部轮次"], rounds_first: ["first replies", "首次回复"], rounds_next: ["next replies", "后续回复"],
   rounds_in30: ["within 30 s", "30 秒内"], rounds_over30: ["slower than 30 s", "超过 30 秒"], rounds_over180: ["slower than 3 min", "超过 3 分钟"], words_head: ["Words", "内容"],
   r_wrong: ["Wrong", "误判"], r_right: ["Right", "判对"], this_wrong: ["This was wrong", "这是误判"], this_right: ["This was right", "判得对"], unmask: ["Show unmasked", "查看原文"], why_unmask: ["looked at on the Violations page", "在违规页面查看"],

@@ -3,14 +3,16 @@
 -- numbers as strings.
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the
 --       same, 'bucket:count,…' of both, 'what:count,…'}, one row per agent with figures in that hour
---       and the same in business hours: first, next, 'bucket:count,…'
+--       and the same in business hours: first, next, 'bucket:count,…'; then replies as the deployment measures them, the same
+--       7 numbers
 --   'day', two hours 'FROM,TO', agents with line feeds between: as 'hour', summed over these hours
 --   'open', since: {agent, conversations with a message since then}
 --   'violation', stream id: that entry, as below
 --   'rules', day borders (hours, with commas), rule ids (with commas): {id, 'r' | 'x' on trial, number of the day between two
 --       borders from 0, 'what:count,…'}
 --   'gaps': {when, node, lost events} of the newest entries, the newest first
---   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval, events for webhooks}
+--   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval, events for webhooks, zone, tracking,
+--       since when (of `info`)}
 --   'violations', most, agent or '': stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
 --       {stream id, field, value…}, newest first; of the newest LOOKED entries
 local rows = {int(redis_now())}
@@ -46,7 +48,7 @@ local function put_replies(row, m)
     end
 end
 
-local KINDS = {'f', 'n', 'v', 'F', 'N'}
+local KINDS = {'f', 'n', 'v', 'F', 'N', 'm'}
 
 local NO_REPLIES = {}
 
@@ -60,6 +62,7 @@ local function put_agent(name, m)
     put_replies(row, F)
     put_replies(row, N)
     row[#row + 1] = pairs_text(F.b) .. ',' .. pairs_text(N.b)
+    put_replies(row, m.m or NO_REPLIES)
     rows[#rows + 1] = row
 end
 
@@ -269,6 +272,9 @@ local function read_sizes()
     local oldest = call('ZRANGE', K.case_open, 0, 0, 'WITHSCORES')
     rows[2] = {int(call('ZCARD', K.case_open)), oldest[2] or '0', int(call('ZCARD', K.held_at)),
         int(call('HLEN', K.hook))}
+    for _, v in ipairs(call('HMGET', K.info, 'zone', 'tracking', 'tracking_at')) do
+        rows[2][#rows[2] + 1] = v or ''
+    end
 end
 
 if ARGV[1] == 'violation' then
