@@ -50,10 +50,15 @@ void hist_merge(struct hist *into, const struct hist *from)
     into->max = MAX_OF(into->max, get(&from->max));
 }
 
+uint64_t hist_rank(uint64_t n, double q)
+{
+    uint64_t rank = (uint64_t)(q * (double)n + 0.999999); /* up: q of the values are at most the one with this rank */
+    return MAX_OF(MIN_OF(rank, n), 1u);
+}
+
 uint64_t hist_quantile(const struct hist *h, double q)
 {
-    uint64_t want = (uint64_t)(q * (double)h->count + 0.5), seen = 0;
-    want = MAX_OF(want, 1u);
+    uint64_t want = hist_rank(h->count, q), seen = 0;
     for (unsigned i = 0; i < HIST_BUCKETS; i++) {
         seen += h->bucket[i];
         if (seen >= want)

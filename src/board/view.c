@@ -73,13 +73,11 @@ int64_t view_quantile(const uint32_t *bucket, double q)
         n += bucket[i];
     if (!n)
         return -1;
-    int64_t rank = (int64_t)(q * (double)n + 0.999999);
-    rank = MAX_OF(MIN_OF(rank, n), 1);
+    int64_t rank = (int64_t)hist_rank((uint64_t)n, q);
     unsigned i = 0;
     while (i < HIST_BUCKETS - 1 && (below += bucket[i]) < rank)
         i++;
-    uint64_t lower = i ? hist_upper(i - 1) + 1 : 0;
-    return (int64_t)((lower + hist_upper(i)) / 2); /* half a bucket off at most: below 0.8 % */
+    return (int64_t)hist_upper(i); /* as `chatgate agents` has it */
 }
 
 static void put_replies(struct json_out *j, const struct replies *r)

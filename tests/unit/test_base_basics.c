@@ -72,6 +72,11 @@ static void hist_error_is_bounded(void **state)
         hist_add(&h, i);
     assert_in_range(hist_quantile(&h, 0.5), 495, 508);
     assert_int_equal(hist_quantile(&h, 1.0), 1000);
+    assert_int_equal(hist_rank(6, 0.9), 6); /* 0.9 of six values is more than five of them */
+    assert_int_equal(hist_rank(10, 0.9), 9);
+    assert_int_equal(hist_rank(100, 0.99), 99);
+    assert_int_equal(hist_rank(1, 0.01), 1);
+    assert_int_equal(hist_rank(7, 1.0), 7);
 }
 
 static size_t naive_prefix(struct span s)
