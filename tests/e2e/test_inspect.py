@@ -129,6 +129,32 @@ def test_unknown_agents_can_be_refused(folder):
     run(go())
 
 
+def test_a_shops_platform_and_place_change_the_rules(folder):
+    """platform and locale of the directory are facts; overrides with `when` hold for these shops' agents alone."""
+    async def go():
+        async with Backend() as b:
+            packs = folder / "packs"
+            packs.mkdir()
+            (packs / "a.yaml").write_text("pack: p\nrules:\n  - id: p.a\n    title: t\n    action: block\n"
+                                          "    words: [ 加我微信 ]\n    notice: 平台内\n"
+                                          "    examples: { hit: [ 加我微信 ], miss: [ 您好 ] }\n")
+            (packs / "places.yaml").write_text(
+                "override:\n  - { rule: p.a, when: { facts: [ platform=wecom ] }, action: warn }\n"
+                "  - { rule: p.a, when: { facts: [ locale=tw ] }, notice: 平台內 }\n")
+            (folder / "directory.yaml").write_text(
+                "agents:\n  - {id: amy, shop: here}\n  - {id: bo, shop: there}\n"
+                "shops:\n  here: {platform: jd}\n  there: {platform: wecom, locale: tw}\n")
+            g = gateway(folder, b.port, rules=packs, extra="directory: directory.yaml")
+            async with Agent(g.url, "amy") as amy, Agent(g.url, "bo") as bo:
+                await amy.send("c", "加我微信", "1")
+                assert (await amy.until("error"))["message"] == "平台内"
+                await bo.send("c", "加我微信", "2")
+                assert (await bo.until("notice"))["text"] == "平台內"
+            assert [n for n, _ in b.messages] == ["bo"]
+            g.stop()
+    run(go())
+
+
 def test_modes(folder):
     async def go():
         async with Backend() as b:

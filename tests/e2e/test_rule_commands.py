@@ -60,6 +60,28 @@ def test_explain_as_json(rules):
     assert got["verdict"] == "pass" and got["hits"] == []
 
 
+def shipped(text, *facts):
+    args = [a for f in facts for a in ("--fact", f)]
+    return json.loads(chatgate("explain", "--json", "--rules", ROOT / "rules", *args, text).stdout)
+
+
+def test_shipped_rules_fit_platform_and_place():
+    account = "加我微信 lucky_77"
+    assert shipped(account)["verdict"] == "block"
+    assert shipped(account, "platform=jd")["verdict"] == "block"
+    assert shipped(account, "platform=wecom")["verdict"] == "warn"
+    assert shipped("加我LINE聊", "platform=line", "locale=tw")["verdict"] == "pass"
+    taiwan = shipped(account, "locale=tw")
+    assert taiwan["verdict"] == "block" and "請勿引導顧客" in json.dumps(taiwan, ensure_ascii=False)
+    best = "全網最好用的拖把"
+    assert shipped(best)["verdict"] in ("rewrite", "block") and shipped(best, "locale=hk")["verdict"] == "warn"
+    item = "https://item.taobao.com/item.htm?id=600000000001"
+    assert shipped(item)["verdict"] == "pass" and shipped(item, "platform=taobao")["verdict"] == "pass"
+    assert shipped(item, "platform=jd")["verdict"] == "block"
+    assert shipped("微信支付", "platform=douyin")["verdict"] == "pass"
+    assert chatgate("explain", "--fact").returncode == 2, "a fact without its value"
+
+
 def test_explain_shows_what_stands_for_what(tmp_path):
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists/split.txt").write_text("加 力口\n信 亻言\n")
