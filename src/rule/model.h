@@ -148,7 +148,7 @@ struct rule {
     uint8_t homophones_same;
     unsigned window_messages;
     int64_t window_ms;
-    uint8_t window_slot; /* of its regular expressions in a note */
+    uint8_t window_slot, window_regex; /* where its groups and its regular expressions stand in a note */
     enum rewrite_kind rewrite;
     const char *rewrite_text;
     uint8_t rewrite_of;

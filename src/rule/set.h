@@ -77,6 +77,7 @@ struct window_note {
     uint64_t set;             /* which set's rules made it; 0: nothing is known */
     uint32_t number, follows; /* whoever keeps the texts numbers them from 1 on: this one and the one before it */
     uint64_t literals, also;  /* of regular expressions */
+    uint64_t group[4];        /* bits of the groups of which a word is anywhere in the text */
     uint32_t units, numerals;
     uint32_t last[2], last_syllable[2]; /* the last unit and the one before it, 0: there is none */
     uint16_t last_part;                 /* units behind the last separator */

@@ -99,12 +99,17 @@ static void add_use(struct term *t, const struct rule *r, const struct use *use,
     }
 }
 
-static void take_near(struct window_plan *p, const struct near *near)
+static void take_near(struct window_plan *p, const struct rule *r, const struct near *near)
 {
     if ((p->n_near & (p->n_near - 1)) == 0)
         p->near = xrealloc(p->near, (p->n_near ? p->n_near * 2 : 1) * sizeof(*p->near));
     struct window_near *n = &p->near[p->n_near++];
-    *n = (struct window_near){.within = (uint8_t)near->within, .same = near->same, .is_ordered = near->is_ordered};
+    *n = (struct window_near){.within = (uint8_t)near->within,
+                              .same = near->same,
+                              .is_ordered = near->is_ordered,
+                              .n_groups = near->n_groups,
+                              .slot = r->window_slot,
+                              .first_bit = near->first_group};
     for (unsigned g = 0; g < near->n_groups; g++) {
         uint32_t kinds = near->detectors[g];
         n->money |= (uint8_t)((kinds >> DETECT_MONEY & 1) << g);
@@ -117,15 +122,16 @@ static void take_near(struct window_plan *p, const struct near *near)
 static void take_rule(struct window_plan *p, struct side *s, struct rule *r)
 {
     size_t first = p->n_near;
+    r->window_slot = (uint8_t)p->n_rules++;
     for (unsigned i = 0; i < r->n_near; i++)
-        take_near(p, &r->near[i]);
+        take_near(p, r, &r->near[i]);
     for (size_t i = 0; i < r->n_use; i++) {
         struct term *t = &s->term[r->use[i].term];
         t->is_window_trigger |= r->use[i].role == ROLE_KEY;
         if (r->use[i].role == ROLE_GROUP)
             add_use(t, r, &r->use[i], first);
     }
-    r->window_slot = (uint8_t)(p->n_regexes % 64);
+    r->window_regex = (uint8_t)(p->n_regexes % 64);
     for (unsigned i = 0; i < r->n_regex; i++)
         if (r->regex_alone >> i & 1)
             p->alone |= (uint64_t)1 << ((p->n_regexes + i) % 64);

@@ -1,3 +1,5 @@
+#include <stddef.h>
+
 #include "base/utf8.h"
 #include "rule/eval.h"
 #include "rule/mark.h"
@@ -6,7 +8,6 @@
 
 enum {
     NUMERALS_MIN = 5, /* fewer digits, and no letters, are no number that a detector knows */
-    REGEX_SLOTS = 64,
 };
 
 static bool is_han(uint32_t cp)
@@ -17,12 +18,6 @@ static bool is_han(uint32_t cp)
 static bool is_alnum(uint32_t cp)
 {
     return (cp >= '0' && cp <= '9') || (cp >= 'a' && cp <= 'z');
-}
-
-/* A digit, or what stands for one among digits. */
-static bool is_numeral(uint32_t digit, uint32_t cp)
-{
-    return (digit >= '0' && digit <= '9') || cp == 0x6d1e || cp == 0x62d0 || cp == 0x52fe; /* 洞 拐 勾 */
 }
 
 static uint8_t part_end(struct span text, uint32_t from, uint32_t to)
@@ -54,12 +49,6 @@ static void note_parts(struct sheet *s, struct window_note *note, struct window_
         note->inner = PART_CLAUSE;
 }
 
-/* What an amount of money ends with in the digit view, before 元 or 块. */
-static bool is_amount(uint32_t digit)
-{
-    return (digit >= '0' && digit <= '9') || digit == 0x51e0 || digit == 0x5341 || digit == 0x767e; /* 几 十 百 */
-}
-
 /* How a unit of money begins: 元 块 毛 角 圆 刀, rmb, usd. */
 static bool is_money(uint32_t cp)
 {
@@ -73,19 +62,37 @@ static bool has_money_sign(struct span t, uint32_t at)
     return at > 0 && (t.p[at - 1] == '$' || t.p[at - 1] == 0xa5);
 }
 
+enum { IS_NUMERAL = 1, IS_AMOUNT = 2 };
+
+/* A digit, or what stands for one among digits (洞 拐 勾); what an amount of money ends with (几 十 百). */
+static unsigned number_class(uint32_t digit)
+{
+    static const uint64_t low = 1ull << (0x6d1e & 63) | 1ull << (0x62d0 & 63) | 1ull << (0x52fe & 63) |
+                                1ull << (0x51e0 & 63) | 1ull << (0x5341 & 63) | 1ull << (0x767e & 63) | 0x3ffull << '0';
+    if (!(low >> (digit & 63) & 1))
+        return 0;
+    if (digit - '0' < 10)
+        return IS_NUMERAL | IS_AMOUNT;
+    if (digit == 0x6d1e || digit == 0x62d0 || digit == 0x52fe)
+        return IS_NUMERAL;
+    return digit == 0x51e0 || digit == 0x5341 || digit == 0x767e ? IS_AMOUNT : 0;
+}
+
 static void note_numbers(const struct sheet *s, struct window_note *note)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     const uint32_t *digit = s->plain.view[VIEW_DIGIT].cp;
-    bool was_amount = false;
     for (uint32_t i = 0; i < v->n; i++) {
-        note->numerals += is_numeral(digit[i], v->cp[i]);
-        note->has_money |= (was_amount && is_money(digit[i])) ||
-                           (v->gap[i] && is_amount(digit[i]) && has_money_sign(s->text, v->from[i]));
-        was_amount = is_amount(digit[i]);
+        unsigned class = number_class(digit[i]);
+        if (!class)
+            continue;
+        note->numerals += class & IS_NUMERAL;
+        if (class & IS_AMOUNT)
+            note->has_money |=
+                (i + 1 < v->n && is_money(digit[i + 1])) || (v->gap[i] && has_money_sign(s->text, v->from[i]));
     }
     note->has_money |= has_money_sign(s->text, (uint32_t)s->text.n);
-    note->is_amount = was_amount;
+    note->is_amount = v->n && number_class(digit[v->n - 1]) & IS_AMOUNT;
 }
 
 /* Only separators, none of them a sign that a word or a picture holds; what folding drops or joins is none. */
@@ -111,11 +118,6 @@ static bool is_in_part(const struct sheet *s, uint8_t same, uint32_t a, uint32_t
  * has no longer clauses than alone: marks between short pieces part nothing, and pieces at a border grow. */
 static bool note_word(struct window_word *word, uint8_t *n, const struct window_use *u, uint32_t distance)
 {
-    for (unsigned i = 0; i < *n; i++)
-        if (word[i].near == u->near && word[i].group == u->group) {
-            word[i].distance = MIN_OF(word[i].distance, (uint8_t)distance);
-            return true;
-        }
     if (*n == WINDOW_WORDS_MAX)
         return false;
     word[(*n)++] = (struct window_word){u->near, u->group, (uint8_t)distance};
@@ -147,19 +149,34 @@ static bool note_nears(struct sheet *s, struct window_note *note, struct window_
 
 static uint64_t rotate(uint64_t bits, unsigned by)
 {
-    return by ? bits << by | bits >> (REGEX_SLOTS - by) : bits;
+    return by ? bits << by | bits >> (64 - by) : bits;
 }
 
-static void note_regexes(const struct sheet *s, struct window_note *note)
+/* The word of a note in which a rule's groups have their bits, and the place there. */
+static inline unsigned group_word(unsigned slot)
 {
-    const uint64_t all = ((uint64_t)1 << REGEXES_MAX) - 1;
+    return slot % 4;
+}
+
+static inline uint64_t group_bits(uint64_t groups, unsigned slot)
+{
+    return rotate(groups, slot * 11 % 64);
+}
+
+/* From what woke the rules: which groups have a word, which regular expressions a literal. */
+static void note_woken(const struct sheet *s, struct window_note *note)
+{
+    const uint64_t groups = ((uint64_t)1 << GROUPS_MAX) - 1, regexes = ((uint64_t)1 << REGEXES_MAX) - 1;
     for (uint32_t i = 0; i < s->n_woken; i++) {
         const struct rule *r = s->side->rule[s->woken[i]];
-        if (!r->window_messages || !r->n_regex)
+        uint64_t mask = s->mask[s->woken[i]];
+        if (!r->window_messages)
             continue;
-        uint64_t mask = sheet_mask(s, r->number);
-        note->literals |= rotate(mask >> BIT_REGEX & all, r->window_slot);
-        note->also |= rotate(mask >> BIT_ALSO & all, r->window_slot);
+        note->group[group_word(r->window_slot)] |= group_bits(mask >> BIT_GROUP & groups, r->window_slot);
+        if (!r->n_regex)
+            continue;
+        note->literals |= rotate(mask >> BIT_REGEX & regexes, r->window_regex);
+        note->also |= rotate(mask >> BIT_ALSO & regexes, r->window_regex);
     }
 }
 
@@ -204,9 +221,9 @@ static void note_ends(const struct sheet *s, struct window_note *note, struct wi
         note->last[k] = k < v->n ? v->cp[last - k] : 0;
         note->last_syllable[k] = k < r->n ? r->cp[r->n - 1 - k] : 0;
     }
-    start->is_numeral = is_numeral(digit->cp[0], v->cp[0]) || is_alnum(v->cp[0]);
+    start->is_numeral = number_class(digit->cp[0]) & IS_NUMERAL || is_alnum(v->cp[0]);
     start->is_money = is_money(v->cp[0]);
-    note->is_numeral = is_numeral(digit->cp[last], v->cp[last]) || is_alnum(v->cp[last]);
+    note->is_numeral = number_class(digit->cp[last]) & IS_NUMERAL || is_alnum(v->cp[last]);
     if (is_bare(p, s->text, 0, v->from[0]) && !is_swapped(s, 0))
         start->edge = edge_of(start->first);
     if (is_bare(p, s->text, v->to[last], (uint32_t)s->text.n) && !is_swapped(s, last))
@@ -217,15 +234,16 @@ void window_take_note(struct sheet *s, struct window_note *note, struct window_s
 {
     const struct window_plan *p = s->side->plan;
     const struct view *v = &s->plain.view[VIEW_PLAIN];
-    *note = (struct window_note){.units = v->n, .has_letters = s->has_letters};
-    *start = (struct window_start){0};
+    memset(note, 0, offsetof(struct window_note, word));
+    memset(start, 0, offsetof(struct window_start, word));
+    note->units = v->n;
+    note->has_letters = s->has_letters;
     if (s->is_cut || !v->n || (p->has_variants && has_other_ways(s)))
         return;
     note_numbers(s, note);
     note_ends(s, note, start);
     note_parts(s, note, start);
-    if (p->n_regexes)
-        note_regexes(s, note);
+    note_woken(s, note);
     if (note_nears(s, note, start))
         note->set = p->set;
 }
@@ -302,7 +320,7 @@ static bool reaches_over(const struct window_near *near, uint8_t end)
 struct joint {
     const struct window_plan *p;
     const struct window_start *start;
-    uint64_t literals, also;
+    uint64_t literals, also, group[4];
     uint32_t numerals;
     bool has_letters, has_money;
 };
@@ -310,6 +328,8 @@ struct joint {
 static void add_note(struct joint *j, const struct window_note *n)
 {
     j->literals |= n->literals, j->also |= n->also;
+    for (unsigned k = 0; k < 4; k++)
+        j->group[k] |= n->group[k];
     j->numerals += n->numerals;
     j->has_letters |= n->has_letters;
     j->has_money |= n->has_money;
@@ -319,6 +339,14 @@ static uint8_t detected(const struct joint *j, const struct window_near *near)
 {
     bool has_number = j->has_letters || j->numerals >= NUMERALS_MIN;
     return (uint8_t)((has_number ? near->number : 0) | (j->has_money ? near->money : 0));
+}
+
+/* Whether every group of the near has a word, or may have a number, in one of the texts. */
+static bool has_all(const struct joint *j, const struct window_near *near)
+{
+    uint64_t all = ((uint64_t)1 << near->n_groups) - 1, missing = all & ~(uint64_t)detected(j, near);
+    uint64_t bits = group_bits(missing << near->first_bit, near->slot);
+    return (j->group[group_word(near->slot)] & bits) == bits;
 }
 
 /* A word `units` before the border, with one behind it or with a number anywhere. */
@@ -332,9 +360,9 @@ static bool meets_word(const struct joint *j, const struct window_word *w, uint3
         const struct window_word *b = &j->start->word[i];
         if (b->near == w->near && units + w->distance + b->distance <= near->within &&
             are_two(near, bit, (uint8_t)(1u << b->group)))
-            return true;
+            return has_all(j, near);
     }
-    return are_two(near, bit, detected(j, near));
+    return are_two(near, bit, detected(j, near)) && has_all(j, near);
 }
 
 /* A number before the border with a word behind it. */
@@ -343,7 +371,7 @@ static bool meets_number(const struct joint *j, uint8_t end)
     for (unsigned i = 0; i < j->start->n_words; i++) {
         const struct window_word *w = &j->start->word[i];
         const struct window_near *near = &j->p->near[w->near];
-        if (reaches_over(near, end) && are_two(near, detected(j, near), (uint8_t)(1u << w->group)))
+        if (reaches_over(near, end) && are_two(near, detected(j, near), (uint8_t)(1u << w->group)) && has_all(j, near))
             return true;
     }
     return false;

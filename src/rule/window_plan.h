@@ -11,7 +11,8 @@ enum part_end { PART_NONE, PART_CLAUSE, PART_SENTENCE };
 struct window_near {
     uint8_t within, same;
     bool is_ordered;
-    uint8_t number, money; /* bits of the groups that detectors can fill */
+    uint8_t number, money;             /* bits of the groups that detectors can fill */
+    uint8_t n_groups, slot, first_bit; /* slot of its rule, bit of its first group there */
 };
 
 struct window_plan {
@@ -19,7 +20,7 @@ struct window_plan {
     struct window_near *near;
     size_t n_near;
     uint32_t detectors;
-    unsigned n_regexes;
+    unsigned n_rules, n_regexes;
     uint64_t alone; /* slots of the regular expressions that one set of literals wakes */
     bool has_variants;
     bool is_open;    /* some rule hits without anything that could be told from the texts alone */
