@@ -31,8 +31,9 @@ struct worker {
     size_t n_listeners;
     struct ring *ring; /* NULL: nothing is tracked */
     struct timer *sweep;
+    unsigned sweep_part;
     struct timer *reaper;
-    int64_t now_ms; /* monotonic, as of the last sweep or read */
+    int64_t now_ms; /* monotonic, as of the last sweep (eight a second) or read */
 
     struct session *first; /* all live sessions */
     struct session *dead;  /* ended in this turn, freed by the reaper */

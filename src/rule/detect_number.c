@@ -5,6 +5,7 @@
 
 enum {
     DIGITS_MAX = 40,
+    DIGITS_MIN = 5, /* fewer are an amount of money at most */
     TOKENS_MAX = 40,
     GAP_IN_NUMBER = 3,
     LOOK_BACK = 8,
@@ -379,7 +380,10 @@ void detect_numbers(const struct detect_text *t, struct detect_list *out)
 {
     struct numbers x = {.t = t, .v = &t->f->view[VIEW_DIGIT], .out = out};
     const struct view *v = x.v;
-    for (uint32_t i = 0; i < v->n; i++) {
+    uint32_t digits = 0;
+    for (uint32_t i = 0; i < v->n; i++)
+        digits += is_digit(v->cp[i]);
+    for (uint32_t i = 0; digits >= DIGITS_MIN && i < v->n; i++) {
         if (!is_digit(v->cp[i]))
             continue;
         if (is_coded(&x, &i))

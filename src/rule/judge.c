@@ -199,8 +199,6 @@ static bool is_awake(const struct rule *r, uint64_t mask)
 {
     if (mask & (uint64_t)1 << BIT_WORDS || rule_awake_regexes(r, mask))
         return true;
-    if (r->needs_two && (mask & (mask - 1)) == 0)
-        return false; /* as most rules that were woken */
     for (unsigned i = 0; i < r->n_near; i++)
         if ((mask & r->near[i].need) == r->near[i].need)
             return true;
@@ -225,8 +223,14 @@ static void judge_sheet(struct pass *p)
         e->trace(e->trace_arg, &t);
     }
     for (uint32_t i = 0; i < s->sheet.n_woken; i++) {
-        const struct rule *r = side->rule[s->sheet.woken[i]];
-        if (!r->is_always && wants(p, r) && is_awake(r, s->sheet.mask[r->number]))
+        uint32_t number = s->sheet.woken[i];
+        const struct rule_gate *gate = &side->gate[number];
+        uint64_t mask = s->sheet.mask[number];
+        bool is_one = gate->needs_two && (mask & (mask - 1)) == 0 && !(mask & gate->alone);
+        if (is_one || gate->is_always || (p->in_window && !gate->has_window))
+            continue; /* as most rules that were woken */
+        const struct rule *r = side->rule[number];
+        if (wants(p, r) && is_awake(r, mask))
             eval_rule(e, r);
     }
     for (size_t i = 0; i < side->n_always; i++)

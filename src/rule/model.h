@@ -132,7 +132,6 @@ struct rule {
     size_t n_words;
     struct near near[NEARS_MAX];
     uint8_t n_near, n_groups;
-    bool needs_two; /* every near has two groups of words or more */
     struct rule_regex regex[REGEXES_MAX];
     uint32_t regex_always, regex_alone; /* bits of those without literals, of those that one set of them wakes */
     uint8_t n_regex;
@@ -249,6 +248,12 @@ struct picture {
     uint8_t n, with[PICTURE_BYTES_MAX];
 };
 
+/* What decides whether a woken rule is looked at, apart from the rest of it: most woken rules are not. */
+struct rule_gate {
+    uint64_t alone; /* bits of the mask that are enough by themselves */
+    bool is_always, needs_two, has_window;
+};
+
 struct finder {
     struct match *plain, *reading; /* reading: NULL when there is none */
     uint32_t *line_term;
@@ -258,6 +263,7 @@ struct finder {
 
 struct side {
     struct rule **rule;
+    struct rule_gate *gate; /* by number, as `rule` */
     size_t n_rules;
     struct term *term;
     size_t n_terms, terms_cap;

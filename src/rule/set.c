@@ -78,6 +78,7 @@ static void side_free(struct side *s)
     free(s->spelling);
     free(s->picture);
     free(s->always);
+    free(s->gate);
     finder_fini(&s->all);
     finder_fini(&s->window);
 }

@@ -42,7 +42,7 @@ static bool same_kind(uint32_t a, uint32_t b)
 }
 
 /* Whether a word may begin or end before unit u: not between two letters or two digits. */
-static bool is_border(const struct view *v, uint32_t u)
+static inline bool is_border(const struct view *v, uint32_t u)
 {
     return u == 0 || u >= v->n || v->cp[u] > 'z' || v->gap[u] != 0 || !same_kind(v->cp[u - 1], v->cp[u]);
 }
@@ -135,6 +135,9 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
     const struct view *v = &l->f->view[VIEW_PLAIN], *r = &l->f->view[VIEW_READING];
     const struct term *t = &s->side->term[id];
     struct occurrence o = {.term = id, .is_reading = true};
+    /* as written, as most are: the plain view has it; where no letters were joined, the units are the same */
+    if (r->n == v->n && t->n_written == n && memcmp(v->cp + from, t->written, n * sizeof(*v->cp)) == 0)
+        return 0;
     if (!place(l, from, from + n, r->from[from], r->to[from + n - 1], &o))
         return 0;
     uint32_t same = 0, letters = 0;

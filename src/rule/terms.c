@@ -329,6 +329,17 @@ static void index_uses(struct rule *r)
     }
 }
 
+static struct rule_gate gate_of(const struct rule *r)
+{
+    struct rule_gate g = {.alone = (uint64_t)1 << BIT_WORDS | (uint64_t)r->regex_alone << BIT_REGEX,
+                          .is_always = r->is_always,
+                          .needs_two = true,
+                          .has_window = r->window_messages > 0};
+    for (unsigned k = 0; k < r->n_near; k++)
+        g.needs_two &= (r->near[k].need & (r->near[k].need - 1)) != 0;
+    return g;
+}
+
 /* Whether no word decides that the rule does not apply. */
 static bool needs_always(const struct rule *r)
 {
@@ -351,15 +362,14 @@ void words_compile(struct loader *l)
         struct side *s = &l->set->side[dir];
         bool has_variants = false;
         s->always = xcalloc(s->n_rules + 1, sizeof(*s->always));
+        s->gate = xcalloc(s->n_rules + 1, sizeof(*s->gate));
         for (size_t i = 0; i < s->n_rules; i++) {
             struct rule *r = s->rule[i];
             for (unsigned k = 0; k < r->n_regex; k++)
                 wake_by_literals(l, r, k);
             index_uses(r);
             r->is_always = needs_always(r);
-            r->needs_two = true;
-            for (unsigned k = 0; k < r->n_near; k++)
-                r->needs_two &= (r->near[k].need & (r->near[k].need - 1)) != 0;
+            s->gate[i] = gate_of(r);
             if (r->is_always)
                 s->always[s->n_always++] = (uint32_t)i;
             s->n_windowed += r->window_messages > 0;
