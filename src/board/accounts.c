@@ -95,6 +95,15 @@ static bool wants_help(int argc, char **argv, const char *text)
     return wants;
 }
 
+/* There must be one word beside the options. */
+static void say_words(int argc, char **argv)
+{
+    if (optind < argc)
+        fprintf(stderr, "chatgate-board %s: unexpected argument \"%s\"\n", argv[0], argv[optind + 1]);
+    else
+        fprintf(stderr, "chatgate-board %s: a name is missing\n", argv[0]);
+}
+
 int accounts_passwd(int argc, char **argv, const char *config)
 {
     static const struct option options[] = {
@@ -137,6 +146,7 @@ int accounts_passwd(int argc, char **argv, const char *config)
         }
     }
     if (optind + 1 != argc) {
+        say_words(argc, argv);
         fputs(passwd_usage, stderr);
         return 2;
     }
@@ -189,13 +199,19 @@ static bool read_token_options(int argc, char **argv, struct token_change *c, co
             *config = optarg;
         else if (o == 'x')
             c->is_gone = true;
-        else if (o != 'd' || !span_u64(span_str(optarg), &days) || !days || days > DAYS_MAX)
+        else if (o != 'd')
             return false;
+        else if (!span_u64(span_str(optarg), &days) || !days || days > DAYS_MAX) {
+            fprintf(stderr, "--days is \"%s\", must be a number from 1 to %d\n", optarg, (int)DAYS_MAX);
+            return false;
+        }
     }
     if (days)
         c->expires_ms = clock_wall_ms() + (int64_t)days * 86400000;
-    if (optind + 1 != argc)
+    if (optind + 1 != argc) {
+        say_words(argc, argv);
         return false;
+    }
     c->name = argv[optind];
     return true;
 }

@@ -196,12 +196,30 @@ static void load(struct board *b, const char *config, struct err_list *errs)
     b->tokens = tokens_load(b->set->tokens, errs);
 }
 
+/* What a start would find out later. */
+static void check_tls(const struct settings *s, const char *config, struct err_list *errs)
+{
+    struct err e;
+    struct tls_server *server = s->tls.is_on ? tls_server_new(s->tls.certificate, s->tls.key, &e) : NULL;
+    if (s->tls.is_on && !server)
+        err_list_add(errs, "%s: tls: %s", config, e.text);
+    bool to_redis = s->redis.tls.is_on;
+    struct tls_client *client = to_redis ? tls_client_new(s->redis.tls.ca, s->redis.tls.verify, &e) : NULL;
+    if (to_redis && !client)
+        err_list_add(errs, "%s: redis.tls: %s", config, e.text);
+    if (server)
+        tls_server_unref(&server);
+    tls_client_unref(&client);
+}
+
 static int start(const char *config, bool is_check)
 {
     struct err_list errs = {0};
     struct board b = {0};
     load(&b, config, &errs);
-    int rc = b.users && b.tokens ? 0 : 1;
+    if (b.set)
+        check_tls(b.set, config, &errs);
+    int rc = b.users && b.tokens && !errs.n ? 0 : 1;
     print_errors(&errs);
     if (rc == 0) {
         log_set_level(b.set->log_level);

@@ -311,7 +311,7 @@ int web_start(struct board *b, struct err *e)
         return err_prefix(e, "listen");
     int fd = listen_socket(&a, false, e);
     if (fd < 0)
-        return -1;
+        return err_prefix(e, "listen %s", b->set->listen.text);
     b->port = port_of(fd);
     struct evconnlistener *l =
         evconnlistener_new(loop_base(b->loop), NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);

@@ -25,12 +25,27 @@ struct tls {
     SSL *ssl;
 };
 
+/* An OpenSSL error in words, without its numbers and the names of its rooms. */
+static const char *error_words(unsigned long code, char out[256])
+{
+    const char *reason = ERR_reason_error_string(code);
+    if (ERR_SYSTEM_ERROR(code))
+        snprintf(out, 256, "%s", strerror(ERR_GET_REASON(code)));
+    else if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+        snprintf(out, 256, "holds nothing in PEM form that is wanted here");
+    else if (reason)
+        snprintf(out, 256, "%s", reason);
+    else
+        ERR_error_string_n(code, out, 256);
+    return out;
+}
+
 /* The oldest queued OpenSSL error as text; clears the queue. */
 static const char *openssl_text(char out[256])
 {
     unsigned long code = ERR_get_error();
     if (code)
-        ERR_error_string_n(code, out, 256);
+        (void)error_words(code, out);
     else
         snprintf(out, 256, "closed without a reason");
     ERR_clear_error();
@@ -295,9 +310,7 @@ const char *tls_stream_error(struct bufferevent *bev, int socket_errno)
 {
     static _Thread_local char text[256];
     unsigned long code = bufferevent_get_openssl_error(bev);
-    if (code) {
-        ERR_error_string_n(code, text, sizeof(text));
-        return text;
-    }
+    if (code)
+        return error_words(code, text);
     return socket_errno ? strerror(socket_errno) : "closed by the peer";
 }

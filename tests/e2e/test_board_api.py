@@ -564,6 +564,17 @@ def test_the_command_line_shows_the_same_times(folder):
     redis.stop()
 
 
+def test_a_check_looks_at_certificates_too(folder, certificates):
+    passwd(folder / "u", "eva")
+    (folder / "junk.pem").write_text("junk")
+    for tls, code, word in ((f"{{certificate: {certificates / 'server.pem'}, key: {certificates / 'server.key'}}}", 0, ""),
+                            (f"{{certificate: {folder / 'junk.pem'}, key: {certificates / 'server.key'}}}", 1, "t.yaml: tls: "),
+                            (f"{{certificate: {certificates / 'server.pem'}, key: {folder / 'none.key'}}}", 1, "none.key: No such file")):
+        (folder / "t.yaml").write_text(f"users: {folder / 'u'}\ntokens: {folder / 't'}\ntls: {tls}\n")
+        done = subprocess.run([str(PROGRAM), "--config", str(folder / "t.yaml"), "--check"], capture_output=True, text=True)
+        assert done.returncode == code and word in done.stderr and "error:" not in done.stderr, (tls, done.stderr)
+
+
 # --- a case by hand ---
 
 def shard_of(customer, n=4):
