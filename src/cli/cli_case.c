@@ -185,11 +185,10 @@ static int say_result(struct case_args *a, const struct redis_reply *r)
     }
     if (span_is(word, "LIMIT")) {
         char when[TRACKED_TIME_MAX];
-        fprintf(
-            stderr,
-            "chatgate cases: there were two calls within 24 hours, the next one may be made at %s (--force logs one "
-            "that was made all the same)\n",
-            tracked_time(tracked_int(r, 1), when));
+        fprintf(stderr,
+                "chatgate cases: there were two calls on this day, the next one may be made at %s (--force logs one "
+                "that was made all the same)\n",
+                tracked_time(tracked_int(r, 1), when));
     } else if (span_is(word, "CHAT_FIRST")) {
         fputs(
             "chatgate cases: a review is followed up by chat first; no message has gone to the customer since it came "

@@ -288,7 +288,7 @@ static const struct conf_key keys[] = {
     {"reminders.review[].to", CONF_TARGET, STEP_AT(to_supervisor), .def = "agent", RELOAD,
      .help = "who is reminded"},
     {"reminders.review[].do", CONF_CHANNEL, STEP_AT(is_call), .def = "chat", RELOAD,
-     .help = "how the customer is to be reached; calls only behind a message without an answer, at most two in 24 hours"},
+     .help = "how the customer is to be reached; calls only behind a message without an answer, at most two on a day of tracking.zone"},
     {"reminders.follow_up", CONF_LIST, AT(reminders.follow_up), COUNT(reminders.n_follow_up),
      .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
      .def = "[{after: 3d, to: agent}]", RELOAD,

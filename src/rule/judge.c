@@ -99,6 +99,16 @@ static void add_commit(struct pass *p, const struct rule *r, const struct found 
     v->n_commits++;
 }
 
+/* The most severe rule names the case; of equal ones a review, which is followed up in a way of its own, else the
+ * first. */
+static bool is_outdone(const struct verdict *v, const struct rule *r, int severity)
+{
+    static const char review[] = "review_";
+    bool is_review = strncmp(r->case_kind, review, sizeof(review) - 1) == 0,
+         was_review = v->opens_case && strncmp(v->case_kind, review, sizeof(review) - 1) == 0;
+    return v->opens_case && (v->severity > severity || (v->severity == severity && (was_review || !is_review)));
+}
+
 static void open_case(struct pass *p, const struct rule *r)
 {
     const struct eval *e = &p->scratch->eval;
@@ -108,7 +118,7 @@ static void open_case(struct pass *p, const struct rule *r)
             severity = MIN_OF(severity + 1, 4);
             break;
         }
-    if (p->out->opens_case && p->out->severity >= severity)
+    if (is_outdone(p->out, r, severity))
         return;
     p->out->opens_case = r;
     p->out->case_kind = r->case_kind;

@@ -77,9 +77,9 @@ void load_take_rewrite(struct load_ctx *c, bool has_triggers)
 void load_take_case(struct load_ctx *c)
 {
     static const char *const keys[] = {"kind", "severity", NULL};
-    static const char *const kinds[] = {"not_delivered",  "not_as_described", "damaged", "wrong_item",
-                                        "refund",         "attitude",         "fake",    "invoice",
-                                        "promise_broken", "regulator",        "other",   NULL};
+    static const char *const kinds[] = {
+        "not_delivered", "not_as_described", "damaged",   "wrong_item", "refund",          "attitude", "fake",
+        "invoice",       "promise_broken",   "regulator", "review_bad", "review_middling", "other",    NULL};
     const struct ynode *n = yaml_get(c->at, "opens_case"), *up = yaml_get(c->at, "severity_up"),
                        *confirms = yaml_get(c->at, "confirms_case");
     struct rule *r = c->r;

@@ -109,7 +109,7 @@ def test_what_is_done_beside_moving_it(desk):
     desk("news", "2-1", "--by", "tom", "--reason", "已发邮件")
     desk("call", "2-1", "no_answer", "--by", "tom")
     desk("call", "2-1", "answered", "--by", "tom")
-    assert "two calls within 24 hours" in desk("call", "2-1", "busy", status=1)
+    assert "two calls on this day" in desk("call", "2-1", "busy", status=1)
     desk("call", "2-1", "busy", "--force")
     desk("snooze", "2-1", "4h", "--by", "sue")
     (case,) = json.loads(desk("list", "--json"))

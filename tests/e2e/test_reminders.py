@@ -4,6 +4,7 @@ notice is shown at most once, and what a killed gateway left half done the other
 import asyncio
 import json
 import signal
+import time
 
 import pytest
 from gateway import PATIENCE, SOURCE, Agent, Backend, Gateway, Redis, run, until
@@ -149,6 +150,41 @@ def test_a_complaint_through_the_daemon_opens_a_case(folder):
                 await amy.ws.close()
             for g in (one, two):
                 g.stop()
+            redis.stop()
+    run(go())
+
+
+@pytest.mark.parametrize("text, kind", [("等了一周还没到，已经给你们差评了", "review_bad"), ("先给个中评", "review_middling")])
+def test_a_review_is_followed_up_by_its_own_plan(folder, text, kind):
+    """By the rules that are shipped: chat first, then the telephone, and no third call on a day."""
+    async def go():
+        async with Backend() as b:
+            redis = Redis(folder / "redis")
+            noon = 12 - time.gmtime().tm_hour       # the zone in which it is noon: no midnight comes between the calls
+            g = Gateway(folder / "g", b.port, redis=redis, extra=f"""
+tracking: {{zone: "{noon:+03d}:00"}}
+reminders:
+  unanswered: []
+  review: [{{after: 1s, to: agent, do: chat}}, {{after: 1s, to: agent, do: call}}]
+""")
+
+            def cli(*args):
+                return json.loads(g.cli(*args, "--config", g.config, "--json").stdout)
+            async with Agent(g.url, "amy") as amy:
+                await b.say("amy", "c1", text, "in-1")
+                assert (await amy.until("notice"))["conversationId"] == "c1"
+                (case,) = cli("cases")
+                assert (case["kinds"], case["state"]) == (kind, "open")
+                refused = g.cli("cases", "call", case["id"], "no_answer", "--config", g.config, check=False)
+                assert refused.returncode == 1 and "followed up by chat first" in refused.stderr
+                await amy.send("c1", "亲，非常抱歉，我们马上为您处理", "out-1")
+                assert (await amy.until("ack"))["ref"] == "out-1"
+                assert "c1" in (await amy.until("notice"))["text"]
+                await until("both steps", lambda: {"review_chat", "review_call"} <= {r["kind"] for r in cli("reminders")})
+                answers = [g.cli("cases", "call", case["id"], "no_answer", "--config", g.config, check=False).returncode
+                           for _ in range(3)]
+                assert answers == [0, 0, 1]
+            g.stop()
             redis.stop()
     run(go())
 

@@ -1,4 +1,5 @@
 """The life of a case and of a commitment, on a real Redis."""
+import msgpack
 import pytest
 
 from track_model import DAY, HOUR
@@ -259,13 +260,34 @@ def test_assigned_noted_with_orders_and_severity(acts):
         ("assign", "tom", "sue"), ("order", "A-2026-77", "sue"), ("severity", "4", "sue"), ("note", "", "sue")]
 
 
+def it_is(acts, hours):
+    """So many hours after midnight, in a zone that is chosen for it."""
+    acts.shard.db.hset(acts.shard.key("info"), "zone", f"Chosen {int(hours * HOUR - acts.shard.now()) % DAY}")
+
+
 def test_two_calls_a_day_and_no_third(acts):
     acts.complains(5000)
+    it_is(acts, 20)
     assert acts.act("call", "no_answer")[0] == "OK" and acts.act("call", "answered")[0] == "OK"
     word, when = acts.act("call", "no_answer")
-    assert word == "LIMIT" and abs(int(when) - acts.case()["calls"][0] - DAY) < 2
+    assert word == "LIMIT" and abs(int(when) - acts.shard.now() - 4 * HOUR) < 60000, "at midnight"
     assert acts.act("call", "busy", force="force")[0] == "OK", "one that was made all the same is not hidden"
     assert len(acts.case()["calls"]) == 3 and acts.case()["nw"] == acts.case()["calls"][1]
+
+
+def test_yesterdays_calls_do_not_count(acts):
+    acts.complains(5000)
+    it_is(acts, 23.5)
+    for _ in range(2):
+        assert acts.act("call", "no_answer")[0] == "OK"
+    assert acts.act("call", "no_answer")[0] == "LIMIT"
+    case = acts.case()
+    case["calls"] = [at - HOUR for at in case["calls"]]
+    acts.shard.db.hset(acts.shard.key("case"), "0-1", msgpack.packb(case))
+    assert acts.act("call", "no_answer")[0] == "LIMIT", "an hour ago, on the same day"
+    it_is(acts, 0.5)
+    acts.goes_on()
+    assert acts.act("call", "no_answer")[0] == "OK", "an hour ago, yesterday"
 
 
 def test_a_bad_review_is_followed_up_by_chat_first(acts):

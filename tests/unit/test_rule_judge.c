@@ -230,7 +230,8 @@ static void cases_and_commitments(void **state)
         "  - id: c.a\n    title: t\n    words: [ 没收到 ]\n    opens_case: { kind: not_delivered, severity: 2 }\n    "
         "severity_up: [ 居然 ]\n" EXAMPLES
         "  - id: c.b\n    title: t\n    words: [ 投诉 ]\n    opens_case: { kind: regulator, severity: 4 }\n" EXAMPLES
-        "  - id: c.c\n    title: t\n    words: [ 解决了 ]\n    confirms_case: true\n" EXAMPLES);
+        "  - id: c.c\n    title: t\n    words: [ 解决了 ]\n    confirms_case: true\n" EXAMPLES
+        "  - id: c.d\n    title: t\n    words: [ 差评 ]\n    opens_case: { kind: review_bad, severity: 2 }\n" EXAMPLES);
     struct verdict v = judge(in, DIR_INCOMING, "还没收到");
     assert_int_equal(v.action, ACTION_PASS);
     assert_string_equal(v.case_kind, "not_delivered");
@@ -239,6 +240,12 @@ static void cases_and_commitments(void **state)
     assert_int_equal(v.severity, 3);
     v = judge(in, DIR_INCOMING, "没收到，我要投诉");
     assert_string_equal(v.case_kind, "regulator");
+    v = judge(in, DIR_INCOMING, "没收到，差评"); /* of equally severe ones the review, wherever it stands */
+    assert_string_equal(v.case_kind, "review_bad");
+    v = judge(in, DIR_INCOMING, "差评，没收到");
+    assert_string_equal(v.case_kind, "review_bad");
+    v = judge(in, DIR_INCOMING, "差评，居然没收到");
+    assert_string_equal(v.case_kind, "not_delivered");
     v = judge(in, DIR_INCOMING, "解决了");
     assert_non_null(v.confirms);
     v = judge(in, DIR_OUTGOING, "投诉");

@@ -1,9 +1,9 @@
--- needs: lib hook cases case_hand
+-- needs: lib zone hook cases case_hand
 -- A person does something to a case beside moving it. ARGV: what, case id, who, why, value, 'force' or ''.
 --   assign AGENT      call answered | no_answer | busy     news ''     snooze MS (until) or +MS (from now), 0: no more
 --   order NUMBER      severity 1 … 4                       note ''
 -- Returns {'OK', id, state, value} | {'NONE'} | {'BAD', what is allowed} | {'LIMIT', when it may be done again, ms} |
--- {'CHAT_FIRST'}. A call counts whether it was answered or not: at most two in 24 hours, and for a review not before the
+-- {'CHAT_FIRST'}. A call counts whether it was answered or not: at most two on a day of the deployment's zone, and for a review not before the
 -- customer got a message about it; 'force' logs one that was made all the same.
 local CALLS_A_DAY, SNOOZE_MAX_MS = 2, 30 * DAY_MS
 local what, id, who, why, val, force = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] or '', ARGV[6] == 'force'
@@ -38,14 +38,12 @@ if not fine then
     return {'BAD', allowed}
 end
 if what == 'call' and not force then
-    local calls, recent = case.calls or {}, {}
-    for _, at in ipairs(calls) do
-        if at > now - DAY_MS then
-            recent[#recent + 1] = at
-        end
+    local zone, today = zone_make(call('HGET', K.info, 'zone') or ''), 0
+    for _, at in ipairs(case.calls or {}) do
+        today = today + (zone.day(at) == zone.day(now) and 1 or 0)
     end
-    if #recent >= CALLS_A_DAY then
-        return {'LIMIT', int(recent[#recent - CALLS_A_DAY + 1] + DAY_MS)}
+    if today >= CALLS_A_DAY then
+        return {'LIMIT', int(zone.midnight(zone.day(now) + 1))}
     end
     local conv = conv_load(case.cv)
     for _, kind in ipairs(case.kinds) do

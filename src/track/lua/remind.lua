@@ -77,7 +77,8 @@ local function is_review(case)
     return false
 end
 
--- A bad review: by chat first; by telephone when the chat stays without an answer, at most twice a day.
+-- A bad review: by chat first; by telephone when the chat stays without an answer, at most twice on a day of
+-- the deployment's zone.
 local function plan_review(a, case, news, t, conf)
     local start = last_move(case, 'reopened') or case.opened
     a.again = REVIEW_LOOK_MS
@@ -87,7 +88,8 @@ local function plan_review(a, case, news, t, conf)
         a.kind, a.anchor, a.steps = 'review_call', news, conf.review_call
         local calls = case.calls or {}
         local before = calls[#calls - CALLS_A_DAY + 1]
-        a.not_before = before and before + DAY_MS
+        local zone = before and zone_make(call('HGET', K.info, 'zone') or '')
+        a.not_before = before and zone.midnight(zone.day(before) + 1)
     end
 end
 
