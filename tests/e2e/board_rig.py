@@ -74,8 +74,8 @@ class Board(Process):
     def redis_of(where, extra):
         """A socket, or one of redis_topology.py."""
         if hasattr(where, "config"):
-            return f"redis:\n{where.config}\n  timeout: 2s"
-        return f"redis: {{address: {where}, timeout: 2s{extra}}}"
+            return f"redis:\n{where.config}"
+        return f"redis: {{address: {where}, timeout: 20s{extra}}}"
 
     @property
     def url(self):
@@ -131,7 +131,13 @@ class Client:
         return body
 
     def now_until(self, what, probe, seconds=PATIENCE):
-        return wait_for(what, lambda: (lambda d: d if d["data_ms"] and probe(d) else None)(self.get("/api/v1/now")), seconds)
+        def found():
+            d = self.get("/api/v1/now")
+            if d["data_ms"] and probe(d):
+                return d
+            time.sleep(0.1)  # the answer can be a long one: whoever asks all the time keeps the board from its work
+            return None
+        return wait_for(what, found, seconds)
 
 
 class Story:

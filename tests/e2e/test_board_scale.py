@@ -66,11 +66,16 @@ def test_five_hundred_agents_and_five_thousand_customers(rig):
         page.js("long.length = 0")
         db = redis.client()
 
+        def so_far():
+            """Calls, and the processor's time in ms: on a busy machine the clock says nothing about work."""
+            cpu = db.info("cpu")
+            return db.info("commandstats")["cmdstat_evalsha"]["calls"], 1000 * (cpu["used_cpu_user"] + cpu["used_cpu_sys"])
+
         def load(seconds):
-            before, start = db.info("commandstats")["cmdstat_evalsha"], time.monotonic()
-            wait_for("time goes by", lambda: time.monotonic() - start > seconds, 60)
-            after, took = db.info("commandstats")["cmdstat_evalsha"], time.monotonic() - start
-            return (after["calls"] - before["calls"]) / took, (after["usec"] - before["usec"]) / 1000 / took
+            (calls, cpu), start = so_far(), time.monotonic()
+            wait_for("time goes by", lambda: time.monotonic() - start > seconds)
+            (calls_now, cpu_now), took = so_far(), time.monotonic() - start
+            return (calls_now - calls) / took, (cpu_now - cpu) / took
         calls, ms_per_s = load(8)  # before anything is written
         for k in range(200):  # customers come and are answered meanwhile
             i = k * 25
@@ -85,7 +90,10 @@ def test_five_hundred_agents_and_five_thousand_customers(rig):
               f"tasks above 50 ms {total:.0f} ms; Redis: {calls:.0f} calls and {ms_per_s:.1f} ms a second")
         assert full[1]["full"] and len(full[1]["set"]) == 4800 and full[0] < 1_500_000
         assert all(not t["full"] and n < 50_000 for n, t in later)
-        assert longest < 400, longest
+        # a piece of work of about 20 ms here and now shows how fast this machine is, and how busy
+        work = max(page.js("const t = performance.now(); let x = 0; for (let i = 0; i < 2e7; i++) x = (x + i) | 0; "
+                           "return [performance.now() - t, x][0]") for _ in range(8))
+        assert longest < max(400, 20 * work), (longest, work)
         assert ms_per_s < 300, ms_per_s
         assert free_of_surprises(page) == []
     finally:

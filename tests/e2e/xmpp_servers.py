@@ -127,6 +127,6 @@ modules:
                           '{ok, _} = application:ensure_all_started(ejabberd), '
                           f'{make}, io:format("accounts made~n").'], self.folder / "erl.log", env=env,
                          cwd=str(self.folder))
-        self.wait_line("accounts made", 2 * PATIENCE)
+        self.wait_line("accounts made", 5 * PATIENCE)  # half a minute where it is busy
         for port in (self.c2s, self.http):
             wait_for(f"ejabberd listens on {port}: {self.log}", lambda p=port: is_open(p))
