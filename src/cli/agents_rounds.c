@@ -5,6 +5,25 @@
 
 enum { ROUND_END = 3, ROUND_MEASURED = 10 };
 
+static void add_measured(struct table *t, struct span units)
+{
+    struct buf out = {0};
+    char text[TRACKED_TIME_MAX];
+    while (units.n) {
+        const uint8_t *comma = memchr(units.p, ',', units.n);
+        struct span unit = span_of(units.p, comma ? (size_t)(comma - units.p) : units.n);
+        uint64_t ms;
+        buf_append_str(&out, out.len ? ", " : "");
+        if (span_u64(unit, &ms))
+            buf_append_str(&out, tracked_duration((int64_t)ms, text));
+        else
+            buf_append_span(&out, unit);
+        units = span_from(units, unit.n + (comma != NULL));
+    }
+    table_add(t, out.len ? buf_span(&out) : span_str("-"));
+    buf_fini(&out);
+}
+
 /* {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1, what its units came to:
  * ms, `unanswered`, or `-` (none of the window), with commas} */
 static void show_round(struct table *t, const struct redis_reply *row)
@@ -17,7 +36,7 @@ static void show_round(struct table *t, const struct redis_reply *row)
     table_add(t, span_str(tracked_duration(tracked_int(row, 3) - tracked_int(row, 2), text)));
     table_add(t, span_str(business >= 0 ? tracked_duration(business, text) : "-"));
     table_addf(t, "%" PRId64, tracked_int(row, 8));
-    table_add(t, row->n > ROUND_MEASURED ? tracked_text(row, ROUND_MEASURED) : span_str(""));
+    add_measured(t, row->n > ROUND_MEASURED ? tracked_text(row, ROUND_MEASURED) : span_str(""));
 }
 
 static void json_round(struct json_out *j, const struct redis_reply *row)
@@ -42,8 +61,8 @@ static void json_round(struct json_out *j, const struct redis_reply *row)
 
 static void print_rounds_of(const struct tracked_rows *rows, size_t most, bool want_json)
 {
-    static const char *const head[] = {"conversation", "customer wrote", "reply",        "after",
-                                       "in hours",     "messages",       "measured (ms)"};
+    static const char *const head[] = {"conversation", "customer wrote", "reply",   "after",
+                                       "in hours",     "messages",       "measured"};
     if (want_json) {
         struct buf out = {0};
         struct json_out j = {.buf = &out};

@@ -88,7 +88,9 @@ int cli_agents(int argc, char **argv)
     if (!w.want_rounds || !args.want_json)
         rc = agents_ask(t, &all, &w, args.hours);
     struct agent **list = agents_sorted(&all, &n);
-    if (rc == 0 && args.want_json && !w.want_rounds)
+    if (rc == 0 && args.word && n == 0 && !args.want_json) /* the rounds may be older */
+        printf("nothing is known of \"%s\" in this time\n", args.word);
+    else if (rc == 0 && args.want_json && !w.want_rounds)
         agents_print_json(&all, list, n);
     else if (rc == 0 && w.preset && !args.want_json)
         agents_print_preset(&all, list, n);

@@ -93,6 +93,7 @@ def test_agents_cases_reminders(tracked):
     assert sum(r["reply_ms"] for r in rounds) // 2 == (ann["first"]["mean_ms"] + ann["next"]["mean_ms"]) // 2
     assert run(gate, "agents", "show", "ann", "--rounds").count("c-ann") == 2
     assert "usage" in run(gate, "agents", "--rounds", status=2).lower()
+    assert run(gate, "agents", "nobody").startswith('nothing is known of "nobody" in this time\n')
 
     [case] = json.loads(run(gate, "cases", "--json"))
     assert (case["state"], case["agent"], case["conversation"], case["words"]) == ("open", "bob", "c-bob", COMPLAINT)
