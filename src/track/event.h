@@ -81,7 +81,7 @@ const char *event_kind_name(enum event_kind kind);
  * form: numbers big-endian, texts behind one byte of length (but for who: two).
  *
  *   1 byte 1   1 what: 1 a customer's, 2 replayed, 3 an agent's that was delivered and counts as a human reply, 4
- * another 1 is there an action, a rule, a shadow rule?   3 event_key_hash   2 bytes of the record   conv the record of
+ * another 1 is there an action, a rule, a shadow rule?   2 event_key_hash   2 bytes of the record   conv the record of
  * the conversation's window: 6 at_ms   1 code (1 out, 3 in, + 8 is_ack_only)   6 commit_due_ms 6 open_ms   4
  * calendar_id   key of the message   who: agent, team, shop as MessagePack, 2 bytes of length text_hash (out: 16
  * hexadecimal digits)   commit_rule 1 flags: in 1 is_live; out 1 is_delivered, 2 is_human, 4 is_ack_only   1 action
@@ -106,7 +106,7 @@ size_t event_encode(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]
 /* The map, whatever the event. */
 size_t event_encode_map(const struct track_event *ev, uint8_t out[EVENT_ENCODED_MAX]);
 
-/* 24-bit hash of the key by which copies of a message are known: "i:" (incoming) or "o:", then the message id, or
+/* 16-bit hash of the key by which copies of a message are known: "i:" (incoming) or "o:", then the message id, or
  * without one a tab, who wrote, a tab, at_ms, a tab, the digits of the text hash. Part of the schema: rounds.lua has
  * the same. */
 uint32_t event_key_hash(struct span key, uint32_t before);

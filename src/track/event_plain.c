@@ -9,7 +9,8 @@ enum {
     WHAT_REPLY,    /* an agent's that was delivered and counts as a human reply */
     WHAT_OTHER,    /* another one of an agent */
     AT_WHAT = 1,
-    AT_CONV = 8, /* its length; the record stands behind it */
+    AT_HASH = 3,
+    AT_CONV = 7, /* its length; the record stands behind it */
     CODE_OUT = 1,
     CODE_IN = 3,
     CODE_ACK = 8,
@@ -33,7 +34,7 @@ uint32_t event_key_hash(struct span key, uint32_t before)
     uint32_t h = before;
     for (size_t i = 0; i < key.n; i++)
         h = h * 31 + key.p[i];
-    return h & 0xffffff;
+    return h & 0xffff;
 }
 
 /* ---- writing ---- */
@@ -139,8 +140,7 @@ size_t event_encode_plain(const struct track_event *ev, uint8_t out[EVENT_ENCODE
     out[2] = ev->action || rules.n || shadow.n;
     uint8_t *record = put_id(out + AT_CONV, ev->conv);
     uint8_t *at = put_record(record, ev, span_of(hex, ev->text_hash ? sizeof(hex) : 0), &hash);
-    put_be(out + 3, hash, 3);
-    put_be(out + 6, (uint64_t)(at - record), 2);
+    put_be(put_be(out + AT_HASH, hash, 2), (uint64_t)(at - record), 2);
     if (is_in)
         *at++ = ev->is_live;
     else

@@ -75,7 +75,7 @@ class Town:
             come(5000, conf=True, text="好的解决了")
         s = self.shards[shard]
         for item in s.run("remind_due", "16", "0:agent", "0:agent", "0")[1:]:
-            s.run("remind_claim", item[0], item[2], item[3], "n1", 1000, "0:agent", "0:agent", "0")
+            s.run("remind_claim", item[0], item[2], item[3], "n1", 600000, "0:agent", "0:agent", "0")
         due = s.run("seal_due", "n1", 0, 64, 500)
         no = int(due[2])
         for c in due[4:]:
@@ -105,7 +105,7 @@ def test_nothing_is_left_of_a_customer_anywhere(town):
                  "said_at", "seals", "stream", "remind", "remind_at"):
         if name not in ("said_new", "waiting"):
             assert f"cg:{{0}}:{name}" in named, f"{name}: the test has lost its subject"
-    assert "cg:{1}:conv" in named and "cg:{1}:said" in named and "cg:{1}:stream" in named
+    assert "cg:{1}:win" in named and "cg:{1}:said" in named and "cg:{1}:stream" in named
     before = {k: town.db.dump(k) for k in ("cg:{0}:hours:0", "cg:{1}:case", "cg:{1}:cust") if town.db.exists(k)}
     said = town.erase("--by", "sue", "--reason", "wish of the customer")
     assert mentions(town.db, WHO, CONV) == []

@@ -34,11 +34,11 @@ def values(packed):
     return [v.decode() if isinstance(v, bytes) else v for v in reader]
 
 
-def fingerprint(key):
+def fingerprint(key, size=2):
     h = 7
     for b in key.encode():
-        h = (h * 31 + b) % 16777216
-    return h.to_bytes(3, "big")
+        h = (h * 31 + b) % 256 ** size
+    return h.to_bytes(size, "big")
 
 
 def parts(e):
@@ -74,12 +74,12 @@ def plain_form(e):
 
 
 def conv_of(plain):
-    return plain[9:9 + plain[8]]
+    return plain[8:8 + plain[7]]
 
 
 def shifted(plain, ms):
     """As the pump does it: times on Redis's clock, but of replayed messages."""
-    at = 9 + plain[8]
+    at = 8 + plain[7]
     moved = max(int.from_bytes(plain[at:at + 6], "big") + (0 if plain[1] == 2 else ms), 0)
     return plain[:at] + moved.to_bytes(6, "big") + plain[at + 6:]
 
@@ -95,7 +95,7 @@ def short_form(e):
     is_in, flags, key = parts(e)
     out = [e["k"], e["at"], flags, *(e.get(f, "") for f in ("agent", "team", "shop", "conv", "cust", "mid")),
            e.get("sender", "") if is_in else "", e.get("act", 0), *(e.get(f, "") for f in ("rules", "shadow", "rv", "th")),
-           fingerprint(key)]
+           fingerprint(key, 3)]
     if e.get("oc") or e.get("due"):
         out += [e.get("ob", 0), e.get("oc", 0)] + ([e["due"], e.get("prule", "")] if e.get("due") else [])
     return b"".join(msgpack.packb(v, use_bin_type=False) for v in out)
@@ -108,11 +108,11 @@ def read_head(b):
                        ("news", 6), ("rep", 1), ("so", 6), ("sc", 4)):
         h[name] = int.from_bytes(b[at:at + size], "big")
         at += size
-    for name in ("cu", "og", "g", "p", "ref", "extra", "fps"):
-        size = int.from_bytes(b[at:at + 2], "big")
-        h[name] = b[at + 2:at + 2 + size]
-        at += 2 + size
-    return h
+    for name, size in (("cu", 1), ("og", 2), ("g", 2), ("rare", 2)):
+        n = int.from_bytes(b[at:at + size], "big")
+        h[name] = b[at + size:at + size + n]
+        at += size + n
+    return {**h, "fps": b[at:]}
 
 
 def told(fields):
@@ -149,7 +149,7 @@ def batch(ring, node, frames):
         end = b.number(2) + b.at
         assert b.number(1) == 1
         is_in = b.number(1) <= 2
-        b.take(1 + 3 + 2)
+        b.take(1 + 2 + 2)
         e |= {"k": "in" if is_in else "out", "conv": b.text(), "at": str(b.number(6))}
         b.take(1)
         due = b.number(6)
@@ -207,7 +207,7 @@ class Shard:
             self.sha[script] = self.db.script_load(script_text(script))
         return self.db.evalsha(self.sha[script], len(self.keys), *self.keys, *args)
 
-    def apply(self, ring, records, offset=0, node="n1", version="2"):
+    def apply(self, ring, records, offset=0, node="n1", version="3"):
         """records: (sequence number, event) pairs. Returns (last, applied, duplicates, status)."""
         frames, convs = b"", set()
         for seq, event in records:

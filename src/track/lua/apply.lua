@@ -82,7 +82,8 @@ local function take_plain(from)
     end
     is_decoding = false
     if at > now then
-        at, record = now, spack('>I6', now) .. sub(record, 7)
+        at = not_ahead(at, what <= REPLAYED)
+        record = spack('>I6', at) .. sub(record, 7)
     end
     local how, was, r = 'new', nil, nil
     if what <= REPLY and at < oldest[what] then

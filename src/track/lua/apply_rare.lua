@@ -17,7 +17,7 @@ local function time_of(ev)
     if ev.k ~= 'in' or ev.live then
         at = at + offset
     end
-    return math.min(math.max(at, 0), now)
+    return not_ahead(math.max(at, 0), ev.k == 'in')
 end
 
 local function cust_get(customer)
@@ -48,7 +48,7 @@ end
 local function put_event(ev, at, order, key)
     return put(str(ev.conv), str(ev.cust), ev.k ~= 'in' or ev.live, {at, order, key,
         who_of(str(ev.agent), str(ev.team), str(ev.shop)), ev.ackonly and 1 or 0, num(ev.due), order == IN and '' or str(ev.th), str(ev.prule),
-        num(ev.ob), num(ev.oc)}, type(ev.kh) == 'string' and #ev.kh == 3 and ev.kh or fingerprint(key))
+        num(ev.ob), num(ev.oc)}, fingerprint(key))
 end
 
 local function log_case(ev, at, key)
@@ -271,7 +271,7 @@ local function read(text)
     return fp and {k = k, at = at, live = is_in and flags == 1, dlv = not is_in and flags % 2 == 1,
         human = not is_in and flags % 4 >= 2, ackonly = not is_in and flags >= 4, agent = agent, team = team, shop = shop,
         conv = conv, cust = cust, mid = mid, sender = is_in and sender, act = not is_in and act ~= 0 and act, rules = rules,
-        shadow = shadow, rv = rv, th = th, kh = fp, ob = ob, oc = oc, due = due, prule = rule}
+        shadow = shadow, rv = rv, th = th, ob = ob, oc = oc, due = due, prule = rule}
 end
 
 -- False: of no kind that is known.

@@ -107,7 +107,7 @@ function hash.conv(id, c, raw)
     if is_conv[id] or c.cu == customer then
         act(call, 'HDEL', key, id)
     elseif stands_in(raw) then -- a room: its rounds go on, its recent events are forgotten
-        local h = string.byte(raw) == CONV_HEAD and head_unpack(raw) or conv_from_1(raw)
+        local h = string.byte(raw) == CONV_HEAD and head_unpack(raw) or conv_from_2(raw, id)
         conv_forget_window(h)
         h.extra = h.extra ~= '' and pack(without(unpack_mp(h.extra))) or ''
         act(call, 'HSET', key, id, head_pack(h))

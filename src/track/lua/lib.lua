@@ -11,7 +11,7 @@ for i, name in ipairs({'held', 'held_at', 'held_done', 'held_tell', 'said', 'sai
     K[name] = KEYS[FIRST_DAYS + DAYS - 1 + i]
 end
 
-local SCHEMA = 2
+local SCHEMA = 3
 local STREAM_MAX = 100000
 local HOUR_MS, DAY_MS = 3600000, 86400000
 local SPAN_MS = 28 * DAY_MS -- what one `days` hash holds
@@ -37,14 +37,30 @@ end
 
 -- A conversation as readers see it: {cu customer, t = {at last event, since, og ot op and so n of the open round, last
 -- and news of the last reply, rep, g t h last replier, p open commitments {made, due, key, agent, team, shop, rule}}}.
--- Its inside is described in rounds.lua; one of schema version 1 holds the same table `t`.
-local CONV_HEAD, CONV_SLOTS = 2, 24
-local HEAD = '>BI6I4I6I6I6I4I6I6BI6I4Hc0Hc0Hc0Hc0Hc0Hc0Hc0'
-local function conv_table(v)
-    if string.byte(v) ~= CONV_HEAD then
-        return unpack_mp(v)
+-- Its inside is described in rounds.lua.
+local CONV_HEAD, CONV_SLOTS = 3, 104
+local HEAD = '>BI6I4I6I6I6I4I6I6BI6I4Bc0Hc0Hc0Hc0'
+local HEAD_2 = '>BI6I4I6I6I6I4I6I6BI6I4Hc0Hc0Hc0Hc0Hc0Hc0Hc0' -- of schema version 2
+
+-- Packed commitments, refusals without a message, extra keys: of most conversations there is nothing.
+local function rare_unpack(text)
+    if text ~= '' then
+        return sunpack('>Hc0Hc0Hc0', text)
     end
-    local _, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, p = sunpack(HEAD, v)
+    return '', '', ''
+end
+
+local function conv_table(v)
+    local version, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, rare
+    if string.byte(v) == CONV_HEAD then
+        version, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, rare = sunpack(HEAD, v)
+    else
+        version, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, rare = sunpack(HEAD_2, v)
+    end
+    if version ~= CONV_HEAD and version ~= 2 then
+        error('a conversation of version ' .. version)
+    end
+    local p = version == CONV_HEAD and rare_unpack(rare) or version == 2 and rare or ''
     local t = {at = at, since = since, n = n, last = last, news = news, rep = rep == 1, g = '', t = '', h = '', og = '',
         ot = '', op = '', p = {}, og_all = '', g_all = ''}
     if og ~= '' then

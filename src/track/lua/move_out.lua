@@ -52,8 +52,12 @@ function ask.conv()
     slice('HSCAN', K.conv, function(id, value)
         local c = conv_table(value)
         local due, rem, win = {}, {}, {}
-        for slot = 0, CONV_SLOTS - 1 do
-            win[#win + 1] = call('HGET', K.win, id .. '\n' .. slot) or ''
+        local fields = {}
+        for slot = 1, CONV_SLOTS do
+            fields[slot] = id .. '\n' .. slot - 1
+        end
+        for slot, text in ipairs(call('HMGET', K.win, unpack(fields))) do
+            win[slot] = text or ''
         end
         for _, p in ipairs(c.t.p or {}) do
             local at = call('ZSCORE', K.due, id .. '\n' .. p[3])

@@ -3,4 +3,4 @@
 local FRAME, FORM_PLAIN = 8, 1
 -- Number, length, form, what, marks, fingerprint, bytes of the record, conversation, then of the record what is always
 -- needed. PLAIN_RECORD: where the record begins, but for the length of the conversation's name. PLAIN_REST: what follows.
-local PLAIN, PLAIN_RECORD, PLAIN_REST = '>I6HBBBc3HBc0I6BI6I6I4Bc0Hc0', 17, '>BBBc0Bc0Bc0Bc0Bc0'
+local PLAIN, PLAIN_RECORD, PLAIN_REST = '>I6HBBBc2HBc0I6BI6I6I4Bc0Hc0', 16, '>BBBc0Bc0Bc0Bc0Bc0'

@@ -1,9 +1,9 @@
 -- A conversation as a pure function of its events in time order. Stored in two hashes, so that an event in order reads and
--- writes a few hundred bytes, whatever the conversation's length:
---   conv  id: head, see HEAD; win  id\nSLOT: chunk of CHUNK records, see SNAP and RECORD, SLOTS of them as a ring, chunk
---         number modulo SLOTS. All numbers big-endian, all texts behind their length.
---   HEAD:    2, top (time of the newest record), total (records), expires, STATE, customer, og, g, p, ref, extra, fps,
---            SNAP, RECORDs since the last chunk (the tail)
+-- writes a few hundred bytes, whatever the conversation's length (Redis's Lua takes time for every byte of a text it makes):
+--   conv  id: head, see HEAD; win  id\nSLOT: a record, number modulo SLOTS; those whose number divides by CHUNK have the state
+--         before them in front, see SNAP and RECORD. All numbers big-endian, all texts behind their length.
+--   HEAD:    3, top (time of the newest record), total (records), expires, STATE, customer, og, g, p and ref and extra in
+--            one (rare_unpack), fps to the end
 --   STATE:   at last event, since (0: nobody waits), n messages, last and news: last reply and last one that is more than
 --            an acknowledgement, rep 1: replied in this session, so sc business time of `since` and its calendar; og who saw
 --            the first message, g last replier, p packed open commitments {made, due, key, who, rule} or ''
@@ -12,14 +12,14 @@
 --            none), key, who, text hash, rule. At the same millisecond a customer's message stands behind an agent's: who
 --            may have been answered still waits, so that nobody vanishes
 --   ref:     message ids of refusals that found no message; extra: packed keys of messages that count although they are
---            older than the window; fps: three bytes of hash of every key in window and extra
+--            older than the window; fps: two bytes of hash of every key in the window
 --   who:     packed agent, team, shop
--- The window is what lies in the chunks and the tail, the state before it is the base. A late event is put in its place
--- and the rounds behind it are computed anew, from the tail's snapshot if that suffices; the caller books the difference.
+-- The window is what lies in the slots, from the oldest state on; that state is the base. A late event is put in its place
+-- and the rounds behind it are computed anew, from the newest state that suffices; the caller books the difference.
 -- In memory a record is an array {at, order, key, who, ack, due, text hash, rule, business time, calendar}; behind it may
 -- stand the packed RECORD, and where that has no due time, text hash and rule may be missing.
-local CHUNK, SLOTS, EXTRA = 4, CONV_SLOTS, 64
-local FPS_BYTES = 3 * (CHUNK * SLOTS + 2 * CHUNK + EXTRA)
+local CHUNK, SLOTS, EXTRA = 8, CONV_SLOTS, 64
+local FPS_BYTES, FPS_SLACK = 2 * SLOTS, 48
 local SESSION_MS = 8 * 3600000 -- a customer who writes after so long a silence begins a new session (first reply)
 local PENDING = 8
 local OUT, REFUSED, IN = 1, 2, 3
@@ -28,15 +28,15 @@ local STATE_FIELDS = {'at', 'since', 'og', 'n', 'last', 'news', 'rep', 'g', 'p',
 -- What measure.lua notes in conversations, if the deployment's definition needs it; set by who makes it.
 local measured, note_open, note_more, note_reply
 
-local fingerprint, conv_new, head_pack, head_unpack, record_read, conv_put, conv_from_1, conv_forget_window
+local fingerprint, conv_new, head_pack, head_unpack, record_read, conv_put, conv_from_2, conv_forget_window
 do
     -- The hash of event.c (event_key_hash).
     function fingerprint(key)
         local h = 7
         for i = 1, #key do
-            h = (h * 31 + string.byte(key, i)) % 16777216
+            h = (h * 31 + byte(key, i)) % 65536
         end
-        return string.char(floor(h / 65536), floor(h / 256) % 256, h % 256)
+        return string.char(floor(h / 256), h % 256)
     end
 
     local function state_new()
@@ -51,34 +51,43 @@ do
     end
 
     -- struct.pack and concatenation: cmsgpack.pack of many values takes several times as long.
-    local HEAD_BODY = HEAD .. 'c0'
     local SNAP, RECORD = '>I6I6I6I4I6I6BI6I4Hc0Hc0Hc0', '>I6BI6I6I4Bc0Hc0Bc0Bc0'
 
     local function snap_pack(top, s)
         return spack(SNAP, top, s.at, s.since, s.n, s.last, s.news, s.rep, s.so, s.sc, #s.og, s.og, #s.g, s.g, #s.p, s.p)
     end
 
-    -- One constructor with every field: a table that grows by fields costs several times as much. k: records in the tail.
-    local function head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, body)
+    -- One constructor with every field: a table that grows by fields costs several times as much.
+    local function head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps)
         return {top = top, total = total, exp = exp, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
-            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, body = body, win = false,
-            k = total > 0 and (total - 1) % CHUNK + 1 or 0, was_since = since, was_p = p, closed = false,
-            is_changed = false}
+            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, win = false, was_since = since,
+            was_p = p, closed = false, is_changed = false}
     end
 
     function conv_new(customer)
-        return head_new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, customer, '', '', '', '', '', '', snap_pack(0, state_new()))
+        return head_new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, customer, '', '', '', '', '', '')
+    end
+
+    local function rare_pack(h)
+        if h.p == '' and h.ref == '' and h.extra == '' then
+            return ''
+        end
+        return spack('>Hc0Hc0Hc0', #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra)
     end
 
     function head_pack(h)
-        return spack(HEAD_BODY, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #h.cu, h.cu,
-            #h.og, h.og, #h.g, h.g, #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra, #h.fps, h.fps, h.body)
+        local cu, og, g, rare = h.cu, h.og, h.g, rare_pack(h)
+        return spack(HEAD, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #cu, cu, #og,
+            og, #g, g, #rare, rare) .. h.fps
     end
 
     function head_unpack(text)
-        local _, top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, from = sunpack(HEAD, text)
-        return head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps,
-            string.sub(text, from))
+        local _, top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, rare, from = sunpack(HEAD, text)
+        local p, ref, extra = '', '', ''
+        if rare ~= '' then
+            p, ref, extra = rare_unpack(rare)
+        end
+        return head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, sub(text, from))
     end
 
     local function rec_pack(r)
@@ -165,31 +174,35 @@ do
         st.at = at
     end
 
-    local function close_chunk(h, number)
-        h.win = h.win or {}
-        h.win[number % SLOTS] = h.body
-        h.body, h.k = snap_pack(h.top, h), 0
+    local function write_record(h, number, top, state, text)
+        if number % CHUNK == 0 then
+            text = snap_pack(top, state) .. text
+        end
+        if h.win then
+            h.win[number % SLOTS] = text
+        else
+            h.win = {[number % SLOTS] = text}
+        end
     end
 
     local function remember(h, fp)
-        h.fps = h.fps .. fp
-        if #h.fps > FPS_BYTES + 96 then -- not at every event
-            h.fps = string.sub(h.fps, -FPS_BYTES)
+        local fps = h.fps .. fp
+        if #fps > FPS_BYTES + FPS_SLACK then -- not at every event
+            fps = sub(fps, -FPS_BYTES)
         end
+        h.fps = fps
     end
 
     -- The newest record of all, seen for the first time.
     local function append(h, r, fp, out)
-        if h.k == CHUNK then
-            close_chunk(h, h.total / CHUNK - 1)
-        end
+        local number = h.total
+        write_record(h, number, h.top, h, r[11] or rec_pack(r))
         step(h, r, out)
-        h.top, h.total, h.k = r[1], h.total + 1, h.k + 1
-        h.body = h.body .. (r[11] or rec_pack(r))
+        h.top, h.total = r[1], number + 1
         remember(h, fp)
     end
 
-    -- What only late events, copies and refusals need: window_tail, window_all, put_into, has_refusal, conv_from_1.
+    -- What only late events, copies and refusals need: window_tail, window_all, put_into, has_refusal, from_2.
     local function make_slow()
         -- Behind it: from where the records follow.
         local function snap_unpack(text)
@@ -250,60 +263,73 @@ do
             return out
         end
 
-        -- Writes the window into the head anew, chunks from `number` on; returns what the rounds come to.
+        -- Writes the window anew, records from `number` on; returns what the rounds come to.
         local function rebuild(h, c, number)
             local out, refused, open = {}, refusals(c.w)
             h.ref = c.is_tail and h.ref or open
             state_copy(c.b, h)
-            h.top, h.body, h.k = c.f, snap_pack(c.f, c.b), 0
-                for i, r in ipairs(c.w) do
-                if h.k == CHUNK then
-                    close_chunk(h, number)
-                    number = number + 1
-                end
+            h.top = c.f
+            for i, r in ipairs(c.w) do
+                write_record(h, number, h.top, h, rec_pack(r))
                 if not refused[i] then
                     step(h, r, out)
                 end
-                h.top, h.k = r[1], h.k + 1
-                h.body = h.body .. rec_pack(r)
+                h.top, number = r[1], number + 1
             end
-            h.total = number * CHUNK + h.k
+            h.total = number
             return out
         end
 
-        -- The tail alone: {w records, b state before them, f time of the record before them, n number of its chunk}.
-        local function window_tail(h)
-            local f, b, from = snap_unpack(h.body)
-            return {w = records_into({}, h.body, from), b = b, f = f, n = (h.total - h.k) / CHUNK, is_tail = true}
+        -- The texts of records [first, h.total): false where there is none.
+        local function texts_from(h, id, first)
+            local fields, texts = {}, {}
+            for number = first, h.total - 1 do
+                fields[#fields + 1] = id .. '\n' .. number % SLOTS
+            end
+            local held = #fields > 0 and call('HMGET', K.win, unpack(fields)) or {}
+            for number = first, h.total - 1 do
+                texts[#texts + 1] = h.win and h.win[number % SLOTS] or held[number - first + 1]
+            end
+            return texts
+        end
+
+        -- {w records, b state before them, f time of the record before them, n number of the first one}: of the records from
+        -- `first` on what can be read, and begins with a state (what was erased cannot).
+        local function window(h, id, first)
+            local c = {w = {}, b = state_copy(h, {}), f = h.top, n = first}
+            for i, text in ipairs(texts_from(h, id, first)) do
+                local number, from = first + i - 1, 1
+                if not text then
+                    c.w, c.is_open = {}, false
+                elseif number % CHUNK == 0 then
+                    local f, b
+                    f, b, from = snap_unpack(text)
+                    if not c.is_open then
+                        c.w, c.b, c.f, c.n, c.is_open = {}, b, f, number, true
+                    end
+                end
+                if text and c.is_open then
+                    c.w[#c.w + 1] = record_read(text, from)
+                end
+            end
+            if #c.w == 0 then
+                c.b, c.f = state_copy(h, {}), h.top
+            end
+            return c
+        end
+
+        -- The records since the newest state.
+        local function window_tail(h, id)
+            local first = floor(math.max(h.total - 1, 0) / CHUNK) * CHUNK
+            local c = window(h, id, first)
+            c.is_tail = c.n == first and #c.w == h.total - first
+            return c
         end
 
         -- All that is kept; numbers begin anew.
         local function window_all(h, id)
-            local c = {w = {}, n = 0}
-            local full = (h.total - h.k) / CHUNK
-            local first = math.max(full - SLOTS, 0)
-            local fields = {}
-            for i = first, full - 1 do
-                fields[#fields + 1] = id .. '\n' .. i % SLOTS
-            end
-            local held = #fields > 0 and call('HMGET', K.win, unpack(fields)) or {}
-            for i = first, full - 1 do
-                local text = h.win and h.win[i % SLOTS] or held[i - first + 1]
-                if text then
-                    local f, b, from = snap_unpack(text)
-                    if not c.b then
-                        c.f, c.b = f, b
-                    end
-                    records_into(c.w, text, from)
-                else -- erased: the window begins behind it
-                    c.w, c.b = {}, nil
-                end
-            end
-            local f, b, from = snap_unpack(h.body)
-            if not c.b then
-                c.f, c.b = f, b
-            end
-            records_into(c.w, h.body, from)
+            local c = window(h, id, math.ceil(math.max(h.total - SLOTS, 0) / CHUNK) * CHUNK)
+            c.n = 0
             return c
         end
 
@@ -379,34 +405,38 @@ do
             return was and 'moved' or 'new', plus, minus, was
         end
 
-        local ORDER_1 = {IN, OUT, REFUSED}
-
-        -- A conversation of schema version 1: {cu, w records, b state, s keys that left the window, f}.
-        local function from_1(text)
-            local old = unpack_mp(text)
-            local h, b, c = conv_new(old.cu), old.b, {w = {}, f = old.f, n = 0}
-            local fps, promises = {}, {}
-            for _, p in ipairs(b.p) do
-                promises[#promises + 1] = {p[1], p[2], p[3], pack(p[4], p[5], p[6]), p[7]}
+        -- A conversation of schema version 2: chunks of four records, the newest ones (`body`) in the head; fps of three bytes.
+        local function from_2(text, id)
+            local _, top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, from =
+                sunpack(HEAD_2, text)
+            local h = head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, '')
+            local c, full, fields, newest = {w = {}}, math.ceil(total / 4) - 1, {}, {}
+            for i = math.max(full - 24, 0), full - 1 do
+                fields[#fields + 1] = id .. '\n' .. i % 24
             end
-            c.b = {at = b.at, since = b.since, og = b.since > 0 and pack(b.og, b.ot, b.op) or '', n = b.n, last = b.last,
-                news = b.news, rep = b.rep and 1 or 0, g = b.last > 0 and pack(b.g, b.t, b.h) or '',
-                p = #promises > 0 and pack(promises) or '', so = 0, sc = 0}
-            for _, key in ipairs(old.s) do
-                fps[#fps + 1] = fingerprint(key)
+            local chunks = #fields > 0 and call('HMGET', K.win, unpack(fields)) or {}
+            chunks[#chunks + 1] = sub(text, from)
+            for _, chunk in ipairs(chunks) do
+                if chunk then
+                    local f, b, next_at = snap_unpack(chunk)
+                    if not c.b then
+                        c.f, c.b = f, b
+                    end
+                    records_into(c.w, chunk, next_at)
+                else
+                    c.w, c.b = {}, nil
+                end
             end
-            for _, r in ipairs(old.w) do
-                c.w[#c.w + 1] = {r[1], ORDER_1[r[2]], r[3], pack(r[4], r[5], r[6]), r[7], r[8], r[11], r[9], 0, 0}
-                fps[#fps + 1] = fingerprint(r[3])
+            for i = 2, #fps, 3 do
+                newest[#newest + 1] = sub(fps, i, i + 1)
             end
-            table.sort(c.w, before)
-            h.extra, h.fps = #old.s > 0 and pack(old.s) or '', table.concat(fps)
+            h.fps = sub(concat(newest), -FPS_BYTES)
             rebuild(h, c, 0)
             return h
         end
 
         return {window_tail = window_tail, window_all = window_all, put_into = put_into, has_refusal = has_refusal,
-            from_1 = from_1}
+            from_2 = from_2}
     end
 
     local slow_made
@@ -417,11 +447,11 @@ do
 
     -- Its state stays, its records go: what is older than its newest record is too late from now on.
     function conv_forget_window(h)
-        h.win, h.total, h.k, h.ref, h.body = false, 0, 0, '', snap_pack(h.top, h)
+        h.win, h.total, h.ref = false, 0, ''
     end
 
-    function conv_from_1(text)
-        return slow().from_1(text)
+    function conv_from_2(text, id)
+        return slow().from_2(text, id)
     end
 
     local NOTHING, outcomes = {}, {} -- what the common case returns: read before the next call
@@ -429,8 +459,13 @@ do
     -- Puts a record into the conversation. Result: 'new', 'dup' (nothing changed), 'moved' (the same message was seen
     -- earlier elsewhere: `was` is the record it replaces), 'late' (too old for the window). Outcomes to book: plus, minus.
     function conv_put(h, id, r, fp)
-        local seen = string.find(h.fps, fp, 1, true)
-        local is_plain = r[2] == IN or r[2] == OUT and (h.ref == '' or not string.find(h.ref, mid_of(r), 1, true))
+        local fps = h.fps
+        local seen = find(fps, fp, 1, true)
+        while seen and seen % 2 == 0 do -- halves of two
+            seen = find(fps, fp, seen + 1, true)
+        end
+        seen = seen or h.extra ~= '' and find(h.extra, r[3], 1, true)
+        local is_plain = r[2] == IN or r[2] == OUT and (h.ref == '' or not find(h.ref, mid_of(r), 1, true))
         if not seen and is_plain and r[1] > h.top then
             for i = #outcomes, 1, -1 do
                 outcomes[i] = nil
@@ -442,12 +477,18 @@ do
             r = record_read(r[11], 1)
         end
         if is_plain then
-            local c = slow().window_tail(h)
-            if r[1] > c.f and (not seen or find_key(c.w, r[3])) and not slow().has_refusal(c.w) then
+            local c = slow().window_tail(h, id)
+            if c.is_tail and r[1] > c.f and (not seen or find_key(c.w, r[3])) and not slow().has_refusal(c.w) then
                 return slow().put_into(h, c, r, fp, NOTHING)
             end
         end
-        return slow().put_into(h, slow().window_all(h, id), r, fp, h.extra ~= '' and unpack_mp(h.extra) or {})
+        local c, extra = slow().window_all(h, id), h.extra ~= '' and unpack_mp(h.extra) or {}
+        if is_plain and r[1] > h.top and not find_key(c.w, r[3]) and not contains(extra, r[3]) then
+            local out = {} -- another key of the same hash
+            append(h, r, fp, out)
+            return 'new', out, NOTHING
+        end
+        return slow().put_into(h, c, r, fp, extra)
     end
 
 end
