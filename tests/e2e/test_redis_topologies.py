@@ -14,6 +14,7 @@ import time
 
 import msgpack
 import pytest
+import redis as redis_py
 import websockets
 
 from board_rig import Board, Client
@@ -251,6 +252,67 @@ def test_a_replica_that_fell_behind_is_promoted(folder, topology):
                 await asyncio.to_thread(wait_for, "all is sent again", lambda: len(topology.entries()) > 500)
             assert counted(topology.entries(), "out") == {f"amy-{k}": 1 for k in range(500)}
             assert len(counted(lacking, "out")) < 400, "the replica was not behind: the test shows nothing"
+            g.stop()
+    run(go())
+
+
+def shard_of(customer, shards=16):
+    h = 0xcbf29ce484222325  # FNV-1a, 64 bit
+    for byte in customer.encode():
+        h = (h ^ byte) * 0x100000001b3 % 2**64
+    return h % shards
+
+
+@pytest.mark.parametrize("topology", ["cluster"], indirect=True)
+def test_a_slot_on_the_move_pauses_its_shard_alone(folder, topology):
+    """While some keys of a slot are here and some there (TRYAGAIN), and when all are there and the slot is not (ASK):
+    messages flow, other shards go on, and when the slot has moved everything is counted once. Following ASK would not help:
+    there, too, a script is refused that names keys which do not exist."""
+    moved, calm = "c1", next(c for c in map("c{}".format, range(2, 99)) if shard_of(c) != shard_of("c1"))
+    shard = shard_of(moved)
+
+    async def go():
+        async with Backend() as b:
+            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra=redis_extra(topology))
+
+            async def off(what, probe):
+                return await asyncio.to_thread(wait_for, what, probe, 60)
+
+            def trouble():
+                return g.ask("status")["status"]["tracking"].get("redis_error") or ""
+
+            def count(conv):
+                return sum(1 for e in topology.entries() if e.get("k") == "out" and e.get("conv") == conv)
+            async with Agent(g.url, "amy") as a:
+                await talk(a, moved, 20)
+                await settle(g)
+                slot, source = topology.slot(shard), topology.of_shard(shard)
+                target = next(n for n in topology.masters() if n is not source)
+                ids = {n.port: topology.id[i] for i, n in enumerate(topology.nodes)}
+                target.run("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
+                source.run("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
+
+                def move(keys):
+                    source.run("MIGRATE", "127.0.0.1", target.port, "", 0, 10000, "AUTH", ADMIN, "KEYS", *keys)
+                keys = source.run("CLUSTER", "GETKEYSINSLOT", slot, 100)
+                stream, applied = (topology.key(shard, name).encode() for name in ("stream", "applied"))
+                move([k for k in keys if k not in (stream, applied)][::2])
+                await talk(a, moved, 50, 20)
+                await talk(a, calm, 50, 70)
+                await off("the shard pauses", lambda: "TRYAGAIN" in trouble())
+                await off("the other goes on", lambda: count(calm) == 50)
+                assert count(moved) == 20 and not is_drained(g)
+                move(source.run("CLUSTER", "GETKEYSINSLOT", slot, 100))
+                await off("all is there", lambda: "ASK" in trouble())
+                with target.db.client() as there:   # as a follower of ASK would do
+                    there.execute_command("ASKING")
+                    with pytest.raises(redis_py.ResponseError, match="TRYAGAIN"):
+                        there.eval("return 1", 2, stream, topology.key(shard, "never"))
+                assert g.ask("status")["status"]["tracking"]["events_lost"] == 0
+                for n in [target, source] + [m for m in topology.masters() if m not in (source, target)]:
+                    n.run("CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
+                await off("it goes on by itself", lambda: is_drained(g))
+            assert counted(topology.entries(), "out") == {f"amy-{k}": 1 for k in range(120)}
             g.stop()
     run(go())
 
