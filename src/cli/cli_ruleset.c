@@ -3,10 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/xalloc.h"
-
-#ifndef CHATGATE_RULES_DIR
-#define CHATGATE_RULES_DIR "/usr/share/chatgate/rules"
-#endif
+#include "conf/conf.h"
 
 static bool is_folder(const char *path)
 {
@@ -37,8 +34,10 @@ int cli_ruleset_option(struct cli_ruleset *o, int argc, char **argv, int *i)
 
 struct ruleset *cli_ruleset_load(struct cli_ruleset *o)
 {
-    if (!o->n_paths)
-        o->path[o->n_paths++] = is_folder("rules") ? "rules" : CHATGATE_RULES_DIR;
+    if (!o->n_paths && is_folder("rules"))
+        o->path[o->n_paths++] = "rules";
+    else if (!o->n_paths)
+        o->path[o->n_paths++] = o->installed = xasprintf("%s/rules", conf_data_dir());
     for (size_t i = 0; i < o->n_paths && !o->local; i++) {
         char *local = xasprintf("%s/local", o->path[i]);
         if (is_folder(local))
@@ -66,5 +65,6 @@ struct ruleset *cli_ruleset_load(struct cli_ruleset *o)
 void cli_ruleset_fini(struct cli_ruleset *o)
 {
     free(o->local);
-    o->local = NULL;
+    free(o->installed);
+    o->local = o->installed = NULL;
 }

@@ -11,7 +11,8 @@ struct cli_ruleset {
     const char *preset;              /* NULL: standard */
     const char *fact[CLI_FACTS_MAX]; /* of the shop in question */
     size_t n_facts;
-    char *local; /* `local/` beside the packs, or NULL */
+    char *local;     /* `local/` beside the packs, or NULL */
+    char *installed; /* the installed packs\' path, when none was given */
     const char *const *allow_domains;
     size_t n_allow_domains;
 };

@@ -8,8 +8,7 @@
 #include "conf/conf_read.h"
 #include "conf/conf_warn.h"
 
-/* Where shipped rules and profiles are: $CHATGATE_DATA, else where `cmake --install` puts them. */
-static const char *data_dir(void)
+const char *conf_data_dir(void)
 {
     const char *dir = getenv("CHATGATE_DATA");
     return dir && *dir ? dir : CHATGATE_DATA_DIR;
@@ -72,7 +71,7 @@ static struct conf *load(const char *path, struct err_list *errs, struct err_lis
         struct conf_reader r = {.arena = &c->arena,
                                 .scratch = &scratch,
                                 .dir = conf_folder_of(path, &c->arena),
-                                .data_dir = data_dir(),
+                                .data_dir = conf_data_dir(),
                                 .errs = errs};
         conf_read_object(&r, "", root, c);
         complete(c);

@@ -236,6 +236,8 @@ int conf_load(const char *path, struct conf **out, struct err_list *errs) MUST_C
 struct conf *conf_load_for_check(const char *path, struct err_list *errs, struct err_list *warnings);
 /* Where the programs look without --config. */
 const char *conf_default_path(void);
+/* Where shipped rules and profiles are: $CHATGATE_DATA, else where `cmake --install` puts them. */
+const char *conf_data_dir(void);
 void conf_free(struct conf **c);
 /* Names of keys that differ between two configurations but only take effect at a restart, one err_list line each. */
 void conf_restart_needed(const struct conf *old, const struct conf *now, struct err_list *keys);

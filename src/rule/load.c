@@ -70,6 +70,8 @@ static void load_pack(struct loader *l, const struct ynode *doc)
         yaml_bad(l->errs, doc, "pack: missing, the name that every id of this file begins with");
     else if (yaml_str(name, "pack", &p.name, l->errs) != 0)
         p.name = NULL;
+    else if (!*p.name || strspn(p.name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(p.name))
+        yaml_bad(l->errs, name, "pack: is %s, must be small letters, digits and _", yaml_describe(name));
     int dir = 0;
     if (direction && yaml_enum(direction, "direction", directions, &dir, l->errs) != 0)
         dir = 0;

@@ -1,5 +1,6 @@
 """chatgate explain, scan and test on packs of their own and on the shipped ones."""
 import json
+import os
 import pathlib
 import subprocess
 
@@ -131,3 +132,13 @@ def test_a_broken_pack_is_refused_with_its_place(rules):
 def test_shipped_examples_hold():
     got = chatgate("test", "--rules", ROOT / "rules")
     assert got.returncode == 0, got.stdout
+
+
+def test_without_rules_those_that_are_installed(folder):
+    (folder / "share" / "rules").mkdir(parents=True)
+    (folder / "share" / "rules" / "a.yaml").write_text("pack: a\nrules: [{id: a.b, title: t, action: block, words: [香蕉], examples: {hit: [香蕉], miss: [苹果]}}]\n")
+    env = dict(os.environ, CHATGATE_DATA=str(folder / "share"))
+    done = subprocess.run([BUILD / "src/cli/chatgate", "explain", "香蕉"], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "verdict   block" in done.stdout, done
+    done = subprocess.run([BUILD / "src/cli/chatgate", "explain", "香蕉"], cwd=folder, env=dict(env, CHATGATE_DATA="/nowhere"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "/nowhere/rules: cannot be read" in done.stderr, done
