@@ -91,6 +91,19 @@ def test_a_certificate_that_is_none(site, folder):
     assert lines[1] == "1 error, 0 warnings"
 
 
+def test_hints_are_for_ones_own_packs(folder):
+    pack = "pack: NAME\nrules:\n  - {id: NAME.x, title: t, action: warn, regex: ['[a-z]+[0-9]+'], examples: {hit: [abc123], miss: [abc]}}\n"
+    for path in ("data/rules", "data/rules/local", "own"):
+        (folder / path).mkdir(parents=True, exist_ok=True)
+        (folder / path / "p.yaml").write_text(pack.replace("NAME", path.split("/")[-1]))
+    (folder / "data" / "profiles").symlink_to(SOURCE / "conf" / "profiles")
+    (folder / "c.yaml").write_text("listeners: [{address: '127.0.0.1:0', profile: plain-ws-json, upstream: im}]\nupstreams: [{name: im, servers: ['127.0.0.1:1']}]\n"
+                                   "rules: {packs: [$DATA/rules, own], local: data/rules/local}\n")
+    code, lines = check("--config", folder / "c.yaml", data=folder / "data")
+    told = [re.search(r"/([a-z]+)/p\.yaml:", line)[1] for line in lines[:-1]]
+    assert code == 0 and sorted(told) == ["local", "own"], lines
+
+
 def test_warnings_do_not_fail(site):
     path = site("  - {name: spare, servers: [127.0.0.1:9001], tls: {enabled: true, verify: false}}\n"
                 "admin: 0.0.0.0:9464\nunknown_agent: refuse\n")
