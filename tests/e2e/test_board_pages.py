@@ -311,11 +311,45 @@ def test_days_beside_each_other(rig, page):
     wait_for("two teams", lambda: page.js("return [...document.querySelectorAll('tbody td:first-child')].map((e) => e.textContent)") == ["blue", "red"])
     page.click("#agents-time option[value=business]")
     page.wait_text("tbody", "–")  # no calendar, no business hours
+    assert page.find("#agents-time option[value=measured]") == [], "nothing is measured here"
     assert "by=team" in page.find("main a[download]")[0].get_attribute("href")
     for width in WIDTHS:
         page.size(width, 900)
         assert page.overflow() == [0, []], width
     assert free_of_surprises(page) == []
+
+
+def test_figures_as_the_deployment_measures(folder):
+    """A third way to count on the Agents page, with what each round came to; not offered where nothing is measured."""
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    for shard in story.shard:
+        shard.counting = ("UTC 0", "douyin round human start 0 86400000 60000 30000")
+    tell_a_day(story)
+    board = Board(folder / "board", redis.socket)
+    page = Page(board.url)
+    try:
+        ready(page)
+        page.go("agents")
+        page.wait("#agents-time option[value=measured]")
+        assert page.text("#agents-time option[value=measured]") == "douyin"
+        page.click("#agents-time option[value=measured]")
+        page.wait_text("thead", "Unanswered")
+        page.wait_text("main p.note", "rounds, begun 00:00-24:00, answered within 30 s, unanswered after 60 s")
+        page.wait_text("tbody", r"\d%")
+        for width in WIDTHS:
+            page.size(width, 900)
+            assert page.overflow() == [0, []], width
+        next(a for a in page.find("tbody a") if a.text == "小陈").click()
+        page.wait_text("section:has(#rounds) thead", "As measured")
+        page.wait_text("section:has(#rounds) tbody", "Unanswered")
+        page.wait_text(".detail", "douyin")
+        assert page.overflow() == [0, []]
+        assert free_of_surprises(page) == []
+    finally:
+        page.close()
+    board.stop()
+    redis.stop()
 
 
 def test_filters(rig, page):
