@@ -65,6 +65,10 @@ void job_audit(struct job *j, const char *action, const char *result)
 
 void job_no_redis(struct job *j)
 {
-    web_error(j->http, 503, "redis", "Redis cannot be reached or did not answer; try again");
+    const struct board *b = j->board;
+    if (redis_is_up(b->redis) && b->model->is_empty)
+        web_error(j->http, 503, "no_gateway", "no gateway has written to this Redis yet");
+    else
+        web_error(j->http, 503, "redis", "Redis cannot be reached or did not answer; try again");
     job_free(j);
 }

@@ -30,5 +30,5 @@ bool job_shard(struct job *j);
 void job_eval(struct job *j, const struct redis_script *s, redis_fn fn, size_t n, const struct span *args);
 /* One line and one entry about what the job's user did to the job's id. */
 void job_audit(struct job *j, const char *action, const char *result);
-/* Answers that Redis is not there, and frees the job. */
+/* Answers that Redis is not there, or that it has nothing of any gateway yet, and frees the job. */
 void job_no_redis(struct job *j);

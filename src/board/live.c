@@ -54,6 +54,8 @@ static void put_state(struct json_out *j, const struct board *b)
     json_int(j, m->was_complete ? m->redis_now_ms : clock_wall_ms());
     json_key(j, "redis");
     json_bool(j, m->was_complete);
+    json_key(j, "empty");
+    json_bool(j, m->is_empty);
     json_key(j, "data_ms");
     if (m->complete_ms)
         json_int(j, m->complete_ms);

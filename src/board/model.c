@@ -290,6 +290,7 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
     m->pending = 0;
     bool is_known = reply->kind == REDIS_ARRAY && redis_get_int(redis_item(reply, 0), &shards) &&
                     redis_get_int(redis_item(reply, 1), &version);
+    m->is_empty = reply->kind == REDIS_ARRAY && redis_item(reply, 0)->kind == REDIS_NIL;
     if (!is_known || shards < 1 || shards > 1024) {
         log_event_limited(&m->limit, LOG_WARN, "redis_meta",
                           "error=\"cg:meta has no shards: no gateway was here yet\"");
@@ -298,6 +299,7 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
                           version, SCHEMA_VERSION);
     } else {
         m->n_shards = shards;
+        m->is_empty = false;
         m->shard = xcalloc((size_t)shards, sizeof(*m->shard));
         model_poke(m);
         return;
@@ -308,7 +310,7 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
 static void tick(struct model *m)
 {
     if (!redis_is_up(m->redis)) {
-        m->was_complete = m->is_fresh = false;
+        m->was_complete = m->is_fresh = m->is_empty = false;
         m->publish(m->ctx);
         return;
     }

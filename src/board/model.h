@@ -92,6 +92,7 @@ struct model {
     void *ctx;
 
     int64_t n_shards; /* 0: not known yet */
+    bool is_empty;    /* Redis answered, and no gateway has been there yet */
     uint64_t tick, failed_ticks, calls;
     unsigned pending;
     bool is_fresh, was_complete; /* was_complete: the last tick had no error */

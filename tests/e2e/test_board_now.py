@@ -73,10 +73,12 @@ def test_a_customer_waits_green_amber_red_and_is_answered(rig):
 
 def test_redis_goes_and_comes_back(rig):
     folder, redis, board = rig
-    redis.client().hset("cg:meta", mapping={"shards": 2, "version": 1})
     page = Page(board.url)
     try:
         page.log_in("sue")
+        page.wait_text(".banner", "No gateway has written to this Redis yet")
+        assert Client(board, "sue").call("GET", "/api/v1/cases")[1]["error"] == "no_gateway"
+        redis.client().hset("cg:meta", mapping={"shards": 2, "version": 1})
         page.wait_text('[data-tile="waiting"] .value', "^0$")
         redis.stop()
         page.wait_text(".banner", "Redis cannot be reached. What you see is \\d+ s old")

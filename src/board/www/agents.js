@@ -46,7 +46,7 @@ function agentsTable() {
   });
   let today = 0, shown = "";
   function drawBar(d) {
-    today = d.today ? d.start_ms : atHour(Date.now(), 0);
+    today = d.today && d.start_ms > 0 ? d.start_ms : atHour(Date.now(), 0); // before Redis has told its time there is none
     if (view.time === "measured" && !d.measure) view.time = "plain";
     const text = JSON.stringify([today, view, d.measure?.name]);
     if (text === shown) return;

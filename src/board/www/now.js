@@ -160,7 +160,7 @@ export class Feed {
   }
   take(d) {
     this.connected = true;
-    this.state = { redis: d.redis, data_ms: d.data_ms, cut: d.cut, modes: d.modes, seen: true };
+    this.state = { redis: d.redis, empty: d.empty, data_ms: d.data_ms, cut: d.cut, modes: d.modes, seen: true };
     if (d.redis) this.offset = d.now_ms - Date.now();
     if (d.full) { this.waiting.clear(); this.agents.clear(); }
     if (d.full || d.del?.length || d.set?.length) this.order = null;
@@ -177,6 +177,7 @@ export class Feed {
   banner() {
     if (!this.connected && this.state.seen) return ["red", t("offline")];
     if (!this.state.seen) return null;
+    if (this.state.empty) return ["note", t("e_no_gateway")];
     if (!this.state.redis) return ["red", this.state.data_ms ? t("no_redis", duration(this.now() - this.state.data_ms)) : t("no_redis_yet")];
     if (this.state.modes?.length) return ["note", t("modes", this.state.modes.map((m) => `${m.node}: ${t("mode_" + m.mode)}`).join(" · "))];
     if (this.state.cut) return ["note", t("cut")];
