@@ -63,6 +63,31 @@ void finder_build(struct side *s)
     build(&s->window, s, true);
 }
 
+void finder_pack(struct side *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_terms; i++)
+        n += s->term[i].n_wake + s->term[i].n_wake_window;
+    s->look = xcalloc(s->n_terms + 1, sizeof(*s->look));
+    s->wakes = xcalloc(n + 1, sizeof(*s->wakes));
+    n = 0;
+    for (size_t i = 0; i < s->n_terms; i++) {
+        const struct term *t = &s->term[i];
+        s->look[i] = (struct term_look){.wake = (uint32_t)n,
+                                        .n_wake = t->n_wake,
+                                        .n_wake_window = t->n_wake_window,
+                                        .spelling = t->spelling,
+                                        .gap = t->gap,
+                                        .has_punctuation = t->has_punctuation,
+                                        .is_loose = t->is_loose,
+                                        .is_used = t->is_used};
+        for (uint32_t k = 0; k < t->n_wake; k++)
+            s->wakes[n++] = t->wake[k].rule << WAKE_BIT_LOG | t->wake[k].bit;
+        for (uint32_t k = 0; k < t->n_wake_window; k++)
+            s->wakes[n++] = t->wake_window[k].rule << WAKE_BIT_LOG | t->wake_window[k].bit;
+    }
+}
+
 void finder_fini(struct finder *f)
 {
     match_free(&f->plain);

@@ -6,4 +6,6 @@
 
 /* Builds both finders and what a term wakes in a window; all terms and rules of the side must be there. */
 void finder_build(struct side *s);
+/* Fills the side's `look` and `wakes`. */
+void finder_pack(struct side *s);
 void finder_fini(struct finder *f);

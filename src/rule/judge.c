@@ -235,7 +235,7 @@ static void judge_sheet(struct pass *p)
     for (uint32_t i = 0; i < s->sheet.n_woken; i++) {
         uint32_t number = s->sheet.woken[i];
         const struct rule_gate *gate = &side->gate[number];
-        uint64_t mask = s->sheet.mask[number];
+        uint64_t mask = s->sheet.state[number].mask;
         bool is_one = gate->needs_two && (mask & (mask - 1)) == 0 && !(mask & gate->alone);
         if (is_one || gate->is_always || (p->in_window && !gate->has_window))
             continue; /* as most rules that were woken */

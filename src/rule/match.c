@@ -18,12 +18,18 @@ struct slot {
     uint32_t first, n;
 };
 
+/* Two tables, because the long words are many and seldom met: what is met often stays in the caches. */
+enum length { SHORT, LONG };
+struct table {
+    struct slot *slot;
+    uint32_t mask;
+};
+
 struct match {
     uint64_t *bits[FILTER_COUNT];
     uint32_t shift[FILTER_COUNT]; /* a hash's upper bits are the place */
     size_t n_of[FILTER_COUNT];
-    struct slot *slot;
-    uint32_t slot_mask;
+    struct table table[2];   /* SHORT: words of one and two units, most of what occurs; LONG: the others */
     struct match_word *word; /* sorted by key */
     size_t n_words;
 };
@@ -115,26 +121,42 @@ static void build_bits(struct match *m)
     }
 }
 
+static size_t same_key(const struct match *m, size_t i)
+{
+    size_t end = i + 1;
+    uint64_t key = key_of(m->word[i].unit, m->word[i].n);
+    while (end < m->n_words && key_of(m->word[end].unit, m->word[end].n) == key)
+        end++;
+    return end;
+}
+
+static enum length length_of(const struct match_word *w)
+{
+    return w->n <= 2 ? SHORT : LONG;
+}
+
 static void build_slots(struct match *m)
 {
-    size_t cap = 16;
-    while (cap < m->n_words * 2)
-        cap *= 2;
-    m->slot = xcalloc(cap, sizeof(*m->slot));
-    m->slot_mask = (uint32_t)cap - 1;
-    for (size_t i = 0; i < m->n_words;) {
-        uint64_t key = key_of(m->word[i].unit, m->word[i].n);
-        size_t end = i + 1;
-        while (end < m->n_words && key_of(m->word[end].unit, m->word[end].n) == key)
-            end++;
-        uint32_t at = slot_hash(key) & m->slot_mask;
-        while (m->slot[at].key)
-            at = (at + 1) & m->slot_mask;
-        uint64_t next = 0;
+    size_t keys[2] = {0};
+    for (size_t i = 0; i < m->n_words; i = same_key(m, i))
+        keys[length_of(&m->word[i])]++;
+    for (int k = 0; k < 2; k++) {
+        size_t cap = 16;
+        while (cap < keys[k] * 2)
+            cap *= 2;
+        m->table[k].slot = xcalloc(cap, sizeof(struct slot));
+        m->table[k].mask = (uint32_t)cap - 1;
+    }
+    for (size_t i = 0, end; i < m->n_words; i = end) {
+        struct table *t = &m->table[length_of(&m->word[i])];
+        uint64_t key = key_of(m->word[i].unit, m->word[i].n), next = 0;
+        end = same_key(m, i);
+        uint32_t at = slot_hash(key) & t->mask;
+        while (t->slot[at].key)
+            at = (at + 1) & t->mask;
         for (size_t k = i; k < end; k++)
             next |= m->word[k].n > 3 ? next_bit(m->word[k].unit[3]) : UINT64_MAX;
-        m->slot[at] = (struct slot){key, next, (uint32_t)i, (uint32_t)(end - i)};
-        i = end;
+        t->slot[at] = (struct slot){key, next, (uint32_t)i, (uint32_t)(end - i)};
     }
 }
 
@@ -157,19 +179,35 @@ void match_free(struct match **m)
         return;
     for (int k = 0; k < FILTER_COUNT; k++)
         free((*m)->bits[k]);
-    free((*m)->slot);
+    free((*m)->table[SHORT].slot);
+    free((*m)->table[LONG].slot);
     free((*m)->word);
     free(*m);
     *m = NULL;
 }
 
-static int report(const struct match *m, uint64_t key, const uint32_t *unit, uint32_t i, uint32_t n, match_fn fn,
-                  void *arg)
+static inline const struct slot *find_slot(const struct table *t, uint64_t key)
 {
-    uint32_t at = slot_hash(key) & m->slot_mask;
-    while (m->slot[at].key && m->slot[at].key != key)
-        at = (at + 1) & m->slot_mask;
-    const struct slot *s = &m->slot[at];
+    uint32_t at = slot_hash(key) & t->mask;
+    while (t->slot[at].key && t->slot[at].key != key)
+        at = (at + 1) & t->mask;
+    return &t->slot[at];
+}
+
+/* The words of one or two units at unit i. */
+static int report_short(const struct match *m, const uint32_t *unit, uint32_t i, uint32_t n, match_fn fn, void *arg)
+{
+    const struct slot *s = find_slot(&m->table[SHORT], key_of(unit + i, n));
+    for (uint32_t k = 0; s->key && k < s->n; k++)
+        if (fn(arg, m->word[s->first + k].id, i, n) != 0)
+            return -1;
+    return 0;
+}
+
+/* Longer ones. */
+static int report(const struct match *m, const uint32_t *unit, uint32_t i, uint32_t n, match_fn fn, void *arg)
+{
+    const struct slot *s = find_slot(&m->table[LONG], key_of(unit + i, 3));
     if (!s->key || (s->next != UINT64_MAX && (i + 3 >= n || !(s->next & next_bit(unit[i + 3])))))
         return 0;
     for (uint32_t k = 0; k < s->n; k++) {
@@ -192,7 +230,7 @@ int match_scan(const struct match *m, const uint32_t *unit, uint32_t n, match_fn
     bool has_one = m->n_of[FILTER_ONE] != 0;
     uint32_t a = n ? spread(unit[0]) : 0, b = 0;
     for (uint32_t i = 0; i < n; i++, a = b) {
-        if (has_one && has_bit(m, FILTER_ONE, a) && report(m, key_of(unit + i, 1), unit, i, n, fn, arg) != 0)
+        if (has_one && has_bit(m, FILTER_ONE, a) && report_short(m, unit, i, 1, fn, arg) != 0)
             return -1;
         if (i + 1 >= n)
             break;
@@ -200,10 +238,10 @@ int match_scan(const struct match *m, const uint32_t *unit, uint32_t n, match_fn
         uint32_t two = join2(a, b);
         if (!has_bit(m, FILTER_PREFIX, two))
             continue;
-        if (has_bit(m, FILTER_TWO, two) && report(m, key_of(unit + i, 2), unit, i, n, fn, arg) != 0)
+        if (has_bit(m, FILTER_TWO, two) && report_short(m, unit, i, 2, fn, arg) != 0)
             return -1;
         if (i + 2 < n && has_bit(m, FILTER_THREE, join3(two, spread(unit[i + 2]))) &&
-            report(m, key_of(unit + i, 3), unit, i, n, fn, arg) != 0)
+            report(m, unit, i, n, fn, arg) != 0)
             return -1;
     }
     return 0;
@@ -214,5 +252,6 @@ size_t match_bytes(const struct match *m)
     size_t bits = 0;
     for (int k = 0; k < FILTER_COUNT; k++)
         bits += ((size_t)1 << (32 - m->shift[k])) / 8;
-    return bits + (m->slot_mask + (size_t)1) * sizeof(struct slot) + m->n_words * sizeof(struct match_word);
+    return bits + (m->table[SHORT].mask + m->table[LONG].mask + (size_t)2) * sizeof(struct slot) +
+           m->n_words * sizeof(struct match_word);
 }

@@ -201,6 +201,7 @@ static inline size_t rule_first_use(const struct rule *r, uint32_t term)
 /* One term: a folded word, in one of three forms. */
 enum term_form { TERM_PLAIN, TERM_READING, TERM_LINE };
 
+enum { WAKE_BIT_LOG = 6 };
 struct wake {
     uint32_t rule;
     uint8_t bit;
@@ -225,6 +226,17 @@ struct term {
     struct window_use *window_use; /* as words of a group of a `near` with a window */
     uint32_t n_window_use;
     bool is_window_trigger; /* what it wakes or replaces may be a hit of a rule with a window */
+};
+
+/* What of a term is looked at where it occurs, apart from the rest of it: the system empties the caches between two
+ * messages, and there are many terms. */
+struct term_look {
+    uint32_t wake; /* place in the side's `wakes`: n_wake of them, then those whose rule has a window */
+    uint32_t n_wake, n_wake_window;
+    uint32_t window_use, n_window_use; /* place in the plan's uses */
+    uint32_t spelling;
+    uint8_t gap;
+    bool has_punctuation, is_loose, is_used;
 };
 
 /* What a term is to one `near` of a rule with a window. */
@@ -266,6 +278,8 @@ struct side {
     struct rule_gate *gate; /* by number, as `rule` */
     size_t n_rules;
     struct term *term;
+    struct term_look *look; /* by number, as `term` */
+    uint32_t *wakes;        /* rule << WAKE_BIT_LOG | bit */
     size_t n_terms, terms_cap;
     struct finder all, window; /* window: empty when no rule has one */
     uint32_t *always;

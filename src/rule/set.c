@@ -77,6 +77,8 @@ static void side_free(struct side *s)
     free(s->rule);
     free(s->spelling);
     free(s->picture);
+    free(s->look);
+    free(s->wakes);
     free(s->always);
     free(s->gate);
     finder_fini(&s->all);

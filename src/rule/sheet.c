@@ -30,8 +30,7 @@ void sheet_fini(struct sheet *s)
     free(s->sentence);
     plain_text_fini(&s->plain_text);
     plain_text_fini(&s->variant_text);
-    free(s->mask);
-    free(s->mask_epoch);
+    free(s->state);
     free(s->woken);
 }
 
@@ -43,10 +42,9 @@ static void reserve(struct sheet *s, uint32_t units, size_t rules)
         s->sentence = xrealloc(s->sentence, s->units_cap * sizeof(*s->sentence));
     }
     if (rules > s->rules_cap) {
-        s->mask = xrealloc(s->mask, rules * sizeof(*s->mask));
-        s->mask_epoch = xrealloc(s->mask_epoch, rules * sizeof(*s->mask_epoch));
+        s->state = xrealloc(s->state, rules * sizeof(*s->state));
         s->woken = xrealloc(s->woken, rules * sizeof(*s->woken));
-        memset(s->mask_epoch, 0, rules * sizeof(*s->mask_epoch));
+        memset(s->state, 0, rules * sizeof(*s->state));
         s->rules_cap = (uint32_t)rules;
         s->epoch = 0;
     }
@@ -54,7 +52,7 @@ static void reserve(struct sheet *s, uint32_t units, size_t rules)
 
 uint64_t sheet_mask(const struct sheet *s, uint32_t rule)
 {
-    return s->mask_epoch[rule] == s->epoch ? s->mask[rule] : 0;
+    return s->state[rule].epoch == s->epoch ? s->state[rule].mask : 0;
 }
 
 static bool is_digit(uint32_t cp)
@@ -115,7 +113,7 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     reserve(s, v->n, s->side->n_rules);
     if (++s->epoch == 0) { /* wrapped */
-        memset(s->mask_epoch, 0, s->rules_cap * sizeof(*s->mask_epoch));
+        memset(s->state, 0, s->rules_cap * sizeof(*s->state));
         s->epoch = 1;
     }
     note_features(s);

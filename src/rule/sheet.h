@@ -32,6 +32,12 @@ struct regex_text {
     bool is_twice;                 /* from and to lead to the variant text */
 };
 
+/* Which bits of a rule were woken; of another epoch: none. */
+struct rule_state {
+    uint64_t mask;
+    uint32_t epoch;
+};
+
 struct sheet {
     const struct ruleset *set;
     const struct side *side;
@@ -55,8 +61,7 @@ struct sheet {
     uint32_t units_cap;
     struct plain_text plain_text, variant_text;
     /* rules woken by the words */
-    uint64_t *mask;
-    uint32_t *mask_epoch;
+    struct rule_state *state;
     uint32_t rules_cap, epoch;
     uint32_t *woken;
     uint32_t n_woken;

@@ -7,22 +7,23 @@
 /* A word of so many syllables needs one character as written less: chance does not speak that long. */
 enum { LONG_READING = 4 };
 
-static void wake_rules(struct sheet *s, const struct term *t)
+static void wake_rules(struct sheet *s, uint32_t id)
 {
-    uint32_t id = (uint32_t)(t - s->side->term), *last = &s->woke_last[id % ARRAY_LEN(s->woke_last)];
+    uint32_t *last = &s->woke_last[id % ARRAY_LEN(s->woke_last)];
     if (*last == id + 1)
         return;
     *last = id + 1;
+    const struct term_look *t = &s->side->look[id];
     bool is_window = s->finder == &s->side->window;
-    const struct wake *w = is_window ? t->wake_window : t->wake;
+    const uint32_t *w = s->side->wakes + t->wake + (is_window ? t->n_wake : 0);
     for (uint32_t i = 0, n = is_window ? t->n_wake_window : t->n_wake; i < n; i++) {
-        uint32_t r = w[i].rule;
-        if (s->mask_epoch[r] != s->epoch) {
-            s->mask_epoch[r] = s->epoch;
-            s->mask[r] = 0;
+        uint32_t r = w[i] >> WAKE_BIT_LOG;
+        struct rule_state *state = &s->state[r];
+        if (state->epoch != s->epoch) {
+            *state = (struct rule_state){.epoch = s->epoch};
             s->woken[s->n_woken++] = r;
         }
-        s->mask[r] |= (uint64_t)1 << w[i].bit;
+        state->mask |= (uint64_t)1 << (w[i] & ((1u << WAKE_BIT_LOG) - 1));
     }
 }
 
@@ -48,7 +49,7 @@ static inline bool is_border(const struct view *v, uint32_t u)
 }
 
 /* Fills gap, punctuation and border of an occurrence at plain units [from, to); false when no rule could take it. */
-static bool measure(const struct sheet *s, const struct term *t, struct occurrence *o)
+static inline bool measure(const struct sheet *s, const struct term_look *t, struct occurrence *o)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     for (uint32_t u = o->from + 1; u < o->to; u++) {
@@ -67,14 +68,14 @@ static bool measure(const struct sheet *s, const struct term *t, struct occurren
     return o->has_border || t->is_loose;
 }
 
-static int add(struct sheet *s, const struct term *t, const struct occurrence *o)
+static int add(struct sheet *s, const struct occurrence *o)
 {
     if (s->n_occ == OCCURRENCES_MAX) {
         s->is_cut = true;
         return -1;
     }
     s->occ[s->n_occ++] = *o;
-    wake_rules(s, t);
+    wake_rules(s, o->term);
     return 0;
 }
 
@@ -110,12 +111,12 @@ static int on_plain(void *arg, uint32_t id, uint32_t from, uint32_t n)
     const struct view *v = &l->f->view[VIEW_PLAIN];
     struct occurrence o = {
         .term = id, .from = from, .to = from + n, .bfrom = v->from[from], .bto = v->to[from + n - 1]};
-    const struct term *t = &s->side->term[id];
+    const struct term_look *t = &s->side->look[id];
     if ((l->variant && !place(l, from, from + n, o.bfrom, o.bto, &o)) || !measure(s, t, &o))
         return 0;
     if (t->spelling && !l->variant && o.gap <= SPELLING_GAP_MAX && !o.has_punctuation)
         variant_add(&s->variant, &(struct swap){.bfrom = o.bfrom, .bto = o.bto, .spelling = t->spelling});
-    return t->is_used ? add(s, t, &o) : 0;
+    return t->is_used ? add(s, &o) : 0;
 }
 
 /* Whether a reading may begin before unit k: a syllable may, behind another, also where both are spelled in letters. */
@@ -157,7 +158,7 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
     bool is_long = n >= LONG_READING && s->side->term[id].n_written == n;
     o.same = same + letters == n ? 255 : (uint8_t)MIN_OF(same + is_long, 254u);
     o.has_border = is_reading_border(l->f, from) && is_reading_border(l->f, from + n);
-    return measure(s, t, &o) ? add(s, t, &o) : 0;
+    return measure(s, &s->side->look[id], &o) ? add(s, &o) : 0;
 }
 
 static bool scan(const struct look *l)
@@ -202,7 +203,7 @@ static void find_line_terms(struct sheet *s)
             o.bto = f->line_to[k + t->text_len - 1];
             o.from = detect_unit_at(v, o.bfrom);
             o.to = detect_unit_at(v, o.bto);
-            if (add(s, t, &o) != 0)
+            if (add(s, &o) != 0)
                 return;
             at = k + t->text_len;
         }

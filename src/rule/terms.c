@@ -382,6 +382,7 @@ void words_compile(struct loader *l)
             picture_load(l, (enum direction)dir);
         }
         finder_build(s);
+        finder_pack(s);
         window_build(s);
     }
 }

@@ -141,6 +141,23 @@ static void take_rule(struct window_plan *p, struct side *s, struct rule *r)
     p->is_open |= r->regex_always || p->n_near > UINT16_MAX;
 }
 
+static void pack_uses(struct window_plan *p, struct side *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_terms; i++)
+        n += s->term[i].n_window_use;
+    p->use = xcalloc(n + 1, sizeof(*p->use));
+    n = 0;
+    for (size_t i = 0; i < s->n_terms; i++) {
+        struct term *t = &s->term[i];
+        s->look[i].window_use = (uint32_t)n;
+        s->look[i].n_window_use = t->n_window_use;
+        if (t->n_window_use)
+            memcpy(p->use + n, t->window_use, t->n_window_use * sizeof(*p->use));
+        n += t->n_window_use;
+    }
+}
+
 void window_build(struct side *side)
 {
     static _Atomic uint64_t number;
@@ -154,6 +171,7 @@ void window_build(struct side *side)
     for (size_t i = 0; i < side->n_terms; i++)
         side->term[i].is_window_trigger |= side->term[i].n_wake_window > 0;
     build_pieces(p, side);
+    pack_uses(p, side);
     p->is_open |= (p->detectors & ~(uint32_t)DETECT_BY_CLASS) != 0;
 }
 
@@ -162,7 +180,7 @@ void window_fini(struct side *side)
     for (size_t i = 0; i < side->n_terms; i++)
         free(side->term[i].window_use);
     if (side->plan)
-        free(side->plan->piece), free(side->plan->near);
+        free(side->plan->piece), free(side->plan->near), free(side->plan->use);
     free(side->plan);
     side->plan = NULL;
 }

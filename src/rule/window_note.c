@@ -131,9 +131,9 @@ static bool note_nears(struct sheet *s, struct window_note *note, struct window_
     bool is_one = note->inner == PART_NONE, fits = true;
     for (uint32_t i = 0; i < s->n_occ; i++) {
         const struct occurrence *o = &s->occ[i];
-        const struct term *t = &s->side->term[o->term];
+        const struct term_look *t = &s->side->look[o->term];
         for (uint32_t k = 0; k < t->n_window_use; k++) {
-            const struct window_use *u = &t->window_use[k];
+            const struct window_use *u = &s->side->plan->use[t->window_use + k];
             const struct window_near *near = &s->side->plan->near[u->near];
             bool is_first = o->from <= near->within && (is_one || is_in_part(s, near->same, 0, o->from));
             bool is_last =
@@ -169,7 +169,7 @@ static void note_woken(const struct sheet *s, struct window_note *note)
     const uint64_t groups = ((uint64_t)1 << GROUPS_MAX) - 1, regexes = ((uint64_t)1 << REGEXES_MAX) - 1;
     for (uint32_t i = 0; i < s->n_woken; i++) {
         const struct rule *r = s->side->rule[s->woken[i]];
-        uint64_t mask = s->mask[s->woken[i]];
+        uint64_t mask = s->state[s->woken[i]].mask;
         if (!r->window_messages)
             continue;
         note->group[group_word(r->window_slot)] |= group_bits(mask >> BIT_GROUP & groups, r->window_slot);

@@ -18,6 +18,7 @@ struct window_near {
 struct window_plan {
     uint64_t set; /* no other set's */
     struct window_near *near;
+    struct window_use *use; /* by term, see struct term_look */
     size_t n_near;
     uint32_t detectors;
     unsigned n_rules, n_regexes;
