@@ -205,12 +205,16 @@ static bool wants(const struct pass *p, const struct rule *r)
     return (!p->only || p->only == r) && (!p->in_window || r->window_messages > 0);
 }
 
-static bool is_awake(const struct rule *r, uint64_t mask)
+/* Whether a rule that was woken is to be looked at; one that some text is always looked at for is not meant here. */
+static bool is_awake(const struct side *side, const struct rule_gate *g, uint64_t mask)
 {
-    if (mask & (uint64_t)1 << BIT_WORDS || rule_awake_regexes(r, mask))
+    bool is_one = (mask & (mask - 1)) == 0;
+    if (mask & g->alone || rule_literals_seen(mask, g->regex_alone))
         return true;
-    for (unsigned i = 0; i < r->n_near; i++)
-        if ((mask & r->near[i].need) == r->near[i].need)
+    if (is_one && g->needs_two)
+        return false; /* as most rules that were woken */
+    for (unsigned i = 0; i < g->n_near; i++)
+        if ((mask & side->needs[g->first_need + i]) == side->needs[g->first_need + i])
             return true;
     return false;
 }
@@ -236,12 +240,10 @@ static void judge_sheet(struct pass *p)
         uint32_t number = s->sheet.woken[i];
         const struct rule_gate *gate = &side->gate[number];
         uint64_t mask = s->sheet.state[number].mask;
-        bool is_one = gate->needs_two && (mask & (mask - 1)) == 0 && !(mask & gate->alone);
-        if (is_one || gate->is_always || (p->in_window && !gate->has_window))
-            continue; /* as most rules that were woken */
-        const struct rule *r = side->rule[number];
-        if (wants(p, r) && is_awake(r, mask))
-            eval_rule(e, r);
+        if (gate->is_always || (p->in_window && !gate->has_window) || !is_awake(side, gate, mask))
+            continue;
+        if (wants(p, side->rule[number]))
+            eval_rule(e, side->rule[number]);
     }
     for (size_t i = 0; i < side->n_always; i++)
         if (wants(p, side->rule[side->always[i]]))

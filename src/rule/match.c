@@ -13,9 +13,9 @@ enum { BITS_PER_WORD = 16, BITS_MIN = 1024, UNIT_BITS = 21 };
 enum filter { FILTER_ONE, FILTER_PREFIX, FILTER_TWO, FILTER_THREE, FILTER_COUNT };
 
 struct slot {
-    uint64_t key;  /* 0: free */
-    uint64_t next; /* bits of the fourth units of its words; all bits when one has no fourth */
-    uint32_t first, n;
+    uint64_t key;      /* 0: free */
+    uint64_t next;     /* LONG: bits of the fourth units of its words; all bits when one has no fourth */
+    uint32_t first, n; /* SHORT, n 1: the id of its only word; else the place of its words */
 };
 
 /* Two tables, because the long words are many and seldom met: what is met often stays in the caches. */
@@ -156,7 +156,8 @@ static void build_slots(struct match *m)
             at = (at + 1) & t->mask;
         for (size_t k = i; k < end; k++)
             next |= m->word[k].n > 3 ? next_bit(m->word[k].unit[3]) : UINT64_MAX;
-        t->slot[at] = (struct slot){key, next, (uint32_t)i, (uint32_t)(end - i)};
+        bool is_id = t == &m->table[SHORT] && end == i + 1;
+        t->slot[at] = (struct slot){key, next, is_id ? m->word[i].id : (uint32_t)i, (uint32_t)(end - i)};
     }
 }
 
@@ -198,6 +199,8 @@ static inline const struct slot *find_slot(const struct table *t, uint64_t key)
 static int report_short(const struct match *m, const uint32_t *unit, uint32_t i, uint32_t n, match_fn fn, void *arg)
 {
     const struct slot *s = find_slot(&m->table[SHORT], key_of(unit + i, n));
+    if (s->key && s->n == 1)
+        return fn(arg, s->first, i, n) != 0 ? -1 : 0;
     for (uint32_t k = 0; s->key && k < s->n; k++)
         if (fn(arg, m->word[s->first + k].id, i, n) != 0)
             return -1;

@@ -176,12 +176,18 @@ static inline bool rule_is_off(const struct rule *r)
     return r->is_off;
 }
 
-/* Bits of the regular expressions that can match, after what was seen of their literals. */
-static inline uint32_t rule_awake_regexes(const struct rule *r, uint64_t mask)
+/* Bits of the regular expressions that can match, after what was seen of their literals: of each one of both sets, or
+ * of its only one. */
+static inline uint32_t rule_literals_seen(uint64_t mask, uint32_t regex_alone)
 {
     const uint32_t all = (1u << REGEXES_MAX) - 1;
     uint32_t first = (uint32_t)(mask >> BIT_REGEX) & all, also = (uint32_t)(mask >> BIT_ALSO) & all;
-    return (first & (also | r->regex_alone)) | r->regex_always;
+    return first & (also | regex_alone);
+}
+
+static inline uint32_t rule_awake_regexes(const struct rule *r, uint64_t mask)
+{
+    return rule_literals_seen(mask, r->regex_alone) | r->regex_always;
 }
 
 /* The first use of a term, or n_use. */
@@ -262,8 +268,11 @@ struct picture {
 
 /* What decides whether a woken rule is looked at, apart from the rest of it: most woken rules are not. */
 struct rule_gate {
-    uint64_t alone; /* bits of the mask that are enough by themselves */
-    bool is_always, needs_two, has_window;
+    uint64_t alone;       /* bits of the mask that are enough by themselves */
+    uint32_t regex_alone; /* as the rule's */
+    uint32_t first_need;  /* in the side's `needs`: `need` of each of its nears */
+    uint8_t n_near, window_slot, window_regex;
+    bool is_always, needs_two, has_window, has_regex;
 };
 
 struct finder {
@@ -276,6 +285,7 @@ struct finder {
 struct side {
     struct rule **rule;
     struct rule_gate *gate; /* by number, as `rule` */
+    uint64_t *needs;
     size_t n_rules;
     struct term *term;
     struct term_look *look; /* by number, as `term` */

@@ -81,6 +81,7 @@ static void side_free(struct side *s)
     free(s->wakes);
     free(s->always);
     free(s->gate);
+    free(s->needs);
     finder_fini(&s->all);
     finder_fini(&s->window);
 }

@@ -329,15 +329,28 @@ static void index_uses(struct rule *r)
     }
 }
 
-static struct rule_gate gate_of(const struct rule *r)
+/* After the literals of regular expressions are known. */
+static void fill_gates(struct side *s)
 {
-    struct rule_gate g = {.alone = (uint64_t)1 << BIT_WORDS | (uint64_t)r->regex_alone << BIT_REGEX,
-                          .is_always = r->is_always,
-                          .needs_two = true,
-                          .has_window = r->window_messages > 0};
-    for (unsigned k = 0; k < r->n_near; k++)
-        g.needs_two &= (r->near[k].need & (r->near[k].need - 1)) != 0;
-    return g;
+    size_t n = 0;
+    s->gate = xcalloc(s->n_rules + 1, sizeof(*s->gate));
+    s->needs = xcalloc(s->n_rules * NEARS_MAX + 1, sizeof(*s->needs));
+    for (size_t i = 0; i < s->n_rules; i++) {
+        const struct rule *r = s->rule[i];
+        struct rule_gate *g = &s->gate[i];
+        *g = (struct rule_gate){.alone = (uint64_t)1 << BIT_WORDS | (uint64_t)r->regex_alone << BIT_REGEX,
+                                .regex_alone = r->regex_alone,
+                                .first_need = (uint32_t)n,
+                                .n_near = r->n_near,
+                                .is_always = r->is_always,
+                                .needs_two = true,
+                                .has_window = r->window_messages > 0,
+                                .has_regex = r->n_regex > 0};
+        for (unsigned k = 0; k < r->n_near; k++) {
+            s->needs[n++] = r->near[k].need;
+            g->needs_two &= (r->near[k].need & (r->near[k].need - 1)) != 0;
+        }
+    }
 }
 
 /* Whether no word decides that the rule does not apply. */
@@ -362,14 +375,12 @@ void words_compile(struct loader *l)
         struct side *s = &l->set->side[dir];
         bool has_variants = false;
         s->always = xcalloc(s->n_rules + 1, sizeof(*s->always));
-        s->gate = xcalloc(s->n_rules + 1, sizeof(*s->gate));
         for (size_t i = 0; i < s->n_rules; i++) {
             struct rule *r = s->rule[i];
             for (unsigned k = 0; k < r->n_regex; k++)
                 wake_by_literals(l, r, k);
             index_uses(r);
             r->is_always = needs_always(r);
-            s->gate[i] = gate_of(r);
             if (r->is_always)
                 s->always[s->n_always++] = (uint32_t)i;
             s->n_windowed += r->window_messages > 0;
@@ -381,6 +392,7 @@ void words_compile(struct loader *l)
             spelling_load(l, (enum direction)dir);
             picture_load(l, (enum direction)dir);
         }
+        fill_gates(s);
         finder_build(s);
         finder_pack(s);
         window_build(s);

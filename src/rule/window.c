@@ -136,6 +136,8 @@ static void take_rule(struct window_plan *p, struct side *s, struct rule *r)
         if (r->regex_alone >> i & 1)
             p->alone |= (uint64_t)1 << ((p->n_regexes + i) % 64);
     p->n_regexes += r->n_regex;
+    s->gate[r->number].window_slot = r->window_slot;
+    s->gate[r->number].window_regex = r->window_regex;
     p->has_variants |= r->has_variants;
     p->detectors |= r->detect;
     p->is_open |= r->regex_always || p->n_near > UINT16_MAX;

@@ -168,12 +168,12 @@ static void note_woken(const struct sheet *s, struct window_note *note)
 {
     const uint64_t groups = ((uint64_t)1 << GROUPS_MAX) - 1, regexes = ((uint64_t)1 << REGEXES_MAX) - 1;
     for (uint32_t i = 0; i < s->n_woken; i++) {
-        const struct rule *r = s->side->rule[s->woken[i]];
+        const struct rule_gate *r = &s->side->gate[s->woken[i]];
         uint64_t mask = s->state[s->woken[i]].mask;
-        if (!r->window_messages)
+        if (!r->has_window)
             continue;
         note->group[group_word(r->window_slot)] |= group_bits(mask >> BIT_GROUP & groups, r->window_slot);
-        if (!r->n_regex)
+        if (!r->has_regex)
             continue;
         note->literals |= rotate(mask >> BIT_REGEX & regexes, r->window_regex);
         note->also |= rotate(mask >> BIT_ALSO & regexes, r->window_regex);
