@@ -7,10 +7,15 @@
 #include "base/xalloc.h"
 
 /* Keys: words of one unit, of two, and the first three units of longer ones; they differ in their highest bits. A unit
- * has 21 bits (code points end at 0x10ffff, syllables follow), so that a key of three is exact. A position of the text
- * first asks FILTER_PREFIX (the first two units of any word); only behind it the others are asked. */
-enum { BITS_PER_WORD = 16, BITS_MIN = 1024, UNIT_BITS = 21 };
-enum filter { FILTER_ONE, FILTER_PREFIX, FILTER_TWO, FILTER_THREE, FILTER_COUNT };
+ * has 21 bits (code points end at 0x10ffff, syllables follow), so that a key of three is exact. What a position of the
+ * text asks first lies in one block, a cache line that its unit alone chooses:
+ *
+ *   bits 0-7      the unit is a word            (by the unit)
+ *   bits 8-255    two units begin a longer word (by both)
+ *   bits 256-511  two units are a word          (by both)
+ *
+ * Only where a longer word may begin the bitmap of three units is asked. */
+enum { BITS_PER_WORD = 16, BITS_MIN = 1024, UNIT_BITS = 21, BLOCK_WORDS = 8, BLOCK_BITS = 64 * BLOCK_WORDS };
 
 struct slot {
     uint64_t key;      /* 0: free */
@@ -26,11 +31,10 @@ struct table {
 };
 
 struct match {
-    uint64_t *bits[FILTER_COUNT];
-    uint32_t shift[FILTER_COUNT]; /* a hash's upper bits are the place */
-    size_t n_of[FILTER_COUNT];
-    struct table table[2];   /* SHORT: words of one and two units, most of what occurs; LONG: the others */
-    struct match_word *word; /* sorted by key */
+    uint64_t *block, *three;
+    uint32_t block_shift, three_shift; /* a hash's upper bits are the place */
+    struct table table[2];             /* SHORT: words of one and two units, most of what occurs; LONG: the others */
+    struct match_word *word;           /* sorted by key */
     size_t n_words;
 };
 
@@ -83,41 +87,68 @@ static int by_key(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static void set_bit(struct match *m, enum filter k, uint32_t h)
+static inline uint64_t *block_at(const struct match *m, uint32_t first)
 {
-    h >>= m->shift[k];
-    m->bits[k][h / 64] |= (uint64_t)1 << (h % 64);
+    return m->block + (size_t)(first >> m->block_shift) * BLOCK_WORDS;
+}
+
+static inline uint32_t pair_bit(uint32_t two)
+{
+    return two * 0x85ebca6bu >> 24;
+}
+
+static inline void set_bit(uint64_t *bits, uint32_t k)
+{
+    bits[k / 64] |= (uint64_t)1 << (k % 64);
+}
+
+static inline bool has_bit(const uint64_t *bits, uint32_t k)
+{
+    return bits[k / 64] >> (k % 64) & 1;
+}
+
+/* Zeroed, at a border of cache lines. */
+static void *xaligned(size_t bytes)
+{
+    void *p = aligned_alloc(64, bytes);
+    if (!p)
+        abort();
+    memset(p, 0, bytes);
+    return p;
+}
+
+enum { LONG_FIRST = 8, TWO_FIRST = 256 };
+
+static uint32_t log_for(size_t words)
+{
+    uint32_t log = 10;
+    while (((size_t)1 << log) < words * BITS_PER_WORD && log < 28)
+        log++;
+    return log;
 }
 
 static void build_bits(struct match *m)
 {
-    for (size_t i = 0; i < m->n_words; i++) {
-        uint32_t n = m->word[i].n;
-        m->n_of[FILTER_ONE] += n == 1;
-        m->n_of[FILTER_PREFIX] += n >= 2;
-        m->n_of[FILTER_TWO] += n == 2;
-        m->n_of[FILTER_THREE] += n >= 3;
-    }
-    for (int k = 0; k < FILTER_COUNT; k++) {
-        uint32_t bits = BITS_MIN, log = 10;
-        while (bits < m->n_of[k] * BITS_PER_WORD && log < 28)
-            bits *= 2, log++;
-        m->shift[k] = 32 - log;
-        m->bits[k] = xcalloc(bits / 64, sizeof(uint64_t));
-    }
+    size_t n_long = 0;
+    for (size_t i = 0; i < m->n_words; i++)
+        n_long += m->word[i].n >= 3;
+    uint32_t log = log_for(m->n_words), log3 = log_for(n_long);
+    m->block_shift = 32 - (log - 9);
+    m->three_shift = 32 - log3;
+    m->block = xaligned(((size_t)1 << log) / 64 * sizeof(uint64_t));
+    m->three = xcalloc(((size_t)1 << log3) / 64, sizeof(uint64_t));
     for (size_t i = 0; i < m->n_words; i++) {
         const struct match_word *w = &m->word[i];
-        uint32_t h = spread(w->unit[0]);
-        if (w->n == 1) {
-            set_bit(m, FILTER_ONE, h);
-            continue;
-        }
-        h = join2(h, spread(w->unit[1]));
-        set_bit(m, FILTER_PREFIX, h);
-        if (w->n == 2)
-            set_bit(m, FILTER_TWO, h);
+        uint32_t first = spread(w->unit[0]), two = w->n > 1 ? join2(first, spread(w->unit[1])) : 0;
+        uint64_t *block = block_at(m, first);
+        if (w->n == 1)
+            set_bit(block, first % LONG_FIRST);
+        else if (w->n == 2)
+            set_bit(block, TWO_FIRST + pair_bit(two));
         else
-            set_bit(m, FILTER_THREE, join3(h, spread(w->unit[2])));
+            set_bit(block, pair_bit(two) | LONG_FIRST);
+        if (w->n > 2)
+            set_bit(m->three, join3(two, spread(w->unit[2])) >> m->three_shift);
     }
 }
 
@@ -178,8 +209,8 @@ void match_free(struct match **m)
 {
     if (!*m)
         return;
-    for (int k = 0; k < FILTER_COUNT; k++)
-        free((*m)->bits[k]);
+    free((*m)->block);
+    free((*m)->three);
     free((*m)->table[SHORT].slot);
     free((*m)->table[LONG].slot);
     free((*m)->word);
@@ -222,29 +253,21 @@ static int report(const struct match *m, const uint32_t *unit, uint32_t i, uint3
     return 0;
 }
 
-static inline bool has_bit(const struct match *m, enum filter k, uint32_t h)
-{
-    h >>= m->shift[k];
-    return m->bits[k][h / 64] >> (h % 64) & 1;
-}
-
 int match_scan(const struct match *m, const uint32_t *unit, uint32_t n, match_fn fn, void *arg)
 {
-    bool has_one = m->n_of[FILTER_ONE] != 0;
     uint32_t a = n ? spread(unit[0]) : 0, b = 0;
     for (uint32_t i = 0; i < n; i++, a = b) {
-        if (has_one && has_bit(m, FILTER_ONE, a) && report_short(m, unit, i, 1, fn, arg) != 0)
+        const uint64_t *block = block_at(m, a);
+        if (has_bit(block, a % LONG_FIRST) && report_short(m, unit, i, 1, fn, arg) != 0)
             return -1;
         if (i + 1 >= n)
             break;
         b = spread(unit[i + 1]);
-        uint32_t two = join2(a, b);
-        if (!has_bit(m, FILTER_PREFIX, two))
-            continue;
-        if (has_bit(m, FILTER_TWO, two) && report_short(m, unit, i, 2, fn, arg) != 0)
+        uint32_t two = join2(a, b), k = pair_bit(two);
+        if (has_bit(block, TWO_FIRST + k) && report_short(m, unit, i, 2, fn, arg) != 0)
             return -1;
-        if (i + 2 < n && has_bit(m, FILTER_THREE, join3(two, spread(unit[i + 2]))) &&
-            report(m, unit, i, n, fn, arg) != 0)
+        if (has_bit(block, k | LONG_FIRST) && i + 2 < n &&
+            has_bit(m->three, join3(two, spread(unit[i + 2])) >> m->three_shift) && report(m, unit, i, n, fn, arg) != 0)
             return -1;
     }
     return 0;
@@ -252,9 +275,7 @@ int match_scan(const struct match *m, const uint32_t *unit, uint32_t n, match_fn
 
 size_t match_bytes(const struct match *m)
 {
-    size_t bits = 0;
-    for (int k = 0; k < FILTER_COUNT; k++)
-        bits += ((size_t)1 << (32 - m->shift[k])) / 8;
+    size_t bits = ((size_t)1 << (32 - m->block_shift)) * BLOCK_BITS / 8 + ((size_t)1 << (32 - m->three_shift)) / 8;
     return bits + (m->table[SHORT].mask + m->table[LONG].mask + (size_t)2) * sizeof(struct slot) +
            m->n_words * sizeof(struct match_word);
 }
