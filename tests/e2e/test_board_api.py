@@ -890,9 +890,10 @@ def test_an_acl_user_with_no_more_than_the_documented_rights(folder):
     adam.now_until("data", lambda d: d["set"] and d["agents"])
     case = cases_of(adam)["u1"]["id"]
     assert adam.call("POST", f"/api/v1/cases/{case}/move", {"to": "solved", "why": "x"})[0] == 200
+    assert adam.call("POST", "/api/v1/cases", {"customer": "u2", "kind": "refund", "agent": "ann", "why": "x"})[0] == 200
     adam.get("/api/v1/health")
     coming = adam.get("/api/v1/reminders")["coming"]
-    assert adam.get("/api/v1/audit")["entries"][0]["action"] == "case_solved"
+    assert [e["action"] for e in adam.get("/api/v1/audit")["entries"][:2]] == ["case_opened", "case_solved"]
     story.put(1, {"k": "out", "at": story.now - 1000, "act": 4, "conv": "c", "cust": "u", "agent": "ann", "team": "red", "shop": "s1", "rules": "r.x", "txf": "t"})
     seen = wait_for("a violation", lambda: adam.get("/api/v1/violations")["violations"])[0]["id"]
     for path, body in [(f"cases/{case}/act", {"what": "note", "why": "x"}), (f"violations/{seen}/feedback", {"verdict": "right"}), (f"violations/{seen}/text", {"why": "x"}),
