@@ -14,7 +14,7 @@
 #include "track/script.h"
 #include "track_rig.h"
 
-enum { ROUNDS_MAX = 31, ARGS_MAX = 256, BATCH_MAX = 64, SMALL = 64, SIX_PIPELINE = 16 };
+enum { ROUNDS_MAX = 31, ARGS_MAX = 512, BATCH_MAX = 256, SMALL = 64, SIX_PIPELINE = 16 };
 
 static const char six_writes[] =
     "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) redis.call('HINCRBY', KEYS[2], ARGV[1], 1)"
@@ -29,6 +29,8 @@ static const struct mix {
     {"one hot conversation, 64 a call", 1, 1, 64, 1},
     {"20 conversations of 4 agents, 64 a call", 20, 4, 64, 1},
     {"1,000 conversations of 50 agents, 64 a call", 1000, 50, 64, 1},
+    {"20 conversations of 4 agents, 256 a call", 20, 4, 256, 1},
+    {"1,000 conversations of 50 agents, 256 a call", 1000, 50, 256, 1},
     {"1,000 conversations of 50 agents, 8 a call", 1000, 50, 8, 4},
     {"1,000 conversations of 50 agents, 1 a call", 1000, 50, 1, 16},
 };

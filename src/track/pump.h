@@ -1,5 +1,5 @@
 /* From the rings of this node to Redis: on the control thread, over one link, exactly once (design.md, "Rings, pump,
- * Redis"). Records of one ring and shard are a lane: sent in order, up to 64 in one call of the script `apply`, one
+ * Redis"). Records of one ring and shard are a lane: sent in order, up to 256 in one call of the script `apply`, one
  * call in flight; lanes are independent, so that trouble pauses one shard of one ring and no other. */
 #pragma once
 
@@ -8,7 +8,7 @@
 
 struct pump;
 
-enum { PUMP_BATCH = 64 };
+enum { PUMP_BATCH = 256 };
 
 struct pump_options {
     struct loop *loop;

@@ -10,6 +10,8 @@
 enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 5000, FILL_MAX = 65536, NUMBER_LEN = 24 };
 /* Above it no further batch is sent until answers came. */
 #define IN_FLIGHT_BYTES ((size_t)4 << 20)
+/* A call takes no further record behind so many; most are filled by the number of their records. */
+#define BATCH_BYTES ((size_t)1 << 20)
 
 static const char *state_name(enum lane_state s)
 {
@@ -234,7 +236,7 @@ uint64_t lane_rebase(struct lane *l)
 /* ---- batches ---- */
 
 struct batch {
-    size_t n;
+    size_t n, bytes;
     int64_t number[PUMP_BATCH];
     struct span record[PUMP_BATCH];
     uint8_t filler[64];
@@ -257,7 +259,7 @@ static void fill_batch(const struct lane *l, struct batch *b)
 {
     int64_t number = l->applied + 1, known = number_of(l, l->known);
     *b = (struct batch){0};
-    for (size_t i = l->done; b->n < PUMP_BATCH; number++) {
+    for (size_t i = l->done; b->n < PUMP_BATCH && b->bytes < BATCH_BYTES; number++) {
         struct ring_record rec = {0};
         bool has_record = i < l->n;
         if (has_record)
@@ -271,6 +273,7 @@ static void fill_batch(const struct lane *l, struct batch *b)
             continue;
         }
         if (has_record && number_of(l, rec.seq) == number) {
+            b->bytes += rec.payload.n;
             b->record[b->n++] = rec.payload;
             i++;
             continue;

@@ -1,5 +1,6 @@
 #include "track/pump_pack.h"
 
+#include "base/hash.h"
 #include "track/event_plain.h"
 
 enum { NUMBER_BYTES = 6, HEAD = NUMBER_BYTES + 2 };
@@ -7,6 +8,8 @@ enum { NUMBER_BYTES = 6, HEAD = NUMBER_BYTES + 2 };
 void pack_reset(struct pack *p)
 {
     buf_reset(&p->frames);
+    if (p->n_convs)
+        memset(p->slot, 0, sizeof(p->slot));
     p->n = p->n_convs = 0;
 }
 
@@ -19,10 +22,12 @@ static void note_conv(struct pack *p, struct span conv)
 {
     if (!conv.n)
         return;
-    for (size_t i = p->n_convs; i; i--)
-        if (span_eq(p->conv[i - 1], conv))
+    size_t i = hash_stable(conv) % PACK_SLOTS;
+    for (; p->slot[i]; i = (i + 1) % PACK_SLOTS)
+        if (span_eq(p->conv[p->slot[i] - 1], conv))
             return;
     p->conv[p->n_convs++] = conv;
+    p->slot[i] = (uint16_t)p->n_convs;
 }
 
 void pack_add(struct pack *p, int64_t number, struct span record, int64_t offset_ms)

@@ -5,12 +5,13 @@
 
 #include "base/buf.h"
 
-enum { PACK_MAX = 64 };
+enum { PACK_MAX = 256, PACK_SLOTS = 1024 };
 
 struct pack {
     struct buf frames;
     size_t n, n_convs;
     struct span conv[PACK_MAX]; /* into the records */
+    uint16_t slot[PACK_SLOTS];  /* hash to conversation + 1 */
 };
 
 /* Keeps the memory. */

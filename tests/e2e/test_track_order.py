@@ -32,14 +32,14 @@ def feed(shard, maker, rng, shuffle_rings=False):
     at = [0] * len(rings)
     while any(a < len(r) for a, r in zip(at, rings)):
         i = rng.choice([i for i, r in enumerate(rings) if at[i] < len(r)])
-        ring, n = rings[i], rng.choice((1, 1, 2, 7, 64))
+        ring, n = rings[i], rng.choice((1, 1, 2, 7, 64, 256))
         records = list(enumerate(ring, 1))  # as gateways write them, and now and then as older ones did
         records = [(s, rng.random() < 0.9 and rng.choice((plain_form, plain_form, short_form))(e) or e) for s, e in records]
         if rng.random() < 0.2 and at[i] + 1 < len(ring):  # a hole: nothing of it may be applied
             got = shard.apply(f"ring{i}", records[at[i] + 1:at[i] + 1 + n], maker.offset[i])
             assert got == (at[i], 0, 0, "GAP")
         back = rng.randint(0, min(at[i], 5)) if rng.random() < 0.3 else 0
-        batch = records[at[i] - back:at[i] + n][:64]
+        batch = records[at[i] - back:at[i] + n][:256]
         fresh_ones = max(0, len(batch) - back)
         got = shard.apply(f"ring{i}", batch, maker.offset[i])
         assert got == (at[i] + fresh_ones, fresh_ones, min(back, len(batch)), "OK")

@@ -148,8 +148,8 @@ def batch(ring, node, frames):
         e = {"id": f"{ring}:{b.number(6)}", "node": node}
         end = b.number(2) + b.at
         assert b.number(1) == 1
-        is_in = b.number(1) <= 2
-        b.take(1 + 2 + 2)
+        is_in, has_entry = b.number(1) <= 2, b.number(1)
+        b.take(2 + 2)
         e |= {"k": "in" if is_in else "out", "conv": b.text(), "at": str(b.number(6))}
         b.take(1)
         due = b.number(6)
@@ -166,7 +166,8 @@ def batch(ring, node, frames):
         e |= {"cust": b.text(), "sender": b.text(), "rv": b.text(), "rules": b.text(), "shadow": b.text()}
         e |= {"act": str(act or ""), "due": str(due or ""), "prule": rule if due else ""}
         assert b.at == end
-        yield {k: v for k, v in e.items() if v != ""}
+        if not has_entry:  # otherwise the same stands in an entry of its own
+            yield {k: v for k, v in e.items() if v != ""}
 
 
 class Server:

@@ -8,7 +8,7 @@ local REPLAYED, REPLY = 2, 3
 local oldest = {now - LATE_MS, now - NOT_LIVE_MS, now - LATE_MS}
 
 -- Plain messages are told in the stream as they came, all of a call in one entry; at `run` those begin that are not in
--- `pieces` yet. What a rule hit, copies, and all other records have entries of their own.
+-- `pieces` yet. What a rule hit has an entry of its own as well, with the same id; copies and all other records that alone.
 local size, pos, begun, run, pieces, told_first, told_at = #frames, 1, 1, 1, {}, nil, nil
 local applied, dups, status, is_decoding = 0, 0, 'OK', false
 
@@ -53,28 +53,32 @@ local function tell(number, how, what, at, conv, key, who, due, rule, flags, act
     call(unpack(e, 1, n))
 end
 
--- Is it the next number? If not, the record is passed over or ends the call.
-local function is_next(number, from)
-    if number == last + 1 then
-        last, applied = number, applied + 1
-        return true
-    end
+-- A record that does not have the next number is passed over, or ends the call.
+local function not_next(number, from)
     leave_out(from, pos)
     if number <= last then
         dups = dups + 1
     else
         status = 'GAP'
     end
-    return false
+end
+
+local function is_next(number, from)
+    if number ~= last + 1 then
+        return not_next(number, from)
+    end
+    last, applied = number, applied + 1
+    return true
 end
 
 local function take_plain(from)
     local number, len, _, what, marks, fp, n, conv, at, code, due, ob, oc, key, who = sunpack(PLAIN, frames, from)
     local begin = from + PLAIN_RECORD + #conv
     pos = from + FRAME + len
-    if not is_next(number, from) then
-        return
+    if number ~= last + 1 then
+        return not_next(number, from)
     end
+    last, applied = number, applied + 1
     local rest = begin + n
     local record = sub(frames, begin, rest - 1)
     if rest > pos or what < 1 or what > 4 then
@@ -118,7 +122,9 @@ local function take_plain(from)
     else
         count_out(how, at, who, act, rules, shadow)
     end
-    leave_out(from, pos)
+    if how == 'dup' or how == 'moved' then
+        leave_out(from, pos)
+    end
     tell(number, how, what, at, conv, key, who, due, due > 0 and (r or record_read(record, 1))[8], flags, act, customer, sender, rv, rules, shadow)
 end
 
@@ -183,6 +189,9 @@ local function later(lists, command, key, a, b)
     local l = lists[key]
     if not l then
         l = {command, key}
+        if key == K.remind_at then
+            l[3] = 'LT' -- it is looked at then, or before
+        end
         lists[key] = l
     end
     local n = #l

@@ -57,11 +57,11 @@ do
         return spack(SNAP, top, s.at, s.since, s.n, s.last, s.news, s.rep, s.so, s.sc, #s.og, s.og, #s.g, s.g, #s.p, s.p)
     end
 
-    -- One constructor with every field: a table that grows by fields costs several times as much.
+    -- One constructor with every field: a table that grows by fields costs several times as much. Besides there may be win,
+    -- records to be written by slot, fresh, which belongs to the end of fps, and is_changed, closed, was_p of script apply.
     local function head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps)
         return {top = top, total = total, exp = exp, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
-            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, win = false, was_since = since,
-            was_p = p, closed = false, is_changed = false}
+            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, was_since = since, was_p = p}
     end
 
     function conv_new(customer)
@@ -78,7 +78,7 @@ do
     function head_pack(h)
         local cu, og, g, rare = h.cu, h.og, h.g, rare_pack(h)
         return spack(HEAD, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #cu, cu, #og,
-            og, #g, g, #rare, rare) .. h.fps
+            og, #g, g, #rare, rare) .. h.fps .. (h.fresh or '')
     end
 
     function head_unpack(text)
@@ -186,11 +186,11 @@ do
     end
 
     local function remember(h, fp)
-        local fps = h.fps .. fp
-        if #fps > FPS_BYTES + FPS_SLACK then -- not at every event
-            fps = sub(fps, -FPS_BYTES)
+        local fresh = (h.fresh or '') .. fp
+        if #h.fps + #fresh > FPS_BYTES + FPS_SLACK then -- not at every event
+            h.fps, fresh = sub(h.fps .. fresh, -FPS_BYTES), ''
         end
-        h.fps = fps
+        h.fresh = fresh
     end
 
     -- The newest record of all, seen for the first time.
@@ -447,7 +447,7 @@ do
 
     -- Its state stays, its records go: what is older than its newest record is too late from now on.
     function conv_forget_window(h)
-        h.win, h.total, h.ref = false, 0, ''
+        h.win, h.total, h.ref = nil, 0, ''
     end
 
     function conv_from_2(text, id)
@@ -458,13 +458,16 @@ do
 
     -- Puts a record into the conversation. Result: 'new', 'dup' (nothing changed), 'moved' (the same message was seen
     -- earlier elsewhere: `was` is the record it replaces), 'late' (too old for the window). Outcomes to book: plus, minus.
-    function conv_put(h, id, r, fp)
-        local fps = h.fps
-        local seen = find(fps, fp, 1, true)
-        while seen and seen % 2 == 0 do -- halves of two
-            seen = find(fps, fp, seen + 1, true)
+    local function has_print(fps, fp)
+        local at = find(fps, fp, 1, true)
+        while at and at % 2 == 0 do -- halves of two
+            at = find(fps, fp, at + 1, true)
         end
-        seen = seen or h.extra ~= '' and find(h.extra, r[3], 1, true)
+        return at
+    end
+
+    function conv_put(h, id, r, fp)
+        local seen = has_print(h.fps, fp) or h.fresh and has_print(h.fresh, fp) or h.extra ~= '' and find(h.extra, r[3], 1, true)
         local is_plain = r[2] == IN or r[2] == OUT and (h.ref == '' or not find(h.ref, mid_of(r), 1, true))
         if not seen and is_plain and r[1] > h.top then
             for i = #outcomes, 1, -1 do

@@ -15,21 +15,22 @@ local figures_of, figures_by_quarters, add_count, add_to_list, stat_list, figure
 do
     local figures = {} -- of this call
     local step = HOUR_MS
+    local newest, newest_from = nil, -1e15 -- of the hour that was asked for last
 
     function figures_by_quarters()
         step = HOUR_MS / 4
     end
 
     function figures_of(at, who)
-        local hour = floor(at / step) * step / HOUR_MS
-        local all = figures[hour]
-        if not all then
-            all = {}
-            figures[hour] = all
+        local all = newest
+        if at < newest_from or at >= newest_from + step then
+            newest_from = floor(at / step) * step
+            all = figures[newest_from / HOUR_MS] or {}
+            figures[newest_from / HOUR_MS], newest = all, all
         end
         local f = all[who]
         if not f then
-            f = {}
+            f = {['in'] = nil, pass = nil, f = nil, n = nil} -- room for what there mostly is
             all[who] = f
         end
         return f
@@ -59,7 +60,7 @@ do
     function figures_log()
         if next(figures) then
             call('RPUSH', K.figlog, pack(figures))
-            figures = {}
+            figures, newest_from = {}, -1e15
         end
     end
 
@@ -136,11 +137,15 @@ do
                     by, ms = -1, -1 - ms
                 end
                 m.n, m.sum = m.n + by, m.sum + by * ms
-                for i, limit in ipairs(LIMITS) do
-                    m.w[i] = ms <= limit and m.w[i] + by or m.w[i]
+                local i = ms <= LIMITS[1] and 1 or ms <= LIMITS[2] and 2 or ms <= LIMITS[3] and 3 or ms <= LIMITS[4] and 4 or 5
+                if ms <= LIMITS[i] then
+                    m.w[i] = m.w[i] + by
                 end
                 local bucket = tostring(hist_index(ms))
                 m.b[bucket] = (m.b[bucket] or 0) + by
+            end
+            for i = 2, #LIMITS do
+                m.w[i] = m.w[i] + m.w[i - 1]
             end
             return m
         end
