@@ -87,6 +87,7 @@ static int run_check(struct tracked *t, bool want_json)
     check_servers(&c);
     check_meta(&c);
     check_shards(&c);
+    check_nodes(&c);
     check_rings(&c);
     if (want_json)
         print_json(&c);

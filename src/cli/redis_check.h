@@ -17,6 +17,8 @@ void check_servers(struct redis_check *c);
 /* redis_check_state.c: cg:meta, what other numbers of shards left behind, contradictions inside each shard. */
 void check_meta(struct redis_check *c);
 void check_shards(struct redis_check *c);
+/* redis_check_nodes.c: gateways that count in another way than this configuration. */
+void check_nodes(struct redis_check *c);
 /* redis_check_ring.c: the rings of this node against what Redis has of them. */
 void check_rings(struct redis_check *c);
 

@@ -145,6 +145,15 @@ const char *measure_text(const struct measure *m, char out[MEASURE_TEXT_MAX])
     return out;
 }
 
+const char *measure_counting(const struct conf_tracking *t, char out[MEASURE_COUNTING_MAX])
+{
+    char text[MEASURE_TEXT_MAX];
+    measure_text(&t->measure, text);
+    snprintf(out, MEASURE_COUNTING_MAX, "%s%s%s stopper=%s", t->zone ? t->zone : "UTC", *text ? " " : "", text,
+             stoppers[t->measure.stopper]);
+    return out;
+}
+
 static bool find_word(const char *const *words, size_t n, const char *text, unsigned *out)
 {
     for (size_t i = 0; i < n; i++) {

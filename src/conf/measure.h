@@ -19,7 +19,7 @@ struct measure {
     int64_t within_ms;      /* 0: the mean counts */
 };
 
-enum { MEASURE_DAY = -1, MEASURE_TEXT_MAX = 128 };
+enum { MEASURE_DAY = -1, MEASURE_TEXT_MAX = 128, MEASURE_COUNTING_MAX = MEASURE_TEXT_MAX + 64 };
 
 /* Words of the enums, and back; -1: no such word. */
 const char *measure_unit_name(enum measure_unit u);
@@ -31,7 +31,9 @@ struct conf_tracking;
 int measure_make(const struct conf_tracking *t, struct measure *out, const char **key, struct err *e) MUST_CHECK;
 /* "NAME UNIT STOPPER BY FROM_MS TO_MS HORIZON_MS WITHIN_MS"; empty when nothing is measured. */
 const char *measure_text(const struct measure *m, char out[MEASURE_TEXT_MAX]);
-/* The reverse; false when it is no such text (of a newer version), or empty. */
+/* The zone of days and that text: equal on gateways that count in the same way. */
+const char *measure_counting(const struct conf_tracking *t, char out[MEASURE_COUNTING_MAX]);
+/* The reverse of measure_text; false when it is no such text (of a newer version), or empty. */
 bool measure_read(struct span text, struct measure *out) MUST_CHECK;
 /* In words, for people: "rounds begun 08:00-23:00, answered within 180 s, by midnight". */
 const char *measure_words(const struct measure *m, char out[MEASURE_TEXT_MAX]);

@@ -98,6 +98,8 @@ void gate_describe(void *gate, struct json_out *j)
     kv_bool(j, "draining", g->is_draining);
     kv_int(j, "sessions", atomic_load(&g->connections));
     kv_int(j, "agents", (int64_t)node_agents(g->node));
+    char counting[MEASURE_COUNTING_MAX];
+    kv_str(j, "counting", measure_counting(&g->snap->conf->tracking, counting));
     put_rules(g, j);
     put_packs(g, j);
     put_journal(g, j);

@@ -111,6 +111,8 @@ def test_what_check_finds(folder):
                    lambda: g.config.write_text(text))
             expect("replicas", "redis.sock", lambda: g.config.write_text(text.replace("redis:\n", "redis:\n  wait_replicas: 1\n")),
                    lambda: g.config.write_text(text))
+            expect("counting", "test-node", lambda: g.config.write_text(text + "\ntracking: {preset: jd}\n"),
+                   lambda: g.config.write_text(text))
             assert check(g)["fit"]
             g.stop(signal.SIGKILL)      # the ring of a node that died, and a Redis that knows more of it than it does
             ring, number = next((r, int(n)) for r, n in db.hgetall(f"cg:{{{s}}}:applied").items())
