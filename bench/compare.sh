@@ -9,7 +9,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build out='' rounds=5 secs=5 conns=200 idle=2000 rate=5000 base=19700 tls=yes parts="idle rate load closed"
+build=$root/build out='' rounds=5 secs=5 conns=200 convs='' idle=2000 rate=5000 base=19700 tls=yes parts="idle rate load closed"
 
 usage() {
     cat <<'END'
@@ -19,6 +19,8 @@ usage: bench/compare.sh --out DIR [options]
   --rounds N      rounds of each part (5)
   --secs S        measured seconds per target and round (5)
   --conns N       agents (200)
+  --convs N       conversations over all agents (one each); with 25 messages a second in each, as by default, every message
+                  has others before it in the rules' windows
   --idle N        idle connections (2000)
   --rate R        messages a second (5000)
   --parts LIST    of: idle rate load closed knee (the first four)
@@ -35,6 +37,7 @@ while [ $# -gt 0 ]; do
     --rounds) rounds=$2; shift ;;
     --secs) secs=$2; shift ;;
     --conns) conns=$2; shift ;;
+    --convs) convs=$2; shift ;;
     --idle) idle=$2; shift ;;
     --rate) rate=$2; shift ;;
     --parts) parts=$2; shift ;;
@@ -300,6 +303,9 @@ section() { # TITLE NAME COMMAND…
     } >>"$out/table.md"
 }
 
+texts=(--corpus "$root/bench/texts.txt")
+[ -z "$convs" ] || texts+=(--convs "$convs" --message '{"type":"message","id":"{id}","conversationId":"c{c}","text":"{text}"}')
+
 run_parts() { # plain|tls
     local part
     targets "$1"
@@ -310,11 +316,11 @@ run_parts() { # plain|tls
         rate) section "$1: new connections" "rate-$1" rate "${targets[@]}" --reference haproxy-http --rounds "$rounds" \
             --secs "$(awk "BEGIN {print $secs / 2}")" ;;
         load) section "$1: $rate messages a second over $conns connections" "load-$1" load "${targets[@]}" \
-            --reference haproxy-tcp --direct direct --corpus "$root/bench/texts.txt" --conns "$conns" --rate "$rate" --secs "$secs" --rounds "$rounds" --hgrm "$out/latency-$1" ;;
+            --reference haproxy-tcp --direct direct "${texts[@]}" --conns "$conns" --rate "$rate" --secs "$secs" --rounds "$rounds" --hgrm "$out/latency-$1" ;;
         closed) section "$1: saturation, closed loop, $conns connections" "closed-$1" load "${targets[@]}" \
-            --reference haproxy-tcp --closed 1 --corpus "$root/bench/texts.txt" --conns "$conns" --secs "$secs" --rounds "$rounds" ;;
+            --reference haproxy-tcp --closed 1 "${texts[@]}" --conns "$conns" --secs "$secs" --rounds "$rounds" ;;
         knee) section "$1: highest rate held with p99 below 10 ms" "knee-$1" knee "${targets[@]}" --reference haproxy-tcp \
-            --corpus "$root/bench/texts.txt" --conns "$conns" --from 5000 --secs 1 --rounds 1 ;;
+            "${texts[@]}" --conns "$conns" --from 5000 --secs 1 --rounds 1 ;;
         *) echo "--parts: unknown part '$part'" >&2; exit 2 ;;
         esac
     done
@@ -350,7 +356,7 @@ start_all
         "$(haproxy -v | awk 'NR == 1 {print "HAProxy", $3}');" \
         "$(nginx -v 2>&1 | sed 's/.*: //')"
     echo
-    echo "bench/compare.sh --rounds $rounds --secs $secs --conns $conns --rate $rate --idle $idle"
+    echo "bench/compare.sh --rounds $rounds --secs $secs --conns $conns${convs:+ --convs $convs} --rate $rate --idle $idle"
 } >"$out/table.md"
 run_parts plain
 plot plain
