@@ -214,7 +214,7 @@ redis:
     def ask(self, command):
         """One command over the control socket."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(PATIENCE)
+            s.settimeout(5 * PATIENCE)  # a reload compiles all rules: a thread sanitizer's build takes its time for that
             s.connect(str(self.control))
             s.sendall(command.encode() + b"\n")
             data = b""
