@@ -25,7 +25,7 @@ enum replay_end {
 };
 const char *replay_end_name(int end);
 
-enum { OUTCOME_RULES_MAX = 64, REPLAY_FACTS_MAX = 64, REPLAY_LINE_MAX = 1 << 20 };
+enum { OUTCOME_RULES_MAX = 64, REPLAY_FACTS_MAX = 66, REPLAY_LINE_MAX = 1 << 20 };
 
 struct replay_outcome {
     int end; /* enum action or enum replay_end */

@@ -3,7 +3,7 @@
 #include "base/json_out.h"
 #include "gate/capture_mask.h"
 
-enum { FACTS_MAX = 64, ID_MAX = 1000 };
+enum { FACTS_MAX = 66, ID_MAX = 1000 };
 
 /* --- into the queue --- */
 
