@@ -183,8 +183,9 @@ if applied == 0 then
 end
 
 -- From here on only writes, and reads for the bounds.
-local zadd, zrem = {}, {} -- commands with many members, by key: {command, key, …}
+local zadd = {} -- commands with many members, by key: {command, key, …}
 local heads, n_heads, wins, n_wins = {'HSET', K.conv}, 2, {'HSET', K.win}, 2
+local waits, looks, n_waits, ends, n_ends = {'ZADD', K.waiting}, {'ZADD', K.remind_at, 'LT'}, 2, {'ZREM', K.waiting}, 2
 local function later(lists, command, key, a, b)
     local l = lists[key]
     if not l then
@@ -250,12 +251,14 @@ end
 
 local function write_waiting(id, h)
     if h.since == 0 then
-        later(zrem, 'ZREM', K.waiting, id)
+        n_ends = n_ends + 1
+        ends[n_ends] = id
         return
     end
     local item, since = 'w\n' .. id, int(h.since)
-    later(zadd, 'ZADD', K.waiting, since, id)
-    later(zadd, 'ZADD', K.remind_at, since, item)
+    waits[n_waits + 1], waits[n_waits + 2] = since, id
+    n_waits = n_waits + 2
+    looks[n_waits], looks[n_waits + 1] = since, item
     local r = h.was_since > 0 and not h.closed and load_packed(K.remind, item)
     if r and r.a == h.was_since then -- the same round, only it began earlier: its steps stay done
         r.a = h.since
@@ -302,7 +305,13 @@ for _, r in ipairs(moved_rounds) do
     end
 end
 send(zadd)
-send(zrem)
+if n_waits > 2 then
+    call(unpack(waits, 1, n_waits))
+    call(unpack(looks, 1, n_waits + 1))
+end
+if n_ends > 2 then
+    call(unpack(ends, 1, n_ends))
+end
 if n_heads > 2 then
     call(unpack(heads, 1, n_heads))
 end

@@ -69,14 +69,14 @@ do
     end
 
     local function rare_pack(h)
-        if h.p == '' and h.ref == '' and h.extra == '' then
-            return ''
-        end
         return spack('>Hc0Hc0Hc0', #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra)
     end
 
     function head_pack(h)
-        local cu, og, g, rare = h.cu, h.og, h.g, rare_pack(h)
+        local cu, og, g, rare = h.cu, h.og, h.g, ''
+        if h.p ~= '' or h.ref ~= '' or h.extra ~= '' then
+            rare = rare_pack(h)
+        end
         return spack(HEAD, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #cu, cu, #og,
             og, #g, g, #rare, rare) .. h.fps .. (h.fresh or '')
     end
@@ -87,7 +87,9 @@ do
         if rare ~= '' then
             p, ref, extra = rare_unpack(rare)
         end
-        return head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, sub(text, from))
+        -- head_new, without its 18 arguments
+        return {top = top, total = total, exp = exp, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
+            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = sub(text, from), was_since = since, was_p = p}
     end
 
     local function rec_pack(r)
