@@ -83,7 +83,7 @@ struct window_note {
     uint16_t last_part;                 /* units behind the last separator */
     uint8_t edge, ends, inner, before;
     bool is_numeral, is_amount, has_letters, has_money;
-    bool may_span, may_blend; /* the border to the text before it lies in a word, or changes how it is read */
+    bool may_span, may_blend; /* the border to the text before it may lie in a word, or change how it is read */
     uint8_t n_words;
     struct window_word word[WINDOW_WORDS_MAX];
 };

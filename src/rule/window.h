@@ -42,5 +42,6 @@ void window_take_note(struct sheet *s, struct window_note *note, struct window_s
 /* Whether the texts, the new one last, may hit together; note: the new text's, in which is kept how it follows. */
 bool window_may_hit(const struct side *side, const struct window_note *const *before, size_t n,
                     const struct window_start *start, struct window_note *note);
-/* After the words of the joined text were found: whether one of them lies on the border at byte `border`. */
+/* After the words of the joined text were found: those that lie on the border at byte `border` go into the note, so
+ * that it need not be looked at once more for the next message. */
 void window_settle(const struct sheet *joined, uint32_t border, struct window_note *note);

@@ -423,12 +423,35 @@ bool window_may_hit(const struct side *side, const struct window_note *const *be
     return (j.literals & (j.also | p->alone)) || meets(&j, before, n, note->before);
 }
 
+/* A word on the border, as one of the new text's: it may be the first half of a later hit. */
+static bool note_border_word(const struct sheet *joined, const struct occurrence *o, struct window_note *note)
+{
+    uint32_t behind = joined->plain.view[VIEW_PLAIN].n - o->to;
+    const struct term_look *t = &joined->side->look[o->term];
+    for (uint32_t k = 0; k < t->n_window_use; k++) {
+        const struct window_use *u = &joined->side->plan->use[t->window_use + k];
+        if (behind <= joined->side->plan->near[u->near].within && eval_takes(u->rule, u->use, o) &&
+            !note_word(note->word, &note->n_words, u, behind))
+            return false;
+    }
+    return true;
+}
+
 void window_settle(const struct sheet *joined, uint32_t border, struct window_note *note)
 {
-    bool has_word = joined->is_cut;
-    for (uint32_t i = 0; i < joined->n_occ && !has_word; i++) {
+    bool has_word = false, fits = true;
+    note->may_span = note->may_blend || joined->is_cut;
+    if (!note->set || note->may_span)
+        return;
+    for (uint32_t i = 0; i < joined->n_occ; i++) {
         const struct occurrence *o = &joined->occ[i];
-        has_word = o->bfrom < border && border < o->bto && joined->side->term[o->term].is_window_trigger;
+        if (o->bfrom >= border || o->bto <= border || !joined->side->term[o->term].is_window_trigger)
+            continue;
+        has_word = true;
+        fits = fits && note_border_word(joined, o, note);
     }
-    note->may_span = note->may_blend || has_word;
+    if (has_word)
+        note_woken(joined, note);
+    if (!fits)
+        note->set = 0;
 }
