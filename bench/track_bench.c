@@ -225,7 +225,7 @@ static void run_all(struct server *s, size_t rounds, unsigned long events, const
 
 int main(int argc, char **argv)
 {
-    unsigned long rounds = 5, events = 20000;
+    unsigned long rounds = 5, events = 16384;
     const char *only = NULL, *program = "redis-server";
     bool is_alone = false;
     static struct server s;

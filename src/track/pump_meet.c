@@ -52,6 +52,8 @@ static void on_meta(void *ctx, const struct redis_reply *reply)
         refuse_meta(p, "cg:meta: version is \"%s\", this program writes %d and lives with one more or less",
                     redis_text(schema, text), SCHEMA_VERSION);
     } else {
+        if (version < SCHEMA_VERSION) /* so that the next version finds its neighbour */
+            redis_command_str(p->o.redis, NULL, NULL, "HSET", SCHEMA_META_KEY, "version", p->schema, NULL);
         p->meta_shards = (unsigned)shards;
         p->is_meta_fresh = true;
         p->trouble[0] = 0;

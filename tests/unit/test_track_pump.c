@@ -637,6 +637,35 @@ static void another_shard_count_journals_only(void **state)
     expect_each_once(fx);
 }
 
+static bool is_version_raised(struct fixture *f)
+{
+    struct redis_reply *r = ask(&f->server, "HGET", SCHEMA_META_KEY, "version", NULL, NULL);
+    int64_t version = 0;
+    bool is_raised = redis_get_int(r, &version) && version == SCHEMA_VERSION;
+    redis_reply_free(r);
+    return is_raised;
+}
+
+/* Else the program after this one would take the deployment for one of two versions ago. */
+static void an_upgrade_raises_the_version(void **state)
+{
+    (void)state;
+    char before[12], behind[12];
+    snprintf(before, sizeof(before), "%d", SCHEMA_VERSION - 1);
+    snprintf(behind, sizeof(behind), "%d", SCHEMA_VERSION + 1);
+    fx->want = 10;
+    run_until(fx, is_drained);
+    tell(&fx->server, "HSET", SCHEMA_META_KEY, "version", before);
+    redis_reconnect(fx->redis, "test");
+    run_until(fx, is_version_raised);
+    tell(&fx->server, "HSET", SCHEMA_META_KEY, "version", behind);
+    redis_reconnect(fx->redis, "test");
+    fx->want = 200;
+    run_until(fx, has_reconnected);
+    run_until(fx, is_drained);
+    assert_false(is_version_raised(fx)); /* and never lowers it */
+}
+
 static void a_full_ring_tells_how_many_were_lost(void **state)
 {
     (void)state;
@@ -756,6 +785,7 @@ int main(void)
         TEST(the_ring_of_a_killed_process_is_drained),
         TEST(the_clock_offset_is_measured),
         TEST(another_shard_count_journals_only),
+        TEST(an_upgrade_raises_the_version),
         TEST(a_full_ring_tells_how_many_were_lost),
         TEST(a_damaged_record_becomes_a_gap),
         TEST(released_after_the_replica_has_it),
