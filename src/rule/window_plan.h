@@ -46,3 +46,19 @@ static inline uint32_t window_sign(uint32_t cp)
 {
     return cp * 0x9e3779b1u >> 20;
 }
+
+static inline uint64_t window_rotate(uint64_t bits, unsigned by)
+{
+    return by ? bits << by | bits >> (64 - by) : bits;
+}
+
+/* The word of a note in which a rule's groups have their bits, and the place there. */
+static inline unsigned window_group_word(unsigned slot)
+{
+    return slot % 4;
+}
+
+static inline uint64_t window_group_bits(uint64_t groups, unsigned slot)
+{
+    return window_rotate(groups, slot * 11 % 64);
+}
