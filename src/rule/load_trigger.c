@@ -94,6 +94,48 @@ static void take_not_near(struct load_ctx *c, const struct ynode *n)
         take_one_not_near(c, n);
 }
 
+/* The half-width form of the sign at p, or 0. */
+static char half_width(const char *p)
+{
+    static const char *const full = "，：；！？（）～", *const half = ",:;!?()~";
+    for (size_t k = 0; half[k]; k++)
+        if (strncmp(p, full + 3 * k, 3) == 0)
+            return half[k];
+    return 0;
+}
+
+/* A pattern for the folded line is read against half-width signs: those that are typed full-width in it are folded as
+ * well. A metacharacter stays itself: （ is the sign, never a group; and [:：] holds one colon, since [:\:] would be
+ * the beginning of a named class. The result is kept by the loader. */
+static const char *fold_signs(struct loader *l, const char *pattern)
+{
+    struct buf out = {0};
+    bool in_class = false;
+    for (const char *p = pattern; *p;) {
+        char sign = half_width(p);
+        if (sign) {
+            if (!in_class || p[-1] != sign) {
+                buf_append(&out, "\\", 1);
+                buf_append(&out, &sign, 1);
+            }
+            p += 3;
+            continue;
+        }
+        if (*p == '\\' && half_width(p + 1)) { /* the sign gets one of its own */
+            p++;
+            continue;
+        }
+        if (*p == '\\' && p[1])
+            buf_append(&out, p++, 1);
+        else if (*p == '[' || *p == ']')
+            in_class = *p == '[';
+        buf_append(&out, p++, 1);
+    }
+    const char *kept = load_keep(l, buf_cstr(&out));
+    buf_fini(&out);
+    return kept;
+}
+
 static void take_one_regex(struct load_ctx *c, const struct ynode *at)
 {
     static const char *const keys[] = {"pattern", "on", NULL};
@@ -120,12 +162,13 @@ static void take_one_regex(struct load_ctx *c, const struct ynode *at)
         return;
     }
     struct err err;
+    pattern = on == ON_RAW ? load_keep(c->l, pattern) : fold_signs(c->l, pattern);
     struct regex *re = regex_new(pattern, &err);
     if (!re) {
         yaml_bad(c->l->errs, p, "regex: %s", err.text);
         return;
     }
-    r->regex[r->n_regex++] = (struct rule_regex){.re = re, .pattern = load_keep(c->l, pattern), .on = (uint8_t)on};
+    r->regex[r->n_regex++] = (struct rule_regex){.re = re, .pattern = pattern, .on = (uint8_t)on};
 }
 
 static void take_regex(struct load_ctx *c)

@@ -329,6 +329,24 @@ static void detectors_tell_numbers_apart(void **state)
     ruleset_unref(&s);
 }
 
+static void signs_of_patterns_are_folded_like_the_text(void **state)
+{
+    (void)state;
+    struct ruleset *s = set_of(
+        "pack: p\nrules:\n"
+        "  - id: p.a\n    title: t\n    action: block\n    regex: [ '甲[^，！？]{0,5}乙' ]\n" EXAMPLES
+        "  - id: p.b\n    title: t\n    action: block\n    regex: [ '丙[:：]丁', '丙！！戊', '丙\\？己' ]\n" EXAMPLES
+        "  - id: p.c\n    title: t\n    action: block\n    regex: [ '庚（辛）' ]\n" EXAMPLES
+        "  - id: p.d\n    title: t\n    action: block\n    regex: [ { pattern: '壬，癸', on: raw } ]\n" EXAMPLES);
+    static const char *const hit[] = {"甲好乙", "丙：丁", "丙:丁", "丙!！戊", "丙？己", "庚(辛)", "庚（辛）", "壬，癸"};
+    static const char *const miss[] = {"甲，乙", "甲,乙", "甲！乙", "甲?乙", "丙！戊", "丙己", "庚辛", "壬,癸"};
+    for (size_t i = 0; i < ARRAY_LEN(hit); i++)
+        expect(s, hit[i], ACTION_BLOCK);
+    for (size_t i = 0; i < ARRAY_LEN(miss); i++)
+        expect(s, miss[i], ACTION_PASS);
+    ruleset_unref(&s);
+}
+
 static void limits_are_causes(void **state)
 {
     (void)state;
@@ -483,6 +501,7 @@ int main(void)
         cmocka_unit_test(cases_and_commitments),
         cmocka_unit_test(detectors_tell_numbers_apart),
         cmocka_unit_test(short_pieces_are_read_together),
+        cmocka_unit_test(signs_of_patterns_are_folded_like_the_text),
         cmocka_unit_test(limits_are_causes),
         cmocka_unit_test(edits_change_nothing_else),
     };
