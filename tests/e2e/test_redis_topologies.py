@@ -473,8 +473,13 @@ def test_load_while_servers_and_gateways_die(folder, topology):
             # A gateway may not know yet that its master was replaced, or leave a ring to be found: what is delivered is
             # in Redis soon.
             delivered = {m["id"] for _, m in b.messages}
-            await asyncio.to_thread(wait_for, "all that was delivered is in Redis",
-                                    lambda: delivered <= counted(topology.entries(), "out").keys())
+
+            def missing():
+                return sorted(delivered - counted(topology.entries(), "out").keys())
+            try:
+                await asyncio.to_thread(wait_for, "all that was delivered is in Redis", lambda: not missing())
+            except AssertionError as e:
+                raise AssertionError(f"{e}: {missing()[:50]}\n{load.evidence()}") from e
             for g in gates:
                 await asyncio.to_thread(wait_for, "all events pumped", lambda g=g: is_drained(g))
             gates[0].cli("agents", "--config", gates[0].config, "--json")    # reading figures books what is not booked yet
