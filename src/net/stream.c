@@ -20,7 +20,7 @@ struct stream {
     void *ctx;
     bool *closed_flag;       /* set while a callback runs: tells it that the stream was closed under it */
     struct resolve *look_up; /* of the name, before it connects; NULL: none */
-    struct timer *late;      /* the connect time-out while the look-up runs */
+    struct timer *late;      /* the connect time-out: look-up, connect, TLS handshake */
 };
 
 static void on_readable(struct bufferevent *bev, void *arg)
@@ -63,14 +63,12 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     struct stream *s = arg;
     if (what & BEV_EVENT_CONNECTED) {
         set_no_delay(bev);
-        bufferevent_set_timeouts(bev, NULL, NULL);
+        timer_free(&s->late);
         s->h.on_open(s->ctx);
         return;
     }
     char why[200];
-    if (what & BEV_EVENT_TIMEOUT)
-        snprintf(why, sizeof(why), "timed out");
-    else if (what & BEV_EVENT_EOF)
+    if (what & BEV_EVENT_EOF)
         snprintf(why, sizeof(why), "closed by the peer");
     else
         snprintf(why, sizeof(why), "%s", tls_stream_error(bev, EVUTIL_SOCKET_ERROR()));
@@ -95,7 +93,6 @@ static void on_found(void *ctx, const struct addr *list, size_t n, const char *w
 {
     struct stream *s = ctx;
     s->look_up = NULL;
-    timer_free(&s->late);
     if (!n)
         end_with(s, why);
     else if (connect_addr(s, &list[0]) < 0)
@@ -105,7 +102,7 @@ static void on_found(void *ctx, const struct addr *list, size_t n, const char *w
 static void on_late(void *ctx)
 {
     struct stream *s = ctx;
-    end_with(s, "timed out while the name was looked up");
+    end_with(s, s->look_up ? "timed out while the name was looked up" : "timed out");
 }
 
 /* A numeric address is connected to at once; a name is looked up first, which takes its time elsewhere. */
@@ -115,8 +112,6 @@ static int connect_inet(struct stream *s, struct loop *l, const struct stream_op
     if (resolve_numeric(o->host, o->port, &a))
         return connect_addr(s, &a) ? err_sys(e, "%s:%u", o->host, o->port) : 0;
     s->look_up = resolve_start(l, o->host, o->port, on_found, s);
-    s->late = timer_new(l, on_late, s);
-    timer_start(s->late, o->connect_timeout_ms, false);
     return 0;
 }
 
@@ -135,8 +130,10 @@ struct stream *stream_open(struct loop *l, const struct stream_options *o, const
         return NULL;
     }
     bufferevent_setcb(s->bev, on_readable, NULL, on_event, s);
-    struct timeval limit = {.tv_sec = o->connect_timeout_ms / 1000, .tv_usec = o->connect_timeout_ms % 1000 * 1000};
-    bufferevent_set_timeouts(s->bev, NULL, &limit);
+    /* Not the bufferevent's own time-out: taken back once it is connected, it stays with the write event of
+     * libevent 2.1 and cuts whoever reads slowly later. */
+    s->late = timer_new(l, on_late, s);
+    timer_start(s->late, o->connect_timeout_ms, false);
     bufferevent_enable(s->bev, EV_READ | EV_WRITE);
     if ((o->host[0] == '/' ? connect_unix(s, o->host, e) : connect_inet(s, l, o, e)) < 0)
         stream_close(&s);

@@ -22,6 +22,8 @@ struct rig {
     char got[64], why[200];
     size_t n;
     bool close_in_open, close_in_data, is_set_up;
+    size_t flood; /* bytes written once it is open */
+    int64_t connect_timeout_ms;
 };
 
 static void on_open(void *ctx)
@@ -30,6 +32,8 @@ static void on_open(void *ctx)
     assert_true(r->is_set_up);
     r->opened++;
     stream_write(r->s, "hello", 5);
+    for (size_t n = 0; n < r->flood; n += sizeof(r->got))
+        stream_write(r->s, r->got, sizeof(r->got));
     if (r->close_in_open) {
         stream_close(&r->s);
         loop_stop(r->loop);
@@ -75,6 +79,8 @@ static void start(struct rig *r, bool is_listening)
         assert_int_equal(listen(r->server, 5), 0);
     r->loop = loop_new();
     struct stream_options o = {.host = "127.0.0.1", .port = ntohs(a.sin_port), .connect_timeout_ms = 5000};
+    if (r->connect_timeout_ms)
+        o.connect_timeout_ms = r->connect_timeout_ms;
     struct err e;
     r->s = stream_open(r->loop, &o, &handlers, r, &e);
     assert_non_null(r->s);
@@ -135,6 +141,28 @@ static void test_closed_inside_its_callbacks(void **state)
     }
 }
 
+static void stop_loop(void *ctx)
+{
+    loop_stop(ctx);
+}
+
+static void test_a_slow_reader_is_not_cut(void **state)
+{
+    (void)state;
+    struct rig r = {.flood = 8 << 20, .connect_timeout_ms = 200};
+    start(&r, true);
+    int peer = accept(r.server, NULL, NULL);
+    struct timer *later = timer_new(r.loop, stop_loop, r.loop);
+    timer_start(later, 800, false);
+    loop_run(r.loop);
+    assert_int_equal(r.opened, 1);
+    assert_int_equal(r.ended, 0);
+    assert_true(stream_pending(r.s) > 0); /* it does wait for its peer */
+    timer_free(&later);
+    close(peer);
+    finish(&r);
+}
+
 static void test_options_that_cannot_be_used(void **state)
 {
     (void)state;
@@ -155,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_data_and_the_end),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_closed_inside_its_callbacks),
+        cmocka_unit_test(test_a_slow_reader_is_not_cut),
         cmocka_unit_test(test_options_that_cannot_be_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
