@@ -1,4 +1,4 @@
-/* One judgement at work: shared by judge.c and judge_edit.c (inside of src/rule). */
+/* One judgement at work: shared by judge.c, judge_hit.c, judge_edit.c and judge_window.c (inside of src/rule). */
 #pragma once
 
 #include "base/buf.h"
@@ -42,6 +42,22 @@ struct pass {
 
 /* The first cause stays. */
 void judge_set_cause(struct verdict *v, enum cause c);
+/* Evaluates the rules that the words of the scratch's sheet woke; hits go to the verdict. */
+void judge_sheet(struct pass *p);
+
+/* judge_hit.c */
+/* For struct eval: `arg` is the pass. */
+void judge_on_hit(void *arg, const struct rule *r, const struct found *f);
+/* Drops the warnings of rules that yield (`yields_to`) to a stricter hit. */
+void judge_drop_yielding(struct verdict *v);
+
+/* judge_window.c */
+/* Whether notes of texts are taken and trusted: the second look at a rewritten message, one rule alone and an
+ * explanation do without. */
+bool judge_takes_note(const struct pass *p);
+/* Puts the tails of the earlier texts before the head of the first text: a hit may begin in one and end in the other.
+ * Not where their notes rule that out. */
+void judge_window(struct pass *p, struct span text);
 
 /* judge_edit.c */
 /* Notes what the rule's rewrite makes of a hit; nothing noted: there was nothing to edit. */
