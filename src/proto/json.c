@@ -10,7 +10,7 @@
 #include "base/xalloc.h"
 #include "proto/json_key.h"
 
-enum { FEW_KEYS = 10, SRC_MAX = 1 << 30 };
+enum { SRC_MAX = 1 << 30 };
 
 struct reader {
     struct json_doc *doc;
@@ -258,40 +258,6 @@ static bool read_key(struct reader *r)
     return true;
 }
 
-static bool has_equal_keys_few(const struct json_doc *d, uint32_t obj)
-{
-    uint32_t key[FEW_KEYS], mark[FEW_KEYS], n = 0;
-    for (uint32_t k = obj + 1; k < d->node[obj].next; k = d->node[k + 1].next) {
-        mark[n] = d->flags & JSON_KEYS_CASEFOLD ? 0 : d->node[k].n;
-        for (uint32_t i = 0; i < n; i++)
-            if ((mark[i] == mark[n] || !mark[i] || !mark[n]) && json_key_eq(d, key[i], k))
-                return true;
-        key[n++] = k;
-    }
-    return false;
-}
-
-/* Open addressing on a keyed hash, so that a peer cannot make this quadratic. */
-static bool has_equal_keys_many(struct json_doc *d, uint32_t obj)
-{
-    uint32_t want = 64;
-    while (want < d->node[obj].n * 2)
-        want *= 2;
-    if (want > d->slot_cap) {
-        d->slot = xrealloc(d->slot, want * sizeof(*d->slot));
-        d->slot_cap = want;
-    }
-    memset(d->slot, 0, want * sizeof(*d->slot));
-    for (uint32_t k = obj + 1; k < d->node[obj].next; k = d->node[k + 1].next) {
-        uint32_t at = (uint32_t)json_key_hash(d, k) & (want - 1);
-        for (; d->slot[at]; at = (at + 1) & (want - 1))
-            if (json_key_eq(d, d->slot[at], k))
-                return true;
-        d->slot[at] = k;
-    }
-    return false;
-}
-
 static bool close_container(struct reader *r)
 {
     struct json_doc *d = r->doc;
@@ -301,7 +267,7 @@ static bool close_container(struct reader *r)
     d->node[i].next = d->n;
     if (d->node[i].kind == JSON_ARRAY || d->node[i].n < 2 || (d->flags & JSON_DUP_LAST))
         return true;
-    if (d->node[i].n <= FEW_KEYS ? has_equal_keys_few(d, i) : has_equal_keys_many(d, i))
+    if (json_has_equal_keys(d, i))
         return fail(r, JSON_AMBIGUOUS, "two equal keys in the object that ends");
     return true;
 }

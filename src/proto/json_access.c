@@ -1,7 +1,10 @@
-/* Finding and decoding the values of a document that was read. */
+/* Finding, comparing and decoding what stands in a document that was read. */
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "base/xalloc.h"
 #include "proto/json_key.h"
+
+enum { FEW_KEYS = 10 };
 
 /* Walks the code points of a string, escaped or not. The bytes were checked by json_read, or come from our own
  * configuration. */
@@ -96,7 +99,8 @@ static int quick_fold_eq(struct span a, struct span b)
     return equal;
 }
 
-bool json_key_eq(const struct json_doc *d, uint32_t a, uint32_t b)
+/* Are two key nodes the same key? */
+static bool key_eq(const struct json_doc *d, uint32_t a, uint32_t b)
 {
     bool want_fold = d->flags & JSON_KEYS_CASEFOLD;
     if (!want_fold && !d->node[a].has_escape && !d->node[b].has_escape)
@@ -109,15 +113,62 @@ bool json_key_eq(const struct json_doc *d, uint32_t a, uint32_t b)
     return walks_equal(walk_node(d, a, want_fold), walk_node(d, b, want_fold));
 }
 
-uint64_t json_key_hash(const struct json_doc *d, uint32_t k)
+/* Keyed, of the whole key: equal for equal keys, and nobody can write many keys of one chain. */
+static uint64_t key_hash(const struct json_doc *d, uint32_t k)
 {
-    uint8_t head[256]; /* longer keys that begin alike meet in one chain and are told apart by comparing */
+    uint8_t block[256];
+    uint64_t h = 0;
     size_t n = 0;
     uint32_t cp;
     struct walk w = walk_node(d, k, d->flags & JSON_KEYS_CASEFOLD);
-    while (n + 4 <= sizeof(head) && next_cp(&w, &cp))
-        n += utf8_encode(cp, head + n);
-    return hash_keyed(span_of(head, n));
+    while (next_cp(&w, &cp)) {
+        n += utf8_encode(cp, block + n);
+        if (n + 4 <= sizeof(block))
+            continue;
+        h = hash_keyed(span_of(block, n));
+        memcpy(block, &h, sizeof(h)); /* each block is hashed with the one before */
+        n = sizeof(h);
+    }
+    return hash_keyed(span_of(block, n));
+}
+
+static bool has_equal_keys_few(const struct json_doc *d, uint32_t obj)
+{
+    uint32_t key[FEW_KEYS], mark[FEW_KEYS], n = 0;
+    for (uint32_t k = obj + 1; k < d->node[obj].next; k = d->node[k + 1].next) {
+        mark[n] = d->flags & JSON_KEYS_CASEFOLD ? 0 : d->node[k].n;
+        for (uint32_t i = 0; i < n; i++)
+            if ((mark[i] == mark[n] || !mark[i] || !mark[n]) && key_eq(d, key[i], k))
+                return true;
+        key[n++] = k;
+    }
+    return false;
+}
+
+/* Open addressing on a keyed hash, so that a peer cannot make this quadratic. */
+static bool has_equal_keys_many(struct json_doc *d, uint32_t obj)
+{
+    uint32_t want = 64;
+    while (want < d->node[obj].n * 2)
+        want *= 2;
+    if (want > d->slot_cap) {
+        d->slot = xrealloc(d->slot, want * sizeof(*d->slot));
+        d->slot_cap = want;
+    }
+    memset(d->slot, 0, want * sizeof(*d->slot));
+    for (uint32_t k = obj + 1; k < d->node[obj].next; k = d->node[k + 1].next) {
+        uint32_t at = (uint32_t)key_hash(d, k) & (want - 1);
+        for (; d->slot[at]; at = (at + 1) & (want - 1))
+            if (key_eq(d, d->slot[at], k))
+                return true;
+        d->slot[at] = k;
+    }
+    return false;
+}
+
+bool json_has_equal_keys(struct json_doc *d, uint32_t obj)
+{
+    return d->node[obj].n <= FEW_KEYS ? has_equal_keys_few(d, obj) : has_equal_keys_many(d, obj);
 }
 
 bool json_is(const struct json_doc *d, uint32_t i, struct span text)

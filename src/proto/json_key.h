@@ -12,7 +12,5 @@ static inline uint32_t json_key_mark(struct span key)
     return 1u << 31 | n << 16 | (n ? (uint32_t)key.p[0] << 8 | key.p[key.n - 1] : 0);
 }
 
-/* Are two key nodes the same key? */
-bool json_key_eq(const struct json_doc *d, uint32_t a, uint32_t b);
-/* Keyed hash of a key node: equal for equal keys. */
-uint64_t json_key_hash(const struct json_doc *d, uint32_t k);
+/* Whether an object that was read to its end holds a key twice; in linear time, whatever the keys. */
+bool json_has_equal_keys(struct json_doc *d, uint32_t obj);
