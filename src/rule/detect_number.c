@@ -2,6 +2,7 @@
  * separators are tokens, since 138-0013-8000 is one number and "13800138000 100元" is two. */
 #include "base/utf8.h"
 #include "rule/detect_id.h"
+#include "rule/number_kind.h"
 
 enum {
     DIGITS_MAX = 40,
@@ -129,61 +130,6 @@ static void add(struct numbers *x, enum detector kind, uint32_t from, uint32_t t
     detect_add(x->out, d);
 }
 
-static bool luhn(const char *d, size_t n)
-{
-    unsigned sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned k = (unsigned)(d[n - 1 - i] - '0');
-        if (i % 2)
-            k = k * 2 > 9 ? k * 2 - 9 : k * 2;
-        sum += k;
-    }
-    return sum % 10 == 0;
-}
-
-static bool is_bank_card(const char *d, size_t n)
-{
-    if (n >= 16 && n <= 19 && strncmp(d, "62", 2) == 0)
-        return luhn(d, n);
-    if (n == 19 && strncmp(d, "9558", 4) == 0)
-        return luhn(d, n);
-    return n == 16 && (d[0] == '4' || (d[0] == '5' && d[1] >= '1' && d[1] <= '5') || strncmp(d, "35", 2) == 0) &&
-           luhn(d, n);
-}
-
-static bool is_mobile(const char *d, size_t n)
-{
-    if (n == 13 && strncmp(d, "86", 2) == 0)
-        return is_mobile(d + 2, 11);
-    if (n == 15 && strncmp(d, "0086", 4) == 0)
-        return is_mobile(d + 4, 11);
-    if (n == 11 && d[0] == '1' && d[1] >= '3')
-        return strncmp(d, "154", 3) != 0 && strncmp(d, "194", 3) != 0;
-    if (n == 10 && d[0] == '0' && d[1] == '9')
-        return true; /* Taiwan */
-    return (n == 11 && strncmp(d, "852", 3) == 0 && d[3] >= '4') || (n == 12 && strncmp(d, "8869", 4) == 0);
-}
-
-static bool is_landline(const char *d, size_t n)
-{
-    if (d[0] != '0' || (n != 11 && n != 12) || d[1] == '0')
-        return false;
-    bool is_short_area = d[1] == '1' ? d[2] == '0' : d[1] == '2';
-    return is_short_area ? n == 11 && d[3] >= '2' : d[1] >= '3' && d[4] >= '2';
-}
-
-/* What n digits can be, or -1. */
-static int kind_of(const char *d, size_t n)
-{
-    if (is_bank_card(d, n))
-        return DETECT_BANK_CARD;
-    if (is_mobile(d, n))
-        return DETECT_PHONE;
-    if (is_landline(d, n))
-        return DETECT_LANDLINE;
-    return n == 10 && (strncmp(d, "400", 3) == 0 || strncmp(d, "800", 3) == 0) ? DETECT_SERVICE_NUMBER : -1;
-}
-
 /* …，打这个 */
 static bool has_reach_behind(const struct view *v, uint32_t at)
 {
@@ -220,7 +166,7 @@ static bool judge_joined(struct numbers *x, size_t a, size_t b, const char *d, s
         add(x, DETECT_ID_CARD, from, to + (has_x ? 1 : 0));
         return true;
     }
-    int kind = kind_of(d, n);
+    int kind = number_kind(d, n);
     if (kind < 0 || !may_join(x, a, b, kind) || is_order_number(v, from) || is_glued(v, from) || has_unit_behind(v, to))
         return false;
     if (b > a && is_glued_behind(v, to)) /* the last piece belongs to something else: 2G */
