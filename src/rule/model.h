@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/calendar.h"
+#include "base/map.h"
 #include "rule/detect.h"
 #include "rule/match.h"
 #include "rule/set.h"
@@ -219,6 +220,7 @@ struct term {
     const char *text;        /* as in the rule file; line terms: what is looked for */
     uint32_t text_len;
     uint16_t n, n_written;
+    uint8_t confused; /* reading: number + 1 of the unit that only sounds alike, 0: none */
     uint8_t form;
     uint8_t gap; /* the widest that any rule allows */
     bool has_punctuation, is_loose;
@@ -315,5 +317,6 @@ struct ruleset {
     size_t n_off;
     char version[17];
     struct names allow_domains;
+    struct map ordinary; /* words, as code points, that are never read as others that sound alike, see confuse.h */
     uint64_t common[0x10000 / 64]; /* bits of characters that are never stand-ins, see mark.h */
 };

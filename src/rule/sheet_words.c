@@ -1,5 +1,6 @@
 #include "rule/sheet_words.h"
 
+#include "rule/confuse.h"
 #include "rule/mark.h"
 #include "rule/picture.h"
 #include "rule/spelling.h"
@@ -148,6 +149,8 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
             return 0;
         if (v->cp[u] == t->written[k])
             same++;
+        else if (t->confused && (t->confused != k + 1 || v->cp[u] < 0x3400 || confuse_is_ordinary(s->set, v, u)))
+            return 0;
         else if (is_letter(v->cp[u]))
             letters++;
         else if (reading_is_common(s->set, v->cp[u]))

@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "rule/confuse.h"
 #include "rule/finder.h"
 #include "rule/literal.h"
 #include "rule/mark.h"
@@ -10,7 +11,7 @@
 #include "rule/spelling.h"
 #include "rule/window.h"
 
-enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, GAP_ANY = 255, INITIAL_CHARS_MIN = 3 };
+enum { EXPANSIONS_MAX = 512, WORD_BYTES_MAX = 200, GAP_ANY = 255 };
 
 static void word_bad(struct loader *l, const struct pending *p, const char *why)
 {
@@ -64,8 +65,7 @@ static void rule_use(struct rule *r, uint32_t term, const struct pending *p)
     r->use[r->n_use++] = (struct use){term, p->role, p->index, p->key};
 }
 
-/* Connects a term with the rule that uses it. */
-static void connect(struct term *t, uint32_t number, const struct pending *p)
+void terms_connect(struct term *t, uint32_t number, const struct pending *p)
 {
     struct rule *r = p->rule;
     bool is_trigger = p->role == ROLE_WORD || p->role == ROLE_GROUP;
@@ -134,24 +134,9 @@ static void compile_reading(struct loader *l, const struct pending *p, const str
         t->text = arena_strdup(&l->set->arena, word);
         t->text_len = (uint32_t)word.n;
     }
-    connect(t, number, p);
-}
-
-/* 最d价: one character of a longer word as the first letter of its reading. */
-static void compile_initials(struct loader *l, const struct pending *p, const uint32_t *unit, uint32_t n,
-                             struct span word)
-{
-    uint32_t with[TERM_CHARS_MAX], number;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t syllable = fold_syllable_of(unit[i]);
-        if (unit[i] < 0x3400 || !syllable)
-            continue;
-        memcpy(with, unit, n * sizeof(*with));
-        with[i] = (uint32_t)fold_syllable_name(syllable)[0];
-        struct view v = {.cp = with, .n = n};
-        struct term *t = terms_get_plain(l, p->rule->dir, &v, word, &number);
-        connect(t, number, p);
-    }
+    terms_connect(t, number, p);
+    if (p->rule->has_variants)
+        confuse_compile(l, p, number, word);
 }
 
 /* One word without alternatives. */
@@ -178,20 +163,22 @@ static void compile_word(struct loader *l, const struct pending *p, struct span 
             t->text = arena_strdup(&l->set->arena, f.line);
             t->text_len = (uint32_t)f.line.n;
         }
-        connect(t, number, p);
+        terms_connect(t, number, p);
         return;
     }
     const struct view *v = &f.view[VIEW_PLAIN];
     t = terms_get_plain(l, p->rule->dir, v, word, &number);
     const uint32_t *unit = t->cp; /* the next term may move this one */
     uint32_t n = t->n;
-    connect(t, number, p);
+    terms_connect(t, number, p);
     bool is_trigger = p->role == ROLE_WORD || p->role == ROLE_GROUP || p->role == ROLE_KEY;
-    if (p->rule->has_homophones && is_trigger && han_in(v) >= 2 && f.view[VIEW_READING].n >= 2)
+    unsigned han = han_in(v); /* the views are gone when something else is folded */
+    if (!p->rule->has_homophones || !is_trigger)
+        return;
+    if (han >= 2 && f.view[VIEW_READING].n >= 2)
         compile_reading(l, p, &f, word);
-    if (p->rule->has_homophones && p->rule->has_variants && is_trigger && han_in(v) == v->n &&
-        v->n >= INITIAL_CHARS_MIN)
-        compile_initials(l, p, unit, n, word);
+    if (p->rule->has_variants && han == n)
+        confuse_compile_initials(l, p, unit, n, word);
 }
 
 /* Alternatives in round brackets, outermost first: head(a|b)tail. */
@@ -365,6 +352,7 @@ static bool needs_always(const struct rule *r)
 void words_compile(struct loader *l)
 {
     reading_note_common(l->set);
+    confuse_load_ordinary(l);
     for (size_t i = 0; i < l->n_pending; i++) {
         const struct pending *p = &l->pending[i];
         unsigned budget = EXPANSIONS_MAX;

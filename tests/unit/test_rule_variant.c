@@ -210,6 +210,41 @@ static void lists_are_needed_and_read_with_care(void **state)
     packs_fini(&p);
 }
 
+/* -n for -ng in any word of a `near`, z for zh in longer ones; never an ordinary word, and never two at once. */
+static void sounds_that_speakers_confuse(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "pack: p\ndefaults: { variants: true, homophones: true }\nrules:\n"
+        "  - id: p.a\n    title: t\n    action: block\n    near: { within: 3, groups: [ [ 加, 转 ], [ 微信, 支付宝, "
+        "现金 ] ] }\n" EXAMPLES
+        "  - id: p.b\n    title: t\n    action: hold\n    words: [ 万能, 无所不能, 收款码 ]\n" EXAMPLES;
+    static const char *const blocked[] = {"加微幸", "加 微 幸 聊", "转资付宝", "转限金", "转x金", "加薇信", "加支f宝"};
+    static const char *const held[] = {"无所不嫩", "收款码", "收宽麻，收款玛"};
+    static const char *const passed[] = {"加微型", "加薇幸",  "加微吗", "希望能",
+                                         "转乡镜", "加wei幸", "搜宽码", "加l信"};
+    struct packs p;
+    struct err_list errs = {0};
+    packs_init(&p);
+    packs_write(&p, "lists/near_ok.txt", "# ordinary\n微型\n");
+    packs_write(&p, "lists/split.txt", "加 力口\n");
+    packs_write(&p, "a.yaml", yaml);
+    struct ruleset *s = packs_load(&p, NULL, &errs);
+    assert_non_null(s);
+    for (size_t i = 0; i < ARRAY_LEN(blocked); i++)
+        expect(s, blocked[i], ACTION_BLOCK);
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        expect(s, held[i], ACTION_HOLD);
+    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+        expect(s, passed[i], ACTION_PASS);
+    ruleset_unref(&s);
+    packs_write(&p, "lists/near_ok.txt", "微\n");
+    assert_null(packs_load(&p, NULL, &errs));
+    assert_non_null(strstr(errs.line[0], "must have 2 to 4 characters"));
+    err_list_fini(&errs);
+    packs_fini(&p);
+}
+
 /* Signs have no unit of their own: alone, in a row, and beside characters they are read as their word. */
 static void signs_stand_for_words(void **state)
 {
@@ -242,6 +277,7 @@ int main(void)
         cmocka_unit_test(edits_take_what_was_typed),
         cmocka_unit_test(spelled_words_end_at_syllables),
         cmocka_unit_test(a_character_may_be_its_first_letter),
+        cmocka_unit_test(sounds_that_speakers_confuse),
         cmocka_unit_test(overlaps_are_read_both_ways),
         cmocka_unit_test(signs_stand_for_words),
         cmocka_unit_test(lists_are_needed_and_read_with_care),
