@@ -7,12 +7,27 @@
 static const struct {
     const char *word;
     int minutes; /* 0: someday */
-} vague[] = {
-    {"马上", 5},   {"立刻", 5},    {"立即", 5},      {"立马", 5},    {"这就", 5},      {"请稍候", 3},  {"请稍等", 3},
-    {"稍等", 3},   {"稍候", 3},    {"稍后", 30},     {"待会儿", 30}, {"待会", 30},     {"一会儿", 30}, {"一会", 30},
-    {"等下", 30},  {"等会", 30},   {"过两天", 2880}, {"尽快", 1440}, {"尽早", 1440},   {"回头", 0},    {"有空", 0},
-    {"到时候", 0}, {"到时", 0},    {"改天", 0},      {"晚点", 120},  {"晚一点", 120},  {"晚些", 120},  {"稍晚", 120},
-    {"等阵", 30},  {"等一阵", 30}, {"迟啲", 120},    {"即刻", 5},    {"这两天", 2880},
+} vague[] =
+    {
+        {"马上", 5},    {"立刻", 5},    {"立即", 5},     {"立马", 5},    {"这就", 5},      {"请稍候", 3},
+        {"请稍等", 3},  {"稍等", 3},    {"稍候", 3},     {"稍后", 30},   {"待会儿", 30},   {"待会", 30},
+        {"一会儿", 30}, {"一会", 30},   {"等下", 30},    {"等一下", 30}, {"等会儿", 30},   {"等会", 30},
+        {"等一会", 30}, {"待一会", 30}, {"等等", 30},    {"过一会", 30}, {"过会", 30},     {"随后", 30},
+        {"随即", 5},    {"现在就", 5},  {"阵间", 30},    {"一阵间", 30}, {"过两天", 2880}, {"过几天", 4320},
+        {"尽快", 1440}, {"尽早", 1440}, {"回头", 0},     {"有空", 0},    {"到时候", 0},    {"到时", 0},
+        {"改天", 0},    {"晚点", 120},  {"晚一点", 120}, {"晚些", 120},  {"稍晚", 120},    {"等阵", 30},
+        {"等一阵", 30}, {"迟啲", 120},  {"迟点", 120},   {"即刻", 5},    {"这两天", 2880}, {"这几天", 4320},
+},
+  english[] = {
+      {"rightaway", 5},       {"straightaway", 5},
+      {"immediately", 5},     {"rightnow", 5},
+      {"inamoment", 5},       {"inaminute", 5},
+      {"inasec", 5},          {"inasecond", 5},
+      {"onemoment", 3},       {"justamoment", 3},
+      {"shortly", 30},        {"inabit", 30},
+      {"inawhile", 30},       {"assoonaspossible", 1440},
+      {"assoonasican", 1440}, {"later", 120},
+      {"asap", 1440},         {"soon", 1440},
 };
 
 /* What a time may be by its first character; most characters rule out all but one or two. */
@@ -23,13 +38,16 @@ enum {
     BEGINS_SPAN = 8,
     BEGINS_DATE = 16,
     BEGINS_BARE = 32,
+    BEGINS_ENGLISH = 64,
     BEGINS_NUMBER = BEGINS_SPAN | BEGINS_DATE | BEGINS_BARE,
 };
 
 static unsigned begins(uint32_t cp)
 {
     if (cp >= '0' && cp <= '9')
-        return BEGINS_NUMBER;
+        return BEGINS_NUMBER | BEGINS_ENGLISH;
+    if (cp >= 'a' && cp <= 'z')
+        return BEGINS_ENGLISH;
     switch (cp) {
     case u'马':
     case u'立':
@@ -37,7 +55,9 @@ static unsigned begins(uint32_t cp)
     case u'稍':
     case u'待':
     case u'等':
-    case u'过':
+    case u'随':
+    case u'现':
+    case u'阵':
     case u'尽':
     case u'回':
     case u'有':
@@ -54,11 +74,21 @@ static unsigned begins(uint32_t cp)
         return BEGINS_VAGUE | BEGINS_BARE;
     case u'今':
         return BEGINS_DAY | BEGINS_WEEK;
+    case u'过':
+        return BEGINS_VAGUE | BEGINS_SPAN;
+    case u'大':
+        return BEGINS_DAY | BEGINS_SPAN;
     case u'当':
+        return BEGINS_DAY | BEGINS_DATE;
+    case u'收':
+    case u'放':
+    case u'打':
+    case u'关':
+    case u'隔':
+    case u'翌':
     case u'明':
     case u'次':
     case u'第':
-    case u'大':
     case u'后':
     case u'听':
         return BEGINS_DAY;
@@ -73,10 +103,16 @@ static unsigned begins(uint32_t cp)
     case u'本':
         return BEGINS_WEEK | BEGINS_DATE;
     case u'半':
+    case u'不':
+    case u'最':
+    case u'至':
+    case u'顶':
+    case u'再':
         return BEGINS_SPAN;
     case u'月':
     case u'年':
         return BEGINS_DATE;
+    case u'午':
     case u'晏':
     case u'朝':
     case u'夜':
@@ -108,33 +144,47 @@ bool duetime_may_begin(uint32_t cp)
     return begins(cp) != 0;
 }
 
-static struct duetime read_vague(struct reader *r, int64_t now_ms)
+static struct duetime soon(const struct reader *r, int64_t now_ms, int minutes)
 {
-    for (size_t i = 0; i < ARRAY_LEN(vague); i++)
-        if (duetime_take(r, vague[i].word)) {
-            bool has_due = vague[i].minutes != 0;
-            return (struct duetime){has_due ? DUETIME_SOON : DUETIME_SOMEDAY, r->at,
-                                    has_due ? now_ms + vague[i].minutes * (int64_t)MINUTE_MS : 0};
-        }
+    return (struct duetime){minutes ? DUETIME_SOON : DUETIME_SOMEDAY, r->at,
+                            minutes ? now_ms + minutes * (int64_t)MINUTE_MS : 0};
+}
+
+static struct duetime read_vague(struct reader *r, unsigned may, int64_t now_ms)
+{
+    for (size_t i = 0; may & BEGINS_VAGUE && i < ARRAY_LEN(vague); i++)
+        if (duetime_take(r, vague[i].word))
+            return soon(r, now_ms, vague[i].minutes);
+    for (size_t i = 0; may & BEGINS_ENGLISH && i < ARRAY_LEN(english); i++)
+        if (duetime_take(r, english[i].word) && !(r->at < r->n && r->cp[r->at] == 't')) /* later today, tomorrow */
+            return soon(r, now_ms, english[i].minutes);
     return (struct duetime){DUETIME_NONE, 0, 0};
+}
+
+static bool read_upon(struct reader *r, int64_t *due)
+{
+    *due = duetime_next_open(r) + HOUR_MS;
+    return duetime_take(r, "上班后");
 }
 
 static bool read_definite(struct reader *r, unsigned may, int64_t *due)
 {
-    if (may & BEGINS_DAY && duetime_take(r, "上班后")) {
-        *due = duetime_next_open(r) + HOUR_MS;
-        return true;
+    static const struct {
+        unsigned may;
+        bool (*read)(struct reader *r, int64_t *due);
+    } kinds[] = {{BEGINS_DAY, read_upon},
+                 {BEGINS_DAY, duetime_read_day},
+                 {BEGINS_WEEK, duetime_read_week},
+                 {BEGINS_SPAN, duetime_read_span},
+                 {BEGINS_DATE, duetime_read_date},
+                 {BEGINS_BARE, duetime_read_bare_hour},
+                 {BEGINS_ENGLISH, duetime_read_english}};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        r->at = 0;
+        if (may & kinds[i].may && kinds[i].read(r, due))
+            return true;
     }
-    if ((may & BEGINS_DAY && duetime_read_day(r, due)) || (may & BEGINS_WEEK && duetime_read_week(r, due)))
-        return true;
-    r->at = 0;
-    if (may & BEGINS_SPAN && duetime_read_span(r, due))
-        return true;
-    r->at = 0;
-    if (may & BEGINS_DATE && duetime_read_date(r, due))
-        return true;
-    r->at = 0;
-    return may & BEGINS_BARE && duetime_read_bare_hour(r, due);
+    return false;
 }
 
 struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms, const struct calendar *calendar)
@@ -144,10 +194,9 @@ struct duetime duetime_read(const uint32_t *cp, uint32_t n, int64_t now_ms, cons
     unsigned may = n ? begins(cp[0]) : 0;
     if (!may)
         return d;
-    struct reader r = {cp, MIN_OF(n, 24u), 0, calendar ? calendar_local_ms(calendar, now_ms) : now_ms + ZONE_MS,
-                       calendar};
-    if (may & BEGINS_VAGUE)
-        d = read_vague(&r, now_ms);
+    struct reader r = {cp, MIN_OF(n, (uint32_t)DUETIME_CHARS_MAX), 0,
+                       calendar ? calendar_local_ms(calendar, now_ms) : now_ms + ZONE_MS, calendar};
+    d = read_vague(&r, may, now_ms);
     if (d.kind == DUETIME_NONE && read_definite(&r, may, &due))
         d = (struct duetime){DUETIME_DEFINITE, r.at, calendar ? calendar_utc_ms(calendar, due) : due - ZONE_MS};
     return d;

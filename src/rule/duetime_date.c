@@ -7,8 +7,12 @@ bool duetime_read_day(struct reader *r, int64_t *due)
     static const struct {
         const char *word;
         int days;
-    } days[] = {{"今天", 0}, {"今日", 0},   {"当天", 0},   {"当日", 0}, {"今儿", 0}, {"明天", 1}, {"明日", 1},
-                {"次日", 1}, {"第二天", 1}, {"大后天", 3}, {"后天", 2}, {"听日", 1}, {"后日", 2}};
+    } days[] = {{"今天或者明天", 1}, {"今天或明天", 1}, {"明天或者后天", 2}, {"明天或后天", 2}, {"今明两天", 1},
+                {"今明两日", 1},     {"明后两天", 2},   {"明后天", 2},       {"今天", 0},       {"今日", 0},
+                {"当天", 0},         {"当日", 0},       {"今儿", 0},         {"今个", 0},       {"明天", 1},
+                {"明日", 1},         {"明儿", 1},       {"明个", 1},         {"次日", 1},       {"翌日", 1},
+                {"隔天", 1},         {"隔日", 1},       {"第二天", 1},       {"大后天", 3},     {"后天", 2},
+                {"听日", 1},         {"后日", 2}};
     int64_t today = calendar_day_of(r->now);
     for (size_t i = 0; i < ARRAY_LEN(days); i++)
         if (duetime_take(r, days[i].word)) {
@@ -27,16 +31,16 @@ bool duetime_read_day(struct reader *r, int64_t *due)
         duetime_read_rest_or(r, today + 1, due, calendar_at(today + 1, is_night ? 22 : 10, 0));
         return true;
     }
-    if (duetime_take(r, "今晚") || duetime_take(r, "今早")) {
+    if (duetime_take(r, "今晚") || duetime_take(r, "当晚") || duetime_take(r, "今早")) {
         r->at--;
         duetime_read_rest_of_day(r, today, due);
         return true;
     }
-    if (duetime_take(r, "下班前") || duetime_take(r, "下班之前")) {
-        *due = duetime_next_close(r);
-        return true;
-    }
-    return false;
+    static const char *const close[] = {"下班", "收工", "放工", "收市", "打烊", "关门", NULL}, *const before[] = {
+                                                                                                   "之前", "以前", "前",
+                                                                                                   NULL};
+    *due = duetime_next_close(r);
+    return duetime_take_any(r, close) >= 0 && duetime_take_any(r, before) >= 0;
 }
 
 bool duetime_read_week(struct reader *r, int64_t *due)
@@ -45,39 +49,39 @@ bool duetime_read_week(struct reader *r, int64_t *due)
     static const char *const name[] = {"一", "二", "三", "四", "五", "六", "日", "天", "末", NULL};
     uint32_t start = r->at;
     int64_t today = calendar_day_of(r->now), monday = today - (int)civil_weekday(today);
-    bool is_next = duetime_take(r, "下个") || duetime_take(r, "下"),
-         is_this = !is_next && (duetime_take(r, "这个") || duetime_take(r, "今个") || duetime_take(r, "本") ||
-                                duetime_take(r, "这"));
+    static const char *const next[] = {"下个", "下", NULL}, *const this[] = {"这个", "今个", "本", "这", "今", NULL};
+    int weeks = duetime_take(r, "下下个") || duetime_take(r, "下下") ? 2 : duetime_take_any(r, next) >= 0 ? 1 : 0;
+    bool is_this = weeks == 0 && duetime_take_any(r, this) >= 0;
     if (duetime_take_any(r, week) < 0) {
         r->at = start;
         return false;
     }
     int d = duetime_take_any(r, name);
     if (d < 0) {
-        if (!is_next && !is_this) {
+        if (weeks == 0 && !is_this) {
             r->at = start;
             return false;
         }
-        *due = duetime_close_of(r, monday + 4 + (is_next ? 7 : 0));
+        *due = duetime_close_of(r, monday + (duetime_take(r, "初") ? 1 : duetime_take(r, "中") ? 2 : 4) + weeks * 7);
         (void)duetime_take_any(r, duetime_before);
         return true;
     }
     d = d == 7 ? 6 : d == 8 ? 6 : d;
-    int64_t day = monday + d + (is_next ? 7 : 0);
-    if (!is_next && day < today)
+    int64_t day = monday + d + weeks * 7;
+    if (weeks == 0 && day < today)
         day += 7; /* the coming one */
     duetime_read_rest_of_day(r, day, due);
     return true;
 }
 
-/* 月底, 下个月底, 年底, 下个月5号 */
-static bool read_month_end(struct reader *r, struct civil c, int64_t *due)
+/* 月底, 下个月底, 年底, 下个月5号, 下个月, 月中 */
+static bool read_month(struct reader *r, struct civil c, int64_t *due)
 {
     static const struct {
         const char *word;
         unsigned months; /* the day before this many months later */
-    } ends[] = {{"下个月底", 2}, {"下月底", 2}, {"这个月底", 1}, {"本月底", 1},  {"月底", 1},
-                {"月末", 1},     {"月尾", 1},   {"本月内", 1},   {"这个月内", 1}};
+    } ends[] = {{"下个月底", 2}, {"下月底", 2}, {"下月内", 2}, {"下个月内", 2}, {"这个月底", 1}, {"本月底", 1},
+                {"月底", 1},     {"月末", 1},   {"月尾", 1},   {"本月内", 1},   {"当月内", 1},   {"这个月内", 1}};
     uint32_t start = r->at;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
         if (duetime_take(r, ends[i].word)) {
@@ -90,15 +94,51 @@ static bool read_month_end(struct reader *r, struct civil c, int64_t *due)
         (void)duetime_take_any(r, duetime_before);
         return true;
     }
-    if (duetime_take(r, "下个月") || duetime_take(r, "下月")) {
-        int d = duetime_take_number(r);
-        if (d >= 1 && d <= 31 && (duetime_take(r, "号") || duetime_take(r, "日"))) {
-            duetime_read_rest_of_day(r, calendar_month_start(c, 1) + d - 1, due);
-            return true;
-        }
+    bool is_next = duetime_take(r, "下个月") || duetime_take(r, "下月");
+    if (duetime_take(r, "月初") || (is_next && duetime_take(r, "初"))) {
+        *due = duetime_close_of(r, calendar_month_start(c, 1) + 2);
+        return true;
+    }
+    if (duetime_take(r, "月中") || (is_next && duetime_take(r, "中"))) {
+        *due = duetime_close_of(r, calendar_month_start(c, is_next || c.day > 15) + 14);
+        (void)duetime_take_any(r, duetime_before);
+        return true;
+    }
+    int d = is_next ? duetime_take_number(r) : 0;
+    if (d >= 1 && d <= 31 && (duetime_take(r, "号") || duetime_take(r, "日"))) {
+        duetime_read_rest_of_day(r, calendar_month_start(c, 1) + d - 1, due);
+        return true;
+    }
+    if (is_next && d < 0) {
+        *due = duetime_close_of(r, calendar_month_start(c, 2) - 1);
+        return true;
     }
     r->at = start;
     return false;
+}
+
+/* Behind X月: 5号, 底, 初, 中旬; 5前 too, for 3/5 is read as 3月5. */
+static bool read_in_month(struct reader *r, struct civil c, int month, int64_t *due)
+{
+    struct civil of = {c.year + ((unsigned)month < c.month), (unsigned)month, 1};
+    int last = (int)(calendar_month_start(of, 1) - calendar_month_start(of, 0)),
+        d = duetime_take(r, "底") || duetime_take(r, "末") ? last
+            : duetime_take(r, "初")                        ? 3
+            : duetime_take(r, "中旬")                      ? 20
+                                                           : 0;
+    if (d == 0) {
+        d = duetime_take_number(r);
+        uint32_t before = r->at;
+        bool is_before = duetime_take(r, "之前") || duetime_take(r, "前");
+        r->at = before;
+        if (d < 1 || d > last || !(is_before || duetime_take(r, "日") || duetime_take(r, "号")))
+            return false;
+    }
+    int64_t day = calendar_month_start(of, 0) + d - 1;
+    if (day < calendar_day_of(r->now))
+        day = civil_day(of.year + 1, of.month, (unsigned)d);
+    duetime_read_rest_of_day(r, day, due);
+    return true;
 }
 
 bool duetime_read_date(struct reader *r, int64_t *due)
@@ -106,30 +146,12 @@ bool duetime_read_date(struct reader *r, int64_t *due)
     uint32_t start = r->at;
     int64_t today = calendar_day_of(r->now);
     struct civil c = civil_of_day(today);
-    if (read_month_end(r, c, due))
+    if (read_month(r, c, due))
         return true;
-    if (duetime_take(r, "下个月初") || duetime_take(r, "下月初") || duetime_take(r, "月初")) {
-        *due = duetime_close_of(r, calendar_month_start(c, 1) + 2);
-        return true;
-    }
     int a = duetime_take_number(r);
-    if (a < 1 || a > 31) {
-        r->at = start;
-        return false;
-    }
-    if (a <= 12 && duetime_take(r, "月")) {
-        int d = duetime_take_number(r);
-        if (d < 1 || d > 31 || !(duetime_take(r, "日") || duetime_take(r, "号"))) {
-            r->at = start;
-            return false;
-        }
-        int64_t day = civil_day(c.year, (unsigned)a, (unsigned)d);
-        if (day < today)
-            day = civil_day(c.year + 1, (unsigned)a, (unsigned)d);
-        duetime_read_rest_of_day(r, day, due);
-        return true;
-    }
-    if (duetime_take(r, "号") || duetime_take(r, "日")) {
+    if (a >= 1 && a <= 12 && duetime_take(r, "月"))
+        return read_in_month(r, c, a, due);
+    if (a >= 1 && a <= 31 && (duetime_take(r, "号") || duetime_take(r, "日"))) {
         int64_t day = calendar_month_start(c, 0) + a - 1;
         if (day < today)
             day = calendar_month_start(c, 1) + a - 1;

@@ -2,6 +2,8 @@
 #include "rule/calendar.h"
 #include "rule/duetime_part.h"
 
+enum { HOUR_MINUTES = 60 };
+
 bool duetime_is_workday(const struct reader *r, int64_t day)
 {
     return r->calendar ? calendar_is_workday(r->calendar, day) : civil_weekday(day) < 5;
@@ -36,19 +38,41 @@ int64_t duetime_next_open(const struct reader *r)
     return calendar_at(day + (r->now - day * DAY_MS >= OPEN_HOUR * (int64_t)HOUR_MS), OPEN_HOUR, 0);
 }
 
+/* What an hour on the clock means in a part of the day: 下午3点 is 15:00, 中午1点 13:00, 晚上12点 midnight. */
+enum twelve { AS_SAID, NOON, AFTERNOON, NIGHT };
+
 struct part_of_day {
     const char *word;
-    int hour, shift; /* where it ends; what is added to 1-11 o'clock */
+    int hour; /* where it ends */
+    enum twelve twelve;
 };
 
 static const struct part_of_day parts[] = {
-    {"上昼", 12, 0},  {"下昼", 18, 12}, {"晏昼", 18, 12}, {"朝早", 10, 0},  {"夜晚", 22, 12}, {"凌晨", 6, 0},
-    {"一早", 10, 0},  {"早上", 10, 0},  {"早晨", 10, 0},  {"早", 10, 0},    {"上午", 12, 0},  {"中午", 12, 0},
-    {"下午", 18, 12}, {"傍晚", 19, 12}, {"晚上", 22, 12}, {"晚间", 22, 12}, {"夜里", 22, 12}, {"晚", 22, 12},
+    {"上昼", 12, AS_SAID}, {"下昼", 18, AFTERNOON}, {"晏昼", 18, AFTERNOON}, {"朝早", 10, AS_SAID},
+    {"夜晚", 22, NIGHT},   {"凌晨", 6, AS_SAID},    {"一大早", 10, AS_SAID}, {"一早", 10, AS_SAID},
+    {"早上", 10, AS_SAID}, {"早晨", 10, AS_SAID},   {"早间", 10, AS_SAID},   {"早", 10, AS_SAID},
+    {"上午", 12, AS_SAID}, {"午前", 12, AS_SAID},   {"午饭前", 12, AS_SAID}, {"午休前", 12, AS_SAID},
+    {"中午", 12, NOON},    {"下午", 18, AFTERNOON}, {"傍晚", 19, AFTERNOON}, {"晚上", 22, NIGHT},
+    {"晚间", 22, NIGHT},   {"夜里", 22, NIGHT},     {"夜间", 22, NIGHT},     {"晚", 22, NIGHT},
 };
 
-/* X点, X点半, X点N分, X时 behind a day or alone; true when read, *minutes since midnight. */
-static bool read_clock(struct reader *r, int shift, int *minutes, bool *has_around)
+static int hour_in(int h, enum twelve part)
+{
+    if (part == NOON)
+        return h >= 1 && h <= 3 ? h + 12 : h;
+    if (part == NIGHT && h == 12)
+        return 24;
+    return part != AS_SAID && h < 12 ? h + 12 : h;
+}
+
+struct clock_time {
+    int minutes;    /* since midnight */
+    bool is_around; /* 左右 behind it */
+    bool is_to_the_minute;
+};
+
+/* X点, X点半, X点N分, X时 behind a day or alone. */
+static bool read_clock(struct reader *r, enum twelve part, struct clock_time *out)
 {
     uint32_t start = r->at;
     int h = duetime_take_number(r), m = 0;
@@ -56,10 +80,13 @@ static bool read_clock(struct reader *r, int shift, int *minutes, bool *has_arou
         r->at = start;
         return false;
     }
+    out->is_to_the_minute = r->cp[r->at - 1] == u'钟';
     if (duetime_take(r, "半")) {
         m = 30;
     } else if (duetime_take(r, "一刻")) {
         m = 15;
+    } else if (duetime_take(r, "三刻")) {
+        m = 45;
     } else {
         uint32_t before = r->at;
         m = duetime_take_number(r);
@@ -67,28 +94,63 @@ static bool read_clock(struct reader *r, int shift, int *minutes, bool *has_arou
         if (m < 0 || m > 59 || (!duetime_take(r, "分") && !is_digits))
             r->at = before, m = 0;
     }
-    if (shift && h < 12)
-        h += shift;
-    *minutes = h * 60 + m;
-    *has_around = duetime_take(r, "左右");
+    out->is_to_the_minute |= r->at > start && (m > 0 || r->cp[r->at - 1] == '0');
+    out->minutes = hour_in(h, part) * 60 + m;
+    out->is_around = duetime_take(r, "左右");
     return true;
 }
 
-const char *const duetime_before[] = {"之前", "以前", "前", "之内", "内", NULL};
+const char *const duetime_before[] = {"之前", "以前", "前", "之内", "以内", "内", NULL};
+
+static const struct part_of_day *read_part(struct reader *r, bool is_behind_day)
+{
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if ((is_behind_day || parts[i].word[3] != '\0') && duetime_take(r, parts[i].word))
+            return r->at < r->n && r->cp[r->at] == u'好' ? NULL : &parts[i]; /* 晚上好 greets */
+    return NULL;
+}
+
+/* 明天下班前, 周三上班后, 今天晚点. */
+static bool read_work_of_day(struct reader *r, int64_t day, int64_t *due)
+{
+    static const char *const close[] = {"下班", "收工", "放工", "收市", "打烊", "关门", NULL},
+                             *const open[] = {"一上班", "上班后", "上班", "返工", "一开门", "开门后", "开工", NULL},
+                             *const later[] = {"晚些时候", "晚一些", "晚一点", "晚些", "晚点", "稍晚", NULL};
+    if (duetime_take_any(r, close) >= 0 || duetime_take_any(r, later) >= 0) {
+        *due = duetime_close_of(r, day);
+        return true;
+    }
+    if (duetime_take_any(r, open) < 0)
+        return false;
+    int64_t open_ms = r->calendar ? calendar_next_open(r->calendar, calendar_utc_ms(r->calendar, day * DAY_MS)) : -1;
+    bool is_known = r->calendar && open_ms != INT64_MAX;
+    *due = (is_known ? calendar_local_ms(r->calendar, open_ms) : calendar_at(day, OPEN_HOUR, 0)) + HOUR_MS;
+    return true;
+}
+
+/* Of a day without its part, 5点 is in the afternoon: before 8:00 nobody promises anything. */
+static int in_office_hours(const struct reader *r, int64_t day, int minutes)
+{
+    bool is_small = minutes >= HOUR_MINUTES && minutes < 8 * HOUR_MINUTES,
+         is_past = minutes < 12 * HOUR_MINUTES && day * DAY_MS + minutes * (int64_t)MINUTE_MS <= r->now;
+    return is_small || is_past ? minutes + 12 * HOUR_MINUTES : minutes;
+}
 
 void duetime_read_rest_or(struct reader *r, int64_t day, int64_t *due, int64_t otherwise)
 {
-    int shift = 0, minutes;
-    bool has_around = false;
+    struct clock_time clock;
     *due = otherwise;
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        if (duetime_take(r, parts[i].word)) {
-            *due = calendar_at(day, parts[i].hour, 0);
-            shift = parts[i].shift;
-            break;
-        }
-    if (read_clock(r, shift, &minutes, &has_around))
-        *due = day * DAY_MS + minutes * (int64_t)MINUTE_MS + (has_around ? 30 * MINUTE_MS : 0);
+    if (read_work_of_day(r, day, due)) {
+        (void)duetime_take_any(r, duetime_before);
+        return;
+    }
+    const struct part_of_day *part = read_part(r, true);
+    if (part)
+        *due = calendar_at(day, part->hour, 0);
+    if (read_clock(r, part ? part->twelve : AS_SAID, &clock)) {
+        int minutes = part ? clock.minutes : in_office_hours(r, day, clock.minutes);
+        *due = day * DAY_MS + (minutes + (clock.is_around ? 30 : 0)) * (int64_t)MINUTE_MS;
+    }
     (void)duetime_take_any(r, duetime_before);
 }
 
@@ -100,26 +162,23 @@ void duetime_read_rest_of_day(struct reader *r, int64_t day, int64_t *due)
 bool duetime_read_bare_hour(struct reader *r, int64_t *due)
 {
     uint32_t start = r->at;
-    int shift = 0, minutes;
-    bool has_around = false, has_part = false;
     int64_t today = calendar_day_of(r->now);
-    for (size_t i = 0; i < ARRAY_LEN(parts) && !has_part; i++)
-        if (parts[i].word[3] != '\0' && duetime_take(r, parts[i].word)) {
-            *due = calendar_at(today, parts[i].hour, 0);
-            shift = parts[i].shift;
-            has_part = true;
-        }
-    if (read_clock(r, shift, &minutes, &has_around)) {
+    struct clock_time clock;
+    const struct part_of_day *part = read_part(r, false);
+    if (part)
+        *due = calendar_at(today, part->hour, 0);
+    if (read_clock(r, part ? part->twelve : AS_SAID, &clock)) {
+        int minutes = clock.minutes;
         *due = today * DAY_MS + minutes * (int64_t)MINUTE_MS;
-        if (*due <= r->now && !has_part && minutes < 12 * 60 && *due + 12 * (int64_t)HOUR_MS > r->now)
+        if (*due <= r->now && !part && minutes < 12 * 60 && *due + 12 * (int64_t)HOUR_MS > r->now)
             *due += 12 * (int64_t)HOUR_MS; /* 5点 said at 14:00 */
-        if (has_around)
+        if (clock.is_around)
             *due += 30 * MINUTE_MS;
-        else if (duetime_take_any(r, duetime_before) < 0 && !has_part) {
+        else if (duetime_take_any(r, duetime_before) < 0 && !part && !clock.is_to_the_minute) {
             r->at = start; /* a bare "3点" says too little: 第3点, 几点 */
             return false;
         }
-    } else if (!has_part) {
+    } else if (!part) {
         return false;
     } else {
         (void)duetime_take_any(r, duetime_before);

@@ -15,6 +15,8 @@ int64_t duetime_close_of(const struct reader *r, int64_t day);
 int64_t duetime_next_close(const struct reader *r);
 /* When work begins the next time. */
 int64_t duetime_next_open(const struct reader *r);
+/* The end of work so many working days on. */
+int64_t duetime_workdays_on(const struct reader *r, int n);
 /* What may stand behind a day: a part of it, an hour, 前; else the time is `otherwise`, or the end of its hours. */
 void duetime_read_rest_or(struct reader *r, int64_t day, int64_t *due, int64_t otherwise);
 void duetime_read_rest_of_day(struct reader *r, int64_t day, int64_t *due);
@@ -29,3 +31,5 @@ bool duetime_read_week(struct reader *r, int64_t *due);
 bool duetime_read_date(struct reader *r, int64_t *due);
 /* 晚上, 下午, 中午前, X点前 without a day: today, or tomorrow when that has passed. */
 bool duetime_read_bare_hour(struct reader *r, int64_t *due);
+/* The same in English, words without their blanks: within2hours, bytomorrownoon, in3to5businessdays. */
+bool duetime_read_english(struct reader *r, int64_t *due);

@@ -2,59 +2,119 @@
 #include "rule/duetime_part.h"
 
 static const char *const within[] = {"之内", "以内", "内", "之后", "以后", "后", "左右", NULL};
+/* What may stand before a span and makes even 三天 a time. */
+static const char *const at_most[] = {"不会超过", "不超过", "不出", "最多", "至多", "顶多", "最迟",
+                                      "最晚",     "最慢",   "再过", "过",   "大约", "大概", NULL};
 
-/* Whether what was read since `start` is 3到5 or 三至五. */
+static bool is_numeral(uint32_t cp)
+{
+    return cp == 0x4e24 || cp == 0x4e00 || cp == 0x4e8c || cp == 0x4e09 || cp == 0x56db || cp == 0x4e94 ||
+           cp == 0x516d || cp == 0x4e03 || cp == 0x516b || cp == 0x4e5d;
+}
+
+/* Whether what was read since `start` is 3到5, 三至五, 两三. */
 static bool has_range(const struct reader *r, uint32_t start)
 {
     for (uint32_t i = start; i < r->at; i++)
-        if (r->cp[i] == 0x5230 || r->cp[i] == 0x81f3)
+        if (r->cp[i] == 0x5230 || r->cp[i] == 0x81f3 || (i > start && is_numeral(r->cp[i]) && is_numeral(r->cp[i - 1])))
             return true;
     return false;
 }
 
-bool duetime_read_span(struct reader *r, int64_t *due)
+int64_t duetime_workdays_on(const struct reader *r, int n)
 {
-    static const char *const hour[] = {"小时", "个钟头", "个钟", "钟头", "钟", "h", NULL};
-    bool half = duetime_take(r, "半个") || duetime_take(r, "半");
+    int64_t day = calendar_day_of(r->now);
+    for (int left = n; left > 0; left -= duetime_is_workday(r, day))
+        day++;
+    return duetime_close_of(r, day);
+}
+
+static bool ends_in(struct reader *r, int64_t *due, int64_t at)
+{
+    *due = at;
+    (void)duetime_take_any(r, within);
+    return true;
+}
+
+/* 20多分钟, 一个多小时: half of a unit more. */
+static bool read_minutes_or_hours(struct reader *r, int n, int64_t *due)
+{
+    static const char *const minute[] = {"分钟", "min", NULL}, *const hour[] = {"小时", "个钟头", "个钟", "钟头",
+                                                                                "钟",   "h",      NULL};
     uint32_t start = r->at;
-    int n = half ? 0 : duetime_take_range(r);
-    bool is_range = has_range(r, start);
-    if (!half && n < 0)
-        return false;
-    if (!half && duetime_take(r, "刻钟")) {
-        *due = r->now + n * 15 * (int64_t)MINUTE_MS;
-        (void)duetime_take_any(r, within);
-        return true;
-    }
-    if (!half && (duetime_take(r, "分钟") || duetime_take(r, "min"))) {
-        *due = r->now + n * (int64_t)MINUTE_MS;
-        (void)duetime_take_any(r, within);
-        return true;
-    }
-    if (!half && (duetime_take(r, "个工作日") || duetime_take(r, "工作日") || duetime_take(r, "个工作天") ||
-                  duetime_take(r, "工作天"))) {
-        int64_t day = calendar_day_of(r->now);
-        for (int left = n; left > 0; left -= duetime_is_workday(r, day))
-            day++;
-        *due = duetime_close_of(r, day);
-        (void)duetime_take_any(r, within);
-        return true;
-    }
-    bool plus_half = !half && duetime_take(r, "个半");
-    bool is_of = !plus_half && duetime_take(r, "个");
+    bool has_more = duetime_take(r, "多") || duetime_take(r, "来");
+    if (duetime_take(r, "刻钟"))
+        return ends_in(r, due, r->now + n * 15 * (int64_t)MINUTE_MS);
+    if (duetime_take_any(r, minute) >= 0)
+        return ends_in(r, due, r->now + (n + (has_more ? 10 : 0)) * (int64_t)MINUTE_MS);
     uint32_t before = r->at;
-    if (duetime_take_any(r, hour) >= 0) {
-        *due = r->now + (n * 60 + (half || plus_half ? 30 : 0)) * (int64_t)MINUTE_MS;
-        (void)duetime_take_any(r, within);
+    if (duetime_take(r, "分") && duetime_take_any(r, within) >= 0) {
+        *due = r->now + n * (int64_t)MINUTE_MS;
         return true;
     }
     r->at = before;
-    if (half || plus_half || is_of)
+    bool plus_half = !has_more && duetime_take(r, "个半");
+    if (!plus_half && duetime_take(r, "个"))
+        has_more |= duetime_take(r, "多");
+    if (duetime_take_any(r, hour) >= 0)
+        return ends_in(r, due, r->now + (n * 60 + (plus_half || has_more ? 30 : 0)) * (int64_t)MINUTE_MS);
+    r->at = start;
+    return false;
+}
+
+/* 半小时, 半个钟; 半天内, 半个月内. */
+static bool read_half(struct reader *r, int64_t *due)
+{
+    static const char *const hour[] = {"小时", "个小时", "个钟头", "个钟", "钟头", "钟", NULL};
+    if (duetime_take_any(r, hour) >= 0)
+        return ends_in(r, due, r->now + 30 * (int64_t)MINUTE_MS);
+    int64_t at = duetime_take(r, "天") || duetime_take(r, "日") ? r->now + 4 * (int64_t)HOUR_MS
+                 : duetime_take(r, "个月")                      ? duetime_close_of(r, calendar_day_of(r->now) + 15)
+                                                                : -1;
+    *due = at;
+    return at >= 0 && duetime_take_any(r, within) >= 0;
+}
+
+static bool read_workdays(struct reader *r)
+{
+    static const char *const workday[] = {"个工作日", "工作日", "个工作天", "工作天", "天工作日", NULL};
+    return duetime_take_any(r, workday) >= 0;
+}
+
+/* Days in a unit that is no working day; 0: none stands here. */
+static int days_of_unit(struct reader *r)
+{
+    static const struct {
+        const char *word;
+        int days;
+    } units[] = {{"天", 1},   {"日", 1},     {"个自然日", 1}, {"自然日", 1}, {"周", 7},
+                 {"星期", 7}, {"个星期", 7}, {"礼拜", 7},     {"个礼拜", 7}, {"个月", 30}};
+    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+        if (duetime_take(r, units[i].word))
+            return units[i].days;
+    return 0;
+}
+
+bool duetime_read_span(struct reader *r, int64_t *due)
+{
+    bool is_bounded = duetime_take_any(r, at_most) >= 0;
+    if (duetime_take(r, "半个") || duetime_take(r, "半")) {
+        if (r->cp[r->at - 1] == u'个')
+            r->at--;
+        return read_half(r, due);
+    }
+    uint32_t start = r->at;
+    int n = duetime_take_range(r);
+    bool is_range = has_range(r, start);
+    if (n < 0)
         return false;
-    int64_t days = duetime_take(r, "天") || duetime_take(r, "日") ? n : duetime_take(r, "周") ? n * (int64_t)7 : -1;
-    static const char *const strict[] = {"之内", "以内", "内", "之后", "以后", "后", NULL};
-    if (days < 0 || (duetime_take_any(r, strict) < 0 && !is_range))
+    if (read_workdays(r))
+        return ends_in(r, due, duetime_workdays_on(r, n));
+    if (read_minutes_or_hours(r, n, due))
+        return true;
+    int unit = days_of_unit(r);
+    if (unit == 0 || (duetime_take_any(r, within) < 0 && !is_range && !is_bounded))
         return false; /* 三天 alone is a duration, 15日 a date; 1到2天 is a time */
-    *due = duetime_close_of(r, calendar_day_of(r->now) + days);
+    *due = duetime_close_of(r, calendar_day_of(r->now) + n * (int64_t)unit);
     return true;
 }
