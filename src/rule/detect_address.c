@@ -78,8 +78,8 @@ static bool may_be_tld(struct span label)
 /* Bytes of a dot at `at`, in any of its disguises (`is_loose`: a word or with spaces, which needs a known ending). */
 static size_t dot_at(struct span line, size_t at, bool *is_loose)
 {
-    static const char *const loose[] = {" . ",   " .",    ". ", "(.)", "[.]", "点", " 点 ",
-                                        " dot ", "(dot)", "。", " 。", "·",   "•",  NULL};
+    static const char *const loose[] = {" . ",   " .",   ". ",   "(.)", "[.]", "点", " 点 ", " dot ", "(dot)",
+                                        "[dot]", "(点)", "[点]", "。",  " 。", "·",  "•",    NULL};
     *is_loose = false;
     for (size_t i = 0; loose[i]; i++)
         if (line_has(line, at, loose[i]) && at + strlen(loose[i]) < line.n && is_alnum(line.p[at + strlen(loose[i])])) {

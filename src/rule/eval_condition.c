@@ -38,11 +38,23 @@ static bool is_near(struct eval *e, const struct not_near *nn, const struct foun
     return true; /* between the pieces */
 }
 
+/* 能不能, 可不可以, 有没有, 可以不可以: the word asks and denies nothing. */
+static bool is_asking(const struct view *v, const struct piece *c)
+{
+    uint32_t u = c->from, no = u < v->n ? v->cp[u] : 0;
+    if (no != 0x4e0d && no != 0x6ca1 && no != 0x5514) /* 不 没 唔 */
+        return false;
+    return (u >= 1 && u + 1 < v->n && v->cp[u - 1] == v->cp[u + 1]) ||
+           (u >= 2 && u + 2 < v->n && v->cp[u - 2] == v->cp[u + 1] && v->cp[u - 1] == v->cp[u + 2]);
+}
+
 static const struct piece *clearing_context(struct eval *e, const struct rule *r, const struct found *f)
 {
     for (uint32_t i = 0; i < e->n_pieces; i++) {
         const struct piece *c = &e->piece[i];
-        if (c->role == ROLE_NOT_NEAR && is_near(e, &r->not_near[c->index], f, c))
+        if (c->role != ROLE_NOT_NEAR || !is_near(e, &r->not_near[c->index], f, c))
+            continue;
+        if (r->dir == DIR_INCOMING || !is_asking(&e->sheet->plain.view[VIEW_PLAIN], c))
             return c;
     }
     return NULL;

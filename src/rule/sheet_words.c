@@ -6,7 +6,7 @@
 #include "rule/spelling.h"
 
 /* A word of so many syllables needs one character as written less: chance does not speak that long. */
-enum { LONG_READING = 4 };
+enum { LONG_READING = 4, MODEL_DIGITS_MAX = 4 };
 
 static void wake_rules(struct sheet *s, uint32_t id)
 {
@@ -43,6 +43,16 @@ static bool same_kind(uint32_t a, uint32_t b)
     return (is_digit(a) && is_digit(b)) || (is_letter(a) && is_letter(b));
 }
 
+/* vx-300: letters, a dash and at most four digits are the name of a model. */
+static bool is_model_name(const struct sheet *s, const struct view *v, uint32_t u)
+{
+    uint32_t end = u;
+    while (end < v->n && is_digit(v->cp[end]) && (end == u || v->gap[end] == 0))
+        end++;
+    return end > u && end - u <= MODEL_DIGITS_MAX && v->gap[u] == 1 && is_letter(v->cp[u - 1]) &&
+           s->text.p[v->to[u - 1]] == '-' && (end == v->n || v->gap[end] != 0 || !is_letter(v->cp[end]));
+}
+
 /* Whether a word may begin or end before unit u: not between two letters or two digits. */
 static inline bool is_border(const struct view *v, uint32_t u)
 {
@@ -65,7 +75,8 @@ static inline bool measure(const struct sheet *s, const struct term_look *t, str
     if (o->has_punctuation && !t->has_punctuation)
         return false;
     if (!o->is_reading) /* those were measured by syllables */
-        o->has_border = is_border(v, o->from) && is_border(v, o->to);
+        o->has_border = is_border(v, o->from) && is_border(v, o->to) &&
+                        !(o->to > o->from && o->to < v->n && v->gap[o->to] == 1 && is_model_name(s, v, o->to));
     return o->has_border || t->is_loose;
 }
 

@@ -210,6 +210,25 @@ static void lists_are_needed_and_read_with_care(void **state)
     packs_fini(&p);
 }
 
+/* 能不能 asks, and vx-300 is a model; both also beside signs without a unit of their own. */
+static void questions_deny_nothing_and_models_are_no_words(void **state)
+{
+    (void)state;
+    struct ruleset *s =
+        variants_of("pack: p\ndefaults: { variants: true }\nnot_near: { words: [ 不能, 不可以, 没有, 不要 ], within: "
+                    "1, side: before }\nrules:\n  - id: p.a\n    title: t\n    action: block\n    words: [ "
+                    "加微信, vx, 卫星v ]\n" EXAMPLES);
+    static const char *const hits[] = {"能不能加微信", "可不可以加微信", "可以不可以加微信", "要不要加微信", "有没有vx",
+                                       "vx",           "vx-13912340",    "vx-300a",          "vx 300"};
+    static const char *const misses[] = {"不能加微信", "不可以加微信",  "可是不要加微信", "没有vx",
+                                         "vx-300",     "我要vx-1200的", "🛰v-300"};
+    for (size_t i = 0; i < ARRAY_LEN(hits); i++)
+        expect(s, hits[i], ACTION_BLOCK);
+    for (size_t i = 0; i < ARRAY_LEN(misses); i++)
+        expect(s, misses[i], ACTION_PASS);
+    ruleset_unref(&s);
+}
+
 /* -n for -ng in any word of a `near`, z for zh in longer ones; never an ordinary word, and never two at once. */
 static void sounds_that_speakers_confuse(void **state)
 {
@@ -277,6 +296,7 @@ int main(void)
         cmocka_unit_test(edits_take_what_was_typed),
         cmocka_unit_test(spelled_words_end_at_syllables),
         cmocka_unit_test(a_character_may_be_its_first_letter),
+        cmocka_unit_test(questions_deny_nothing_and_models_are_no_words),
         cmocka_unit_test(sounds_that_speakers_confuse),
         cmocka_unit_test(overlaps_are_read_both_ways),
         cmocka_unit_test(signs_stand_for_words),
