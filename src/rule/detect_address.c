@@ -89,6 +89,18 @@ static size_t dot_at(struct span line, size_t at, bool *is_loose)
     return line_has(line, at, ".") && at + 1 < line.n && is_alnum(line.p[at + 1]) ? 1 : 0;
 }
 
+/* "shop . c o m": single letters with a space between them that spell a known ending. Its end, or 0. */
+static size_t spaced_tld(struct span line, size_t at)
+{
+    uint8_t name[4];
+    size_t n = 0, i = at;
+    while (n < sizeof(name) && i < line.n && is_letter(line.p[i]) && (i + 1 == line.n || !is_alnum(line.p[i + 1]))) {
+        name[n++] = line.p[i];
+        i += 1 + (i + 2 < line.n && line.p[i + 1] == ' ' && is_letter(line.p[i + 2]));
+    }
+    return n > 1 && is_tld(span_of(name, n)) ? i : 0;
+}
+
 /* Reads a host name at `at`; *end is behind it. True when a known top-level name stands in it behind a dot; the host is
  * the longest one: files.shop.example, not files.shop, and report.pro.pdf is none. */
 static bool read_host(struct span line, size_t at, size_t *end)
@@ -114,8 +126,13 @@ static bool read_host(struct span line, size_t at, size_t *end)
             size_t k = i + dot, from = k;
             while (k < line.n && is_alnum(line.p[k]))
                 k++;
-            if (!is_tld(span_of(line.p + from, k - from)))
-                break;
+            if (!is_tld(span_of(line.p + from, k - from))) {
+                size_t spaced = spaced_tld(line, from);
+                if (!spaced)
+                    break;
+                *end = spaced;
+                return true;
+            }
         }
         i += dot;
         label = i;

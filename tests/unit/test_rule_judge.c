@@ -292,6 +292,8 @@ static void detectors_tell_numbers_apart(void **state)
         {"url", "https://a.example/x?y=1", "版本1.5"},
         {"url", "shop99.com", "价格5.5元"},
         {"url", "shop99点com", "下午5点"},
+        {"url", "shop99 . c o m", "shop . c o n"},
+        {"url", "shop99[dot]com", "shop99[com]"},
         {"url", "报告在files.pro/report.pdf", "report.pro.pdf"},
         {"share_code", "￥AbCdEfGh12￥", "￥100￥"},
         {"share_code", "复制 (KG3FA7EC)", "耳机 (KG3FA7EC)"},
