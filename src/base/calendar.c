@@ -18,6 +18,7 @@ struct open {
 struct calendar {
     atomic_uint refs;
     struct zone *zone;
+    char zone_name[64];
     struct calendar_hours week[7];
     bool is_workday[7];
     struct calendar_day *day;
@@ -162,6 +163,7 @@ int calendar_new(const struct calendar_plan *plan, int64_t now_ms, struct calend
     struct calendar *c = *out = xcalloc(1, sizeof(*c));
     atomic_init(&c->refs, 1);
     c->zone = zone;
+    snprintf(c->zone_name, sizeof(c->zone_name), "%s", plan->zone);
     memcpy(c->week, plan->week, sizeof(c->week));
     memcpy(c->is_workday, plan->is_workday, sizeof(c->is_workday));
     c->n_days = plan->n_days;
@@ -192,6 +194,11 @@ void calendar_unref(struct calendar **c)
 }
 
 /* ---- questions ---- */
+
+const char *calendar_zone_name(const struct calendar *c)
+{
+    return c->zone_name;
+}
 
 /* How many begin at or before ms. */
 static size_t begun(const struct calendar *c, int64_t ms)

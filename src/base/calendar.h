@@ -67,5 +67,7 @@ bool calendar_is_workday(const struct calendar *c, int64_t day);
 int64_t calendar_local_ms(const struct calendar *c, int64_t ms);
 int64_t calendar_utc_ms(const struct calendar *c, int64_t local_ms);
 
+/* As the plan named it, at most 63 bytes. */
+const char *calendar_zone_name(const struct calendar *c);
 /* Equal for calendars with equal hours: open times of calendars with the same number may be subtracted. Never 0. */
 uint32_t calendar_id(const struct calendar *c);

@@ -1,6 +1,7 @@
 /* The figures of agents, teams or shops, as `chatgate agents` reads and prints them. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/hist.h"
 #include "base/map.h"
 #include "cli/cli_tracked.h"
@@ -29,8 +30,11 @@ struct agents {
     int64_t now_ms;
     char scope; /* a agent, t team, s shop */
     const struct preset *preset;
+    int64_t days; /* so many of each one's own; 0: hours */
     int64_t measure_at_ms;
     struct measure measure; /* as the gateways measure; no name: they do not */
+    struct buf zone, zones; /* of days, and of shops with days of their own (track/day_zone.h, shop_zones.h) */
+    struct map today;       /* of agents or teams, where it is known */
 };
 
 struct wanted {

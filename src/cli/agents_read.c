@@ -3,6 +3,10 @@
 
 #include "base/xalloc.h"
 #include "cli/agents.h"
+#include "track/day_zone.h"
+#include "track/shop_zones.h"
+
+enum { ZONES_APART = 2 }; /* days that two zones may be apart */
 
 static struct agent *agent_of(struct agents *all, struct span name)
 {
@@ -70,9 +74,53 @@ static void add_counts(struct agent *a, struct span rest)
                 *fields[i].into += (int64_t)count;
 }
 
+/* ---- whose day it is: that of the shop ---- */
+
+struct today {
+    char *name;
+    int64_t on_ms, day;
+};
+
+static int64_t today_of_shop(const struct agents *all, struct span shop)
+{
+    struct span zone = shop_zones_find(buf_span(&all->zones), shop);
+    return day_zone_day(zone.n ? zone : buf_span(&all->zone), all->now_ms);
+}
+
+/* An agent's is that of the shop of the last session; a team's, if it works for several, the latest. */
+static void on_session(void *ctx, const struct redis_reply *row)
+{
+    struct agents *all = ctx;
+    struct span name = tracked_text(row, all->scope == 'a' ? 0 : 4);
+    int64_t on_ms = tracked_int(row, 1), day = today_of_shop(all, tracked_text(row, 5));
+    struct today *t = map_get(&all->today, name);
+    if (!t) {
+        t = xcalloc(1, sizeof(*t));
+        t->name = xmemdup0(name.p, name.n);
+        t->on_ms = INT64_MIN;
+        t->day = INT64_MIN;
+        map_put(&all->today, span_str(t->name), t);
+    }
+    if (all->scope == 't')
+        t->day = MAX_OF(t->day, day);
+    else if (on_ms > t->on_ms)
+        t->day = day;
+    t->on_ms = MAX_OF(t->on_ms, on_ms);
+}
+
+static bool is_of_days(const struct agents *all, struct span name, int64_t day)
+{
+    const struct today *t = map_get(&all->today, name);
+    int64_t today = t ? t->day : today_of_shop(all, all->scope == 's' ? name : span_of("", 0));
+    return day <= today && day > today - all->days;
+}
+
 static void on_figures(void *ctx, const struct redis_reply *row)
 {
-    struct agent *a = agent_of(ctx, tracked_text(row, 0));
+    struct agents *all = ctx;
+    if (all->days && !is_of_days(all, tracked_text(row, 0), tracked_int(row, row->n - 1)))
+        return;
+    struct agent *a = agent_of(all, tracked_text(row, 0));
     struct span kind = tracked_text(row, 1);
     if (!a || kind.n != 1)
         return;
@@ -131,7 +179,8 @@ struct agent **agents_sorted(const struct agents *all, size_t *n)
     return list;
 }
 
-/* {zone, tracking, since when}: what the gateways told Redis last, which this configuration need not say. */
+/* {zone, tracking, since when, zones of shops}: what the gateways told Redis last, which this configuration need not
+ * say. */
 static void on_counting(void *ctx, const struct redis_reply *row)
 {
     struct agents *all = ctx;
@@ -140,19 +189,33 @@ static void on_counting(void *ctx, const struct redis_reply *row)
     all->measure_at_ms = tracked_int(row, 2);
     if (!measure_read(tracked_text(row, 1), &all->measure))
         all->measure = (struct measure){0};
+    buf_reset(&all->zone);
+    buf_append_span(&all->zone, tracked_text(row, 0));
+    buf_reset(&all->zones);
+    buf_append_span(&all->zones, tracked_text(row, 3));
+}
+
+static int ask_days(struct tracked *t, struct agents *all, const char *scope, const char *only)
+{
+    char first[24], last[24];
+    int64_t today = day_zone_day(buf_span(&all->zone), all->now_ms);
+    snprintf(first, sizeof(first), "%" PRId64, today - ZONES_APART - all->days + 1);
+    snprintf(last, sizeof(last), "%" PRId64, today + ZONES_APART);
+    int rc = all->scope == 's' ? 0 : tracked_ask(t, on_session, all, "sessions", NULL);
+    return rc ? rc : tracked_ask(t, on_figures, all, "days", first, last, scope, only, NULL);
 }
 
 int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, int64_t hours)
 {
-    char from[24], to[24], days[24], scope[2] = {w->scope, '\0'};
+    char from[24], to[24], scope[2] = {w->scope, '\0'};
     const char *only = all->only ? all->only : "";
     snprintf(from, sizeof(from), "%" PRId64, all->now_ms - hours * (int64_t)HOUR_MS);
     snprintf(to, sizeof(to), "%" PRId64, all->now_ms);
-    snprintf(days, sizeof(days), "%" PRId64, w->days);
-    int rc = w->days ? tracked_ask(t, on_figures, all, "days", days, scope, only, NULL)
-                     : tracked_ask(t, on_figures, all, "figures", from, to, scope, only, NULL);
+    all->days = w->days;
+    int rc = tracked_ask(t, on_counting, all, "counting", NULL);
     if (rc == 0)
-        rc = tracked_ask(t, on_counting, all, "counting", NULL);
+        rc = w->days ? ask_days(t, all, scope, only)
+                     : tracked_ask(t, on_figures, all, "figures", from, to, scope, only, NULL);
     return rc ? rc : tracked_ask(t, on_waiting, all, "waiting", "10000", NULL);
 }
 
@@ -164,4 +227,13 @@ void agents_fini(struct agents *all, struct agent **list, size_t n)
     }
     free(list);
     map_fini(&all->by_name);
+    size_t pos = 0;
+    struct span name;
+    for (void *v; map_next(&all->today, &pos, &name, &v);) {
+        free(((struct today *)v)->name);
+        free(v);
+    }
+    map_fini(&all->today);
+    buf_fini(&all->zone);
+    buf_fini(&all->zones);
 }

@@ -17,6 +17,7 @@ struct shop {
     const char *const *facts;
     size_t n_facts;
     const struct calendar *calendar;
+    bool has_own_calendar;
 };
 
 struct pattern {
@@ -113,6 +114,7 @@ static void load_shop_calendar(struct directory *d, struct shop *shop, const str
     if (!at || yaml_str(at, "calendar", &name, errs) != 0)
         return;
     shop->calendar = map_get(&d->calendars, span_str(name));
+    shop->has_own_calendar = true;
     const struct preset *preset = shop->calendar ? NULL : preset_find(name);
     if (preset) {
         struct calendar *c = preset_calendar(preset, clock_wall_ms());
@@ -304,6 +306,17 @@ void directory_unref(struct directory **d)
 size_t directory_count(const struct directory *d)
 {
     return d->by_id.len + d->n_patterns;
+}
+
+void directory_each_own_zone(const struct directory *d, directory_zone_fn fn, void *ctx)
+{
+    size_t pos = 0;
+    struct span name;
+    for (void *v; map_next(&d->shops, &pos, &name, &v);) {
+        const struct shop *shop = v;
+        if (shop->has_own_calendar && shop->calendar)
+            fn(ctx, name, calendar_zone_name(shop->calendar));
+    }
 }
 
 /* Bytes of the character at s[i]; of a broken one, 1. */

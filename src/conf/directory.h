@@ -31,3 +31,6 @@ void directory_unref(struct directory **d);
 /* What is known of an agent: the exact id first, then the patterns (`*` and `?`) in file order. Spans live as long as
  * d. */
 struct directory_agent directory_find(const struct directory *d, struct span agent);
+/* Calls fn for each shop that names a calendar of its own, with that calendar's time zone; in any order. */
+typedef void (*directory_zone_fn)(void *ctx, struct span shop, const char *zone);
+void directory_each_own_zone(const struct directory *d, directory_zone_fn fn, void *ctx);

@@ -99,6 +99,7 @@ static int start_tracking(struct gate *g, struct err *e)
         return 0;
     }
     struct track_options o = {.conf = g->snap->conf,
+                              .directory = g->snap->directory,
                               .loop = g->loop,
                               .node_id = g->node_id,
                               .notify = on_notify,

@@ -82,7 +82,7 @@ int gate_reload(struct gate *g, struct err_list *errs)
     move_checks(g, old, now);
     log_set_level(now->conf->log_level);
     if (g->track)
-        track_reconfigure(g->track, now->conf);
+        track_reconfigure(g->track, now->conf, now->directory);
     capture_configure(g->capture, now->conf);
     g->snap = now;
     g->reloads++;

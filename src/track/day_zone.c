@@ -49,3 +49,25 @@ const char *day_zone_text(struct day_zone *z, int64_t now_ms)
     }
     return z->text;
 }
+
+int64_t day_zone_day(struct span text, int64_t at_ms)
+{
+    char copy[DAY_ZONE_TEXT];
+    long long offset = 0, before = 0, since = INT64_MIN;
+    snprintf(copy, sizeof(copy), "%.*s", (int)MIN_OF(text.n, sizeof(copy) - 1), (const char *)text.p);
+    const char *space = strchr(copy, ' ');
+    if (space && sscanf(space, "%lld %lld %lld", &offset, &before, &since) == 3 && at_ms < since)
+        offset = before;
+    return civil_floor(at_ms + offset, DAY_MS);
+}
+
+bool day_zone_read_name(struct span text, char out[64])
+{
+    const uint8_t *space = text.n ? memchr(text.p, ' ', text.n) : NULL;
+    size_t n = space ? (size_t)(space - text.p) : 0;
+    if (!n || n >= 64)
+        return false;
+    memcpy(out, text.p, n);
+    out[n] = '\0';
+    return true;
+}

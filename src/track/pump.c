@@ -306,6 +306,7 @@ void pump_free(struct pump **pp)
     }
     timer_free(&p->tick);
     day_zone_fini(&p->zone);
+    shop_zones_fini(&p->shops);
     free(p->node_id);
     pack_fini(&p->pack);
     free(p);
@@ -341,9 +342,10 @@ void pump_set_wait_replicas(struct pump *p, unsigned n)
     p->o.wait_replicas = n;
 }
 
-void pump_set_counting(struct pump *p, const char *zone, const char *measure)
+void pump_set_counting(struct pump *p, const char *zone, const char *measure, const struct directory *d)
 {
     day_zone_set(&p->zone, zone);
+    shop_zones_set(&p->shops, d);
     snprintf(p->measure, sizeof(p->measure), "%s", measure);
 }
 

@@ -14,8 +14,8 @@ struct pump_options {
     struct loop *loop;
     struct redis *redis;
     /* EVALSHA with the keys of schema_apply_keys and ARGV: schema, ring id, offset_ms, node id, frames (pump_pack.h),
-     * the zone of days (day_zone.h) and how replies are measured (conf/measure.h) as texts, conversations
-     * (pump_pack.h). It applies only the number after the last, skips those up to it, stops at a larger one, and
+     * the zone of days (day_zone.h) and how replies are measured (conf/measure.h) as texts, parts of an hour and shops
+     * with days of their own (shop_zones.h; empty when this shard was told before), conversations (pump_pack.h). It applies only the number after the last, skips those up to it, stops at a larger one, and
      * answers {last, applied, skipped, status} with status OK, GAP, or VERSION (pauses the lane). Must outlive the
      * pump. */
     const char *script;
@@ -35,9 +35,10 @@ void pump_add_ring(struct pump *p, struct ring *r);
 /* A ring left behind: the pump owns it, deletes its file when all is confirmed and kept long enough, and closes it. */
 void pump_add_orphan(struct pump *p, struct ring *r);
 void pump_set_wait_replicas(struct pump *p, unsigned n);
-/* How figures are counted from now on: zone of days, and the text of a measure (both copied). At the start UTC, and
- * nothing measured. */
-void pump_set_counting(struct pump *p, const char *zone, const char *measure);
+/* How figures are counted from now on: zone of days, the text of a measure, and the shops with days of their own (all
+ * copied; d NULL: none). At the start UTC, and nothing measured. */
+struct directory;
+void pump_set_counting(struct pump *p, const char *zone, const char *measure, const struct directory *d);
 /* Has the present master every event? Without one: had the last one? */
 bool pump_is_drained(const struct pump *p);
 

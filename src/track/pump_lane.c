@@ -37,6 +37,8 @@ static void set_state(struct lane *l, enum lane_state to)
     if (log_wants(LOG_DEBUG))
         log_event(LOG_DEBUG, "lane_state", "ring=%s shard=%u from=%s to=%s", ring_id(l->ring->ring), l->shard,
                   state_name(l->state), state_name(to));
+    if (to == LANE_UNKNOWN)
+        l->told_zones = 0;
     l->state = to;
 }
 
@@ -341,8 +343,9 @@ static void send_batch(struct lane *l)
     struct pump *p = l->pump;
     struct batch b;
     struct schema_keys keys;
-    struct span arg[7 + PUMP_BATCH];
+    struct span arg[9 + PUMP_BATCH];
     char offset[NUMBER_LEN];
+    int64_t now_ms = clock_wall_ms();
     int64_t offset_ms = redis_clock_offset_ms(p->o.redis, l->slot);
     fill_batch(l, &b);
     schema_apply_keys(l->shard, &keys);
@@ -356,8 +359,13 @@ static void send_batch(struct lane *l)
     arg[n++] = span_str(offset);
     arg[n++] = span_str(p->node_id);
     arg[n++] = buf_span(&p->pack.frames);
-    arg[n++] = span_str(day_zone_text(&p->zone, clock_wall_ms()));
+    const char *zone = day_zone_text(&p->zone, now_ms);
+    struct span shops = shop_zones_text(&p->shops, zone, now_ms);
+    arg[n++] = span_str(zone);
     arg[n++] = span_str(p->measure);
+    arg[n++] = span_str(shop_zones_parts(&p->shops) == 4 ? "4" : "1");
+    arg[n++] = l->told_zones == p->shops.version ? span_of("", 0) : shops;
+    l->told_zones = p->shops.version;
     for (size_t i = 0; i < p->pack.n_convs; i++)
         arg[n++] = p->pack.conv[i];
     p->total.scripts++;

@@ -7,6 +7,7 @@
 #include "track/pump.h"
 #include "track/pump_pack.h"
 #include "track/schema.h"
+#include "track/shop_zones.h"
 
 #define LANE_STATES(X)                                                                                                 \
     X(LANE_UNKNOWN, "unknown") /* what Redis has applied is to be asked */                                             \
@@ -41,6 +42,7 @@ struct lane {
     uint64_t sent_fillers; /* in the batch in flight */
     bool has_conflict;     /* what Redis has cannot be: the ring needs another identity */
     int64_t resume_ms, backoff_ms;
+    uint64_t told_zones; /* version of pump.shops that this shard has; 0: not known */
 };
 
 struct pump_ring {
@@ -63,6 +65,7 @@ struct pump {
     struct pump_options o;
     char *node_id;
     struct day_zone zone;
+    struct shop_zones shops;
     char measure[MEASURE_TEXT_MAX];
     char schema[12];
     struct redis_script *script;

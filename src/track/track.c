@@ -122,14 +122,14 @@ static int make_tls(struct track *t, const struct conf *conf, struct err *e)
     return t->tls ? 0 : err_prefix(e, "redis.tls");
 }
 
-static void set_counting(struct track *t, const struct conf *conf)
+static void set_counting(struct track *t, const struct conf *conf, const struct directory *d)
 {
     char text[MEASURE_TEXT_MAX];
     pump_set_counting(t->pump, conf->tracking.zone ? conf->tracking.zone : "UTC",
-                      measure_text(&conf->tracking.measure, text));
+                      measure_text(&conf->tracking.measure, text), d);
 }
 
-static void start_pump(struct track *t, const struct conf *conf)
+static void start_pump(struct track *t, const struct conf *conf, const struct directory *d)
 {
     struct redis_options o = redis_options_of(conf);
     o.tls = t->tls;
@@ -142,7 +142,7 @@ static void start_pump(struct track *t, const struct conf *conf)
                                               .n_shards = (unsigned)conf->redis.shards,
                                               .wait_replicas = (unsigned)conf->redis.wait_replicas,
                                               .timeout_ms = conf->redis.timeout_ms});
-    set_counting(t, conf);
+    set_counting(t, conf, d);
     for (unsigned i = 0; i < t->n_workers; i++)
         pump_add_ring(t->pump, t->ring[i]);
     t->orphans = timer_new(t->loop, on_orphans, t);
@@ -213,7 +213,7 @@ struct track *track_start(const struct track_options *o, unsigned n_workers, str
         track_stop(&t);
         return NULL;
     }
-    start_pump(t, o->conf);
+    start_pump(t, o->conf, o->directory);
     start_reminders(t, o);
     t->beat = beat_start(&(struct beat_options){.loop = t->loop,
                                                 .redis = t->redis,
@@ -241,10 +241,10 @@ void track_beat_now(struct track *t)
     beat_now(t->beat);
 }
 
-void track_reconfigure(struct track *t, const struct conf *conf)
+void track_reconfigure(struct track *t, const struct conf *conf, const struct directory *d)
 {
     pump_set_wait_replicas(t->pump, (unsigned)conf->redis.wait_replicas);
-    set_counting(t, conf);
+    set_counting(t, conf, d);
     reminder_reconfigure(t->reminder, conf);
     webhook_reconfigure(t->webhook, conf);
     held_reconfigure(t->held, conf);

@@ -4,6 +4,7 @@
 
 #include "base/json_out.h"
 #include "conf/conf.h"
+#include "conf/directory.h"
 #include "net/loop.h"
 #include "track/held.h"
 #include "track/ring.h"
@@ -23,7 +24,8 @@ typedef void (*track_state_fn)(void *ctx, struct json_out *j);
 typedef const char *(*track_rules_fn)(void *ctx, struct json_out *j);
 
 struct track_options {
-    const struct conf *conf; /* read at start; track_reconfigure for a reload */
+    const struct conf *conf; /* read at start, like the directory; track_reconfigure for a reload */
+    const struct directory *directory;
     struct loop *loop;       /* the control thread's */
     const char *node_id;
     track_notify_fn notify;
@@ -40,7 +42,8 @@ struct track *track_start(const struct track_options *o, unsigned n_workers, str
 struct ring *track_ring(struct track *t, unsigned worker);
 /* The node's state changed (mode, rules): the heart-beat says so now. */
 void track_beat_now(struct track *t);
-void track_reconfigure(struct track *t, const struct conf *conf);
+/* directory: whose shops have days of their own; nothing of it is kept. */
+void track_reconfigure(struct track *t, const struct conf *conf, const struct directory *directory);
 /* True when every record is confirmed by Redis. */
 bool track_is_drained(const struct track *t);
 /* State for status and metrics: link state, lag, unsent bytes, counters, clock offset, last error. */

@@ -113,6 +113,42 @@ def test_unanswered_after_a_horizon_with_those_who_wait(folder):
     with_desk(folder, "tracking: {horizon: 2s}", story)
 
 
+def test_a_shop_with_its_own_calendar_has_its_own_days(folder):
+    """s2 lies where it is never the same date as in the deployment's zone: its agent's, team's and own days are of there. A
+    reload that takes the calendar away makes new events count by the deployment's."""
+    async def story(d):
+        def day(hours):
+            return int(time.time() + hours * 3600) // 86400
+
+        def days():
+            fields = (f.decode().split("|") for k in d.redis.client().scan_iter("cg:*:days:*") for f in d.redis.client().hkeys(k))
+            return {(name, int(number)) for number, scope, name, kind in (f for f in fields if len(f) == 4)
+                    if kind == "f" and scope in "ats"}
+        who = d.g.config.parent / "who.yaml"
+        who.write_text(DIRECTORY.replace("s2: }", "s2: {calendar: far}}") +
+                       "calendars: {far: {zone: Pacific/Kiritimati, hours: {daily: '00:00-24:00'}}}\n")
+        await asyncio.to_thread(d.text, "reload")
+        async with Agent(d.g.url, "ann") as ann, Agent(d.g.url, "bea") as bea:
+            was = day(-12), day(14)
+            for who_is, conv in (ann, "c1"), (bea, "c2"):
+                await d.ask(who_is, conv, "在吗", f"q-{conv}")
+                await d.answer(who_is, conv, "在的亲", f"a-{conv}")
+            for by, near, far in ("agent", "ann", "bea"), ("team", "day", "night"), ("shop", "s1", "s2"):
+                rows = await d.agents("--by", by, "--days", "1")
+                if (day(-12), day(14)) != was:
+                    return      # midnight came in between, somewhere
+                assert {n: r["first"]["count"] for n, r in rows.items()} == {near: 1, far: 1}
+                assert {(near, was[0]), (far, was[1])} <= days() and not {(near, was[1]), (far, was[0])} & days()
+            who.write_text(DIRECTORY)
+            await asyncio.to_thread(d.text, "reload")
+            await d.ask(bea, "c2", "在吗", "q3"), await d.answer(bea, "c2", "在的亲", "a3")
+            await d.ask(bea, "c3", "在吗", "q4"), await d.answer(bea, "c3", "在的亲", "a4")
+            await d.agents()
+            if (day(-12), day(14)) == was:
+                assert {("bea", was[0]), ("bea", was[1])} <= days(), "what was counted stays"
+    with_desk(folder, "tracking: {zone: Etc/GMT+12}", story)
+
+
 def test_messages_one_by_one_and_a_reload(folder):
     async def story(d):
         async with Agent(d.g.url, "ann") as ann:

@@ -256,7 +256,8 @@ def test_days_begin_at_midnight_of_the_zone(desk, zone, offset):
                                   "agent": "ann", "team": "red", "shop": "s1"})])
     assert days_with_messages(desk) == {day - 1: 2, day: 3}
     for n, want in (4, ["in:2", "in:3"]), (3, ["in:3"]), (2, []):
-        assert sorted(r[2] for r in desk.read("days", n, "a", "ann")) == want, "the last days, today with them"
+        rows = desk.read("days", day + 2 - n + 1, day + 2, "a", "ann")
+        assert sorted(r[2] for r in rows) == want and all(day + 2 - n < int(r[-1]) <= day + 2 for r in rows)
 
 
 def test_a_day_on_which_the_clock_is_changed(desk):
@@ -269,6 +270,147 @@ def test_a_day_on_which_the_clock_is_changed(desk):
                                   "mid": f"m{i}", "agent": "ann"})])
     day = since // DAY
     assert days_with_messages(desk) == {day - 1: 1, day: 2, day + 1: 1}
+
+
+# --- days of each shop ---
+
+class Zone:
+    """A distance to UTC, and perhaps another one until some moment."""
+
+    def __init__(self, name, offset, before=None, since=0):
+        self.name, self.at = name, lambda ms: before if before is not None and ms < since else offset
+        self.text = f"{name} {offset}" + (f" {before} {since}" if before is not None else "")
+
+    def day(self, at):
+        return (at + self.at(at)) // DAY
+
+
+def zones_text(zones):
+    return "".join(f"{z.text}\t" + "".join(f"{shop}\t" for shop in shops) + "\n" for z, shops in zones) or "-"
+
+
+def some_zones(rng, now):
+    """The deployment's, and those of some shops; names that are the beginning or the end of others."""
+    changed = now - rng.randrange(1, 6) * DAY
+    known = [Zone("Asia/Tokyo", 9 * HOUR), Zone("UTC", 0), Zone("Asia/Kolkata", 11 * HOUR // 2),
+             Zone("Europe/Berlin", 2 * HOUR, HOUR, changed), Zone("America/New_York", -5 * HOUR, -4 * HOUR, changed),
+             Zone("Pacific/Kiritimati", 14 * HOUR), Zone("Etc/GMT+12", -12 * HOUR), Zone("Asia/Kathmandu", 23 * HOUR // 4)]
+    rng.shuffle(known)
+    shops = ["s", "s1", "s11", "1", "shop", "\u5e97\u94fa", "a b", "x|y", "%d+", ".*"]
+    rng.shuffle(shops)
+    main, zones = known.pop(), []
+    for zone in known[:rng.randrange(1, 6)]:
+        take = rng.randrange(1, 3)
+        zones.append((zone, shops[:take]))
+        shops = shops[take:]
+    return main, zones, shops or ["plain"]
+
+
+def shop_events(rng, now, shops):
+    """Customers' messages and replies of agents with one shop each, in teams that work for several; some are refused."""
+    agents = [(f"a{i}", f"t{i % 2}", shop) for i, shop in enumerate(shops)] + [("none", "t0", "")]
+    events = []
+    for i in range(85):  # fewer events than those after which idle conversations are forgotten
+        agent, team, shop = rng.choice(agents)
+        at = now - rng.randrange(6 * DAY)
+        e = {"conv": f"c{i}", "cust": f"c{i}", "agent": agent, "team": team, "shop": shop}
+        events.append({"k": "in", "at": at, "live": True, "sender": f"c{i}", "mid": f"i{i}", **e})
+        if rng.random() < 0.8:
+            reply = min(at + rng.choice([S, 100 * S, 3 * HOUR]), now)
+            events.append({"k": "out", "at": reply, "dlv": True, "human": True, "mid": f"o{i}", **e})
+            if rng.random() < 0.2:
+                events.append({"k": "refused", "at": reply + 1, "mid": f"o{i}", **e})
+    return events
+
+
+def figures_by_hand(events, day_of):
+    """{(day, scope, name): [messages in, rounds]}: each in the day of its shop."""
+    refused, out = {e["mid"] for e in events if e["k"] == "refused"}, collections.defaultdict(lambda: [0, 0])
+    for e in events:
+        what = 0 if e["k"] == "in" else 1 if e["k"] == "out" and e["mid"] not in refused else None
+        for scope, name in (("a", e["agent"]), ("t", e["team"]), ("s", e["shop"])):
+            if what is not None and name:
+                out[day_of(e["shop"], e["at"]), scope, name][what] += 1
+    return dict(out)
+
+
+def figures_by_day(shard):
+    out = collections.defaultdict(lambda: [0, 0])
+    for slot in range(4):
+        for field, m in shard.packed(f"days:{slot}").items():
+            day, rest = field.split("|", 1)
+            scope, rest = rest.split("|", 1)
+            name, kind = rest.rsplit("|", 1)
+            if kind in "vf":
+                out[int(day), scope, name][kind == "f"] += m.get("in", 0) if kind == "v" else m["n"]
+    return {k: v for k, v in out.items() if any(v)}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_each_shop_has_its_own_days(desk, seed):
+    """Every message and round stands in exactly one day: that of its shop's zone, else of the deployment's; in any order of
+    arrival, whoever told of the zones, and however often the figures are folded in between."""
+    rng = random.Random(seed)
+    now = desk.now()
+    main, zones, others = some_zones(rng, now)
+    zone_of = {shop: z for z, shops in zones for shop in shops}
+    events = shop_events(rng, now - 10, list(zone_of) + others)
+    desk.counting, desk.zones = (main.text, ""), zones_text(zones)
+    rings = [events[i::3] for i in range(3)]
+    sent = [0, 0, 0]
+    while any(sent[i] < len(r) for i, r in enumerate(rings)):
+        i = rng.randrange(3)
+        batch = rings[i][sent[i]:sent[i] + rng.randrange(1, 40)]
+        if batch:
+            assert desk.apply(f"r{i}", list(enumerate(batch, sent[i] + 1)))[3] == "OK"
+            sent[i] += len(batch)
+            known, desk.zones = desk.zones, ""       # told once
+            assert desk.db.hget(desk.key("info"), "zones").decode() == zones_text(zones), known
+            desk.parts = lambda zone, n=Shard.parts, z=zones_text(zones): parts_with(desk, n, zone, z)
+        if rng.random() < 0.1:
+            desk.read("figures", 0, 1, "a", "")
+    desk.read("figures", 0, 1, "a", "")
+    assert figures_by_day(desk) == figures_by_hand(events, lambda shop, at: zone_of.get(shop, main).day(at))
+
+
+def parts_with(desk, parts, zone, zones):
+    told, desk.zones = desk.zones, zones
+    try:
+        return parts(desk, zone)
+    finally:
+        desk.zones = told
+
+
+def test_another_list_of_shops_is_told_once(desk):
+    """Who says nothing, or the same, changes nothing; who says something else is believed, and readers see since when."""
+    e = {"k": "in", "live": True, "agent": "ann", "team": "red", "shop": "s1"}
+
+    def send(number, zones):
+        desk.zones = zones
+        desk.apply("r", [(number, {**e, "at": desk.now(), "conv": f"c{number}", "cust": f"c{number}", "mid": f"m{number}"})])
+        return desk.read("counting")[0]
+    tokyo = f"Asia/Tokyo {9 * HOUR}\ts1\t\n"
+    desk.counting = (ZONE, "")
+    first = send(1, tokyo)
+    assert first[0] == ZONE and first[3] == tokyo
+    assert send(2, "") == send(3, tokyo) == first
+    none = send(4, "-")
+    assert none[3] == "-" and int(none[2]) >= int(first[2])
+
+
+def test_two_calls_a_day_are_those_of_the_shop(desk):
+    """The limit of telephone calls begins anew at midnight of the case's shop."""
+    now = desk.now()
+    ahead = 12 * HOUR if (now // HOUR) % 24 >= 12 else 0    # a zone in which it is morning, at least an hour after midnight
+    local = (now + ahead) % DAY
+    desk.counting, desk.zones = ("UTC 0", ""), f"Some/Zone {ahead}\ts1\t\n"
+    desk.apply("r", [(1, {"k": "in", "at": now, "live": True, "conv": "c", "cust": "c", "mid": "m", "agent": "ann", "team": "red",
+                          "shop": "s1", "ckind": "refund", "sev": 2, "crule": "x", "words": "x"})])
+    case = desk.read("cases", "open", 9)[0][0]
+    for _ in range(2):
+        assert desk.run("case_act", "call", case, "bob", "", "no_answer", "")[0] == b"OK"
+    answer = desk.run("case_act", "call", case, "bob", "", "no_answer", "")
+    assert answer[0] == b"LIMIT" and abs(int(answer[1]) - (now - local + DAY)) < 60 * S or local > DAY - 60 * S
 
 
 def test_a_gateway_of_before_counts_by_what_is_known(desk):

@@ -198,6 +198,7 @@ class Shard:
     def __init__(self, db, shard=0):
         self.db, self.shard, self.keys = db, shard, key_names(shard)
         self.counting = ()  # zone of days and measure, as gateways of this version tell with every call
+        self.zones = "-"  # shops with days of their own
         self.sha = {}
 
     def key(self, name):
@@ -219,8 +220,14 @@ class Shard:
             frames += frame(seq, event)
         named = sorted(c for c in convs if c[-1] % 3)  # the script finds those that are not named, too
         counting = self.counting or [v or b"" for v in self.db.hmget(self.key("info"), "zone", "tracking")]
-        last, applied, dups, status = self.run("apply", version, ring, offset, node, frames, *counting, *named)
+        last, applied, dups, status = self.run("apply", version, ring, offset, node, frames, *counting, self.parts(counting[0]), self.zones, *named)
         return last, applied, dups, status.decode()
+
+    def parts(self, zone):
+        """Into how many parts days of these zones cut an hour."""
+        zone = zone.decode() if isinstance(zone, bytes) else zone
+        offsets = re.findall(r"(?m)^\S+ (-?\d+)(?: (-?\d+))?", f"{zone}\n{self.zones}")
+        return "4" if any(int(v or 0) % 3600000 for pair in offsets for v in pair) else "1"
 
     def now(self):
         s, us = self.db.time()

@@ -1,8 +1,9 @@
 -- needs: lib zone rounds stats measure plain apply_put rare:hook rare:cases rare:promise rare:held rare:said rare:apply_rare
 -- Applies records of one ring to one shard, each exactly once (docs/redis.md).
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, records as frames one behind
--- the other (6 bytes number, 2 bytes length, event), the zone of days (zone.lua), how replies are measured (measure.lua),
--- then the conversations that the records are about, or some of them. Returns {last applied, applied, duplicates,
+-- the other (6 bytes number, 2 bytes length, event), the zone of days (zone.lua), how replies are measured (measure.lua), 1 or
+-- 4: into how many parts days of these zones cut an hour, the shops with days of their own ('-': none; '': as it was told
+-- before), then the conversations that the records are about, or some of them. Returns {last applied, applied, duplicates,
 -- 'OK' | 'GAP' | 'VERSION'}.
 local REPLAYED, REPLY = 2, 3
 local oldest = {now - LATE_MS, now - NOT_LIVE_MS, now - LATE_MS}
@@ -224,6 +225,9 @@ if case_seq then
 end
 if zone ~= (known[5] or '') or measure ~= (known[6] or '') then
     call('HSET', K.info, 'zone', zone, 'tracking', measure, 'tracking_at', int(now))
+end
+if zones ~= '' and zones ~= (call('HGET', K.info, 'zones') or '-') then
+    call('HSET', K.info, 'zones', zones, 'tracking_at', int(now))
 end
 
 local function promises_of(packed)

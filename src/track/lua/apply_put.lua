@@ -7,7 +7,7 @@ local ACTIONS = {[0] = 'pass', 'warn', 'rewrite', 'hold', 'block'}
 local ring, offset, node, frames = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local last = tonumber(call('HGET', K.applied, ring) or '0')
 local known = call('HMGET', K.info, 'schema', 'swept', 'folded', 'folded_at', 'zone', 'tracking')
-local zone, measure = ARGV[6], ARGV[7]
+local zone, measure, zones, CONVS = ARGV[6], ARGV[7], ARGV[9], 10
 local held = tonumber(known[1] or SCHEMA)
 if ARGV[1] ~= tostring(SCHEMA) or held > SCHEMA + 1 then
     return {last, 0, 0, 'VERSION'}
@@ -21,8 +21,7 @@ if measure ~= '' then
     measured = measure_make(zone, measure)
     note_open, note_more, note_reply = measured.note_open, measured.note_more, measured.note_reply
 end
-local from_utc, from_utc_before = string.match(zone, '^%S+ (%-?%d+) ?(%-?%d*)')
-if (tonumber(from_utc) or 0) % HOUR_MS ~= 0 or (tonumber(from_utc_before) or 0) % HOUR_MS ~= 0 then
+if ARGV[8] == '4' then
     figures_by_quarters()
 end
 
@@ -69,10 +68,10 @@ end
 
 -- Those that the gateway named, with one command.
 local function convs_load()
-    if #ARGV > 7 then
-        for i, text in ipairs(call('HMGET', K.conv, unpack(ARGV, 8))) do
+    if #ARGV >= CONVS then
+        for i, text in ipairs(call('HMGET', K.conv, unpack(ARGV, CONVS))) do
             if text then
-                conv_add(ARGV[7 + i], text)
+                conv_add(ARGV[CONVS - 1 + i], text)
             end
         end
     end

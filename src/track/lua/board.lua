@@ -12,7 +12,7 @@
 --       borders from 0, 'what:count,…'}
 --   'gaps': {when, node, lost events} of the newest entries, the newest first
 --   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval, events for webhooks, zone, tracking,
---       since when (of `info`)}
+--       since when, zones of shops (of `info`)}
 --   'violations', most, agent or '': stream entries of outgoing messages that were not simply passed, or that a shadow rule hit, as
 --       {stream id, field, value…}, newest first; of the newest LOOKED entries
 local rows = {int(redis_now())}
@@ -272,7 +272,7 @@ local function read_sizes()
     local oldest = call('ZRANGE', K.case_open, 0, 0, 'WITHSCORES')
     rows[2] = {int(call('ZCARD', K.case_open)), oldest[2] or '0', int(call('ZCARD', K.held_at)),
         int(call('HLEN', K.hook))}
-    for _, v in ipairs(call('HMGET', K.info, 'zone', 'tracking', 'tracking_at')) do
+    for _, v in ipairs(call('HMGET', K.info, 'zone', 'tracking', 'tracking_at', 'zones')) do
         rows[2][#rows[2] + 1] = v or ''
     end
 end

@@ -3,7 +3,7 @@
 --   assign AGENT      call answered | no_answer | busy     news ''     snooze MS (until) or +MS (from now), 0: no more
 --   order NUMBER      severity 1 … 4                       note ''
 -- Returns {'OK', id, state, value} | {'NONE'} | {'BAD', what is allowed} | {'LIMIT', when it may be done again, ms} |
--- {'CHAT_FIRST'}. A call counts whether it was answered or not: at most two on a day of the deployment's zone, and for a review not before the
+-- {'CHAT_FIRST'}. A call counts whether it was answered or not: at most two on a day of the case's shop, and for a review not before the
 -- customer got a message about it; 'force' logs one that was made all the same.
 local CALLS_A_DAY, SNOOZE_MAX_MS = 2, 30 * DAY_MS
 local what, id, who, why, val, force = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] or '', ARGV[6] == 'force'
@@ -38,7 +38,7 @@ if not fine then
     return {'BAD', allowed}
 end
 if what == 'call' and not force then
-    local zone, today = zone_make(call('HGET', K.info, 'zone') or ''), 0
+    local zone, today = zones_read()(case.p), 0
     for _, at in ipairs(case.calls or {}) do
         today = today + (zone.day(at) == zone.day(now) and 1 or 0)
     end

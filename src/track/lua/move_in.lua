@@ -135,7 +135,7 @@ end
 
 local HIGHEST = {schema = true, fence = true, hooks_until = true, swept = true, folded_at = true,
     tracking_at = true}
-local TEXTS = {zone = true, tracking = true} -- the same in all shards
+local TEXTS = {zone = true, zones = true, tracking = true} -- the same in all shards
 local OWN = {marks = true, case_seq = true, held_seq = true, seal_no = true, seal_hash = true, seal_node = true, seal_until = true,
     seal_fence = true}
 function take.info(p)

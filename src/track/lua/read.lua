@@ -38,7 +38,9 @@ function read.waiting(most)
     end
 end
 
-local function add_figures(base, slots, per_hash, first, last, scope, only)
+local function nothing() end
+
+local function add_figures(number_of, base, slots, per_hash, first, last, scope, only)
     figures_fold()
     first = math.max(first, (floor(last / per_hash) - slots + 1) * per_hash)
     for number = floor(first / per_hash), floor(last / per_hash) do
@@ -50,25 +52,24 @@ local function add_figures(base, slots, per_hash, first, last, scope, only)
             if at and at >= first and at <= last and of == scope and (only == '' or only == name) then
                 local m = unpack_mp(all[i + 1])
                 if kind == 'v' then
-                    add(name, kind, pairs_text(m))
+                    add(name, kind, pairs_text(m), number_of(at))
                 else
-                    add(name, kind, m.n, m.sum, m.w[1], m.w[2], m.w[3], m.w[4], m.w[5], pairs_text(m.b))
+                    add(name, kind, m.n, m.sum, m.w[1], m.w[2], m.w[3], m.w[4], m.w[5], pairs_text(m.b), number_of(at))
                 end
             end
         end
     end
 end
 
--- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n' | 'F' | 'N', n, sum, five
--- counts of LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour; F and N in business hours
+-- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n' | 'F' | 'N' | 'm', n, sum,
+-- five counts of LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour; F and N in business hours
 function read.figures(from, to, scope, only)
-    add_figures(FIRST_HOURS, HOURS, 24, floor(from / HOUR_MS), floor((to - 1) / HOUR_MS), scope, only)
+    add_figures(nothing, FIRST_HOURS, HOURS, 24, floor(from / HOUR_MS), floor((to - 1) / HOUR_MS), scope, only)
 end
 
--- 'days', n, scope, name or '': the same by days of the deployment's zone, the last n
-function read.days(n, scope, only)
-    local today = zone_make(call('HGET', K.info, 'zone') or '').day(now)
-    add_figures(FIRST_DAYS, DAYS, 28, today - n + 1, today, scope, only)
+-- 'days', first day, last day, scope, name or '': the same by days of each shop's zone, the number of the day behind each row
+function read.days(first, last, scope, only)
+    add_figures(tonumber, FIRST_DAYS, DAYS, 28, tonumber(first), tonumber(last), scope, only)
 end
 
 -- 'sessions': {agent, last on, last off, node, team, shop}
@@ -163,12 +164,12 @@ function read.reminders(most)
     end
 end
 
--- 'counting': {zone, tracking, since when}: how this shard's figures are counted. That of the shard with the newest holds for
--- all: others have had no event since
+-- 'counting': {zone, tracking, since when, zones of shops}: how this shard's figures are counted. That of the shard with
+-- the newest holds for all: others have had no event since
 function read.counting()
-    local known = call('HMGET', K.info, 'zone', 'tracking', 'tracking_at')
+    local known = call('HMGET', K.info, 'zone', 'tracking', 'tracking_at', 'zones')
     if known[3] then
-        add(unpack(known))
+        add(known[1] or '', known[2] or '', known[3], known[4] or '-')
     end
 end
 

@@ -78,7 +78,7 @@ local function is_review(case)
 end
 
 -- A bad review: by chat first; by telephone when the chat stays without an answer, at most twice on a day of
--- the deployment's zone.
+-- the case's shop.
 local function plan_review(a, case, news, t, conf)
     local start = last_move(case, 'reopened') or case.opened
     a.again = REVIEW_LOOK_MS
@@ -88,7 +88,7 @@ local function plan_review(a, case, news, t, conf)
         a.kind, a.anchor, a.steps = 'review_call', news, conf.review_call
         local calls = case.calls or {}
         local before = calls[#calls - CALLS_A_DAY + 1]
-        local zone = before and zone_make(call('HGET', K.info, 'zone') or '')
+        local zone = before and zones_read()(case.p)
         a.not_before = before and zone.midnight(zone.day(before) + 1)
     end
 end

@@ -2,7 +2,7 @@
 --   scope a agent, t team, s shop; kind f first replies, n next replies, F and N the same in business hours:
 --       {n, sum, w = {within LIMITS}, b = {bucket: count}}; m replies as the deployment measures them (measure.lua)
 --   scopes a, t, s with kind v: counters of messages by what became of them; scopes r (rules), x (shadow rules) with v
--- Hours are those of UTC, days those of the deployment's zone (zone.lua). A hash holds one day's hours (of UTC; or 28
+-- Hours are those of UTC, days those of the shop where an event was, for rules the deployment's (zone.lua). A hash holds one day's hours (of UTC; or 28
 -- days); its field `#` is that day's number, and a newer day empties it.
 --
 -- A call adds what it counted to a log, as one entry {hour: {who or 'r' or 'x': {what: count, f n F N: {ms…}}}}; a negative
@@ -67,7 +67,7 @@ do
     -- The log into the hashes. Nothing is written before all is computed. (Functions inside of functions cost nothing until
     -- they are needed; all others are made anew at every call of a script.)
     function figures_fold()
-        local stats, zone = {}, zone_make(call('HGET', K.info, 'zone') or '')
+        local stats = {}
 
         local function stat_hash(base, slots, number)
             local index = base + number % slots
@@ -113,8 +113,8 @@ do
             end
         end
 
-        -- Adds to the fields of that hour and of its day.
-        local function stat_add(hour, scope, name, kind, add, what)
+        -- Adds to the fields of that hour and of its day in that zone.
+        local function stat_add(hour, zone, scope, name, kind, add, what)
             if name == '' then
                 return
             end
@@ -164,9 +164,10 @@ do
             end
         end
 
-        local function fold_who(hour, who, m)
+        local function fold_who(hour, zones, who, m)
             local names, counts = {}, {}
             names.a, names.t, names.s = unpack_mp(who)
+            local zone = zones(names.s)
             for what, v in pairs(m) do
                 if not ROUND_KINDS[what] then
                     counts[what] = v
@@ -174,12 +175,12 @@ do
             end
             for scope, name in pairs(names) do
                 if next(counts) then
-                    stat_add(hour, scope, name, 'v', add_counts, counts)
+                    stat_add(hour, zone, scope, name, 'v', add_counts, counts)
                 end
                 for kind in pairs(ROUND_KINDS) do
                     if m[kind] then
                         m[kind] = m[kind].n and m[kind] or rounds_of(m[kind])
-                        stat_add(hour, scope, name, kind, add_rounds, m[kind])
+                        stat_add(hour, zone, scope, name, kind, add_rounds, m[kind])
                     end
                 end
             end
@@ -233,14 +234,15 @@ do
         if not next(merged) then
             return
         end
+        local zones = zones_read()
         for hour, all in pairs(merged) do
             for who, m in pairs(all) do
                 if who == 'r' or who == 'x' then
                     for name, counts in pairs(m) do
-                        stat_add(hour, who, name, 'v', add_counts, counts)
+                        stat_add(hour, zones(''), who, name, 'v', add_counts, counts)
                     end
                 else
-                    fold_who(hour, who, m)
+                    fold_who(hour, zones, who, m)
                 end
             end
         end
