@@ -262,6 +262,36 @@ def test_a_review_is_called_about_only_without_an_answer(server):
     assert desk.look() == [], "and was answered: from here on it is a case as others"
 
 
+def looked_at(desk, item):
+    """How long from now an item is looked at next."""
+    (at,) = (at for member, at in desk.shard.db.zrange(desk.shard.key("remind_at"), 0, -1, withscores=True) if member == item)
+    return at - desk.shard.now()
+
+
+@pytest.mark.parametrize("others, longest", [(0, 5000), (59, 12_000), (5000, 15 * 60_000)])
+def test_a_review_is_looked_at_before_its_plan_says(server, others, longest):
+    """A message in the chat makes a call due, whatever step of the chat plan comes next; and the case of a customer who
+    answered is one as others, whatever was to be called. Many open cases are looked at more seldom, five a second."""
+    plans = (*PLANS[:1], "1000:supervisor", *PLANS[2:5], "36000000:agent,1000:agent:call", PLANS[6])
+    desk = Desk(server.db, plans)
+    desk.asks(2 * HOUR, ckind="bad_review", sev=2, words="一星")
+    (case,) = (r[0] for r in desk.shard.read("cases", "open", 9))
+    if others:
+        desk.shard.db.zadd(desk.shard.key("case_open"), {f"x{i}": 1 for i in range(others)})
+    item = f"c\n{case}".encode()
+    desk.due()
+    assert 0 < looked_at(desk, item) <= longest < 8 * HOUR, "the next step of the chat plan is in eight hours"
+    desk.answers(2000)
+    assert [d for d in desk.due() if d.item == item] == [], "not looked at yet"
+    desk.shard.db.zadd(desk.shard.key("remind_at"), {item: 0})     # so much later
+    (d,) = (d for d in desk.due() if d.item == item)
+    assert d.kind == "review_call"
+    desk.asks(500, conv="c")
+    desk.shard.db.zadd(desk.shard.key("remind_at"), {item: 0})
+    (d,) = (d for d in desk.due() if d.item == item)
+    assert d.kind == "stale_case"
+
+
 def test_a_review_s_customer_reached_by_telephone_is_not_called_again(server):
     desk = review(server, 40 * HOUR)
     desk.answers(35 * HOUR)

@@ -3,7 +3,8 @@
 -- <record key>' a promised time. State of an item in K.remind:
 --   {a anchor, s steps done, f fence, n node, l lease until, r recorded, c handed to the chat, z snoozed until}
 -- Steps come from the caller: lists '<after_ms>:<agent|supervisor>[:call]' with commas.
-local LOOK_AGAIN_MS, REVIEW_LOOK_MS, CALLS_A_DAY = DAY_MS, 15 * 60000, 2
+local LOOK_AGAIN_MS, CALLS_A_DAY = DAY_MS, 2
+local REVIEW_LOOK_MS, REVIEW_LOOK_EACH_MS, REVIEW_LOOK_MOST_MS = 5000, 200, 15 * 60000
 
 local function conv_of(id)
     return conv_load(id)
@@ -77,11 +78,17 @@ local function is_review(case)
     return false
 end
 
+-- What decides about a review is said in the chat, and no event of the chat looks for reviews: each is looked at every 5 s, and
+-- where there are many open cases so much more seldom that a shard looks at five a second.
+local function review_look_ms()
+    return math.min(math.max(REVIEW_LOOK_MS, REVIEW_LOOK_EACH_MS * call('ZCARD', K.case_open)), REVIEW_LOOK_MOST_MS)
+end
+
 -- A bad review: by chat first; by telephone when the chat stays without an answer, at most twice on a day of
 -- the case's shop.
 local function plan_review(a, case, news, t, conf)
     local start = last_move(case, 'reopened') or case.opened
-    a.again = REVIEW_LOOK_MS
+    a.again = review_look_ms()
     if news <= start then
         a.kind, a.anchor, a.steps = 'review_chat', start, conf.review
     elseif not has_answered(case, t, start) then

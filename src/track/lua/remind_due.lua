@@ -12,7 +12,7 @@ for _, item in ipairs(call('ZRANGEBYSCORE', K.remind_at, '-inf', int(now), 'LIMI
     elseif not a.due then
         look_at(item, now + (a.again or LOOK_AGAIN_MS))
     elseif a.due > now then
-        look_at(item, a.due)
+        look_at(item, math.min(a.due, now + (a.again or a.due)))
     elseif #found <= most then
         found[#found + 1] = {item, a.kind, a.step, int(a.anchor), int(a.due), a.to, a.agent, a.conv, a.cust, int(a.from),
             a.ref, a.n, a.shop}
