@@ -11,7 +11,12 @@ enum { CHUNK = 50 }; /* agents a question: some milliseconds of Redis each */
 
 const char *agent_day_name(const struct model *m, int64_t start_ms, char out[16])
 {
-    struct civil c = civil_of_day(civil_floor(start_ms + model_offset_ms(m, start_ms), DAY_MS));
+    return agent_day_name_in(m, 0, start_ms, out);
+}
+
+const char *agent_day_name_in(const struct model *m, unsigned zone, int64_t start_ms, char out[16])
+{
+    struct civil c = civil_of_day(model_zone_date(m, zone, start_ms));
     snprintf(out, 16, "%04d-%02u-%02u", (int)c.year, c.month, c.day);
     return out;
 }
@@ -57,8 +62,11 @@ static void add_buckets(uint32_t **to, const uint32_t *from)
 
 static struct agent row_of(const struct agent *a, bool is_today)
 {
-    struct agent row = {
-        .id = xstrdup(a->id), .team = xstrdup(a->team), .shop = xstrdup(a->shop), .node = xstrdup(a->node)};
+    struct agent row = {.id = xstrdup(a->id),
+                        .team = xstrdup(a->team),
+                        .shop = xstrdup(a->shop),
+                        .node = xstrdup(a->node),
+                        .zone = a->zone};
     row.open = -1; /* that was not kept */
     if (!is_today)
         return row;
@@ -149,6 +157,15 @@ static void finish(struct agent_days *d)
 
 static void ask_next(struct agent_days *d);
 
+/* Behind the last one of those who are asked for at once: they have the same day. */
+static size_t end_of_part(const struct agent_days *d)
+{
+    size_t to = d->next;
+    while (to < d->n && to < d->next + CHUNK && d->row[to].zone == d->row[d->next].zone)
+        to++;
+    return to;
+}
+
 static void on_part(void *ctx, const struct gather *g)
 {
     struct agent_days *d = ctx;
@@ -156,7 +173,7 @@ static void on_part(void *ctx, const struct gather *g)
         give_up(d);
         return;
     }
-    size_t from = d->next, to = MIN_OF(from + CHUNK, d->n);
+    size_t from = d->next, to = end_of_part(d);
     struct map rows = {0};
     for (size_t i = from; i < to; i++)
         map_put(&rows, span_str(d->row[i].id), &d->row[i]);
@@ -181,9 +198,10 @@ static void ask_next(struct agent_days *d)
         finish(d);
         return;
     }
-    snprintf(hours, sizeof(hours), "%lld,%lld", (long long)(d->start_ms / 3600000),
-             (long long)(model_day_start(m, d->days_ago - 1) / 3600000));
-    for (size_t i = d->next; i < MIN_OF(d->next + CHUNK, d->n); i++)
+    unsigned zone = d->row[d->next].zone;
+    snprintf(hours, sizeof(hours), "%lld,%lld", (long long)(model_zone_start(m, zone, d->days_ago) / HOUR_MS),
+             (long long)(model_zone_end(m, zone, d->days_ago) / HOUR_MS));
+    for (size_t i = d->next; i < end_of_part(d); i++)
         buf_printf(&names, "%s\n", d->row[i].id);
     if (!model_ask(m, on_part, d, MODEL_EXTRA, "day", hours, buf_cstr(&names)))
         give_up(d);

@@ -1,5 +1,5 @@
 /* Agents' figures of one day: today's from the model, an earlier day's from Redis when asked; by agent, team or shop.
- */
+ * Of each shop with a calendar of its own it is the day there (model_zone_start). */
 #pragma once
 
 #include "board/job.h"
@@ -24,6 +24,8 @@ struct agent_days {
 
 /* "2026-11-22" of a day's start, in the board's zone. */
 const char *agent_day_name(const struct model *m, int64_t start_ms, char out[16]);
+/* In an agent's zone. */
+const char *agent_day_name_in(const struct model *m, unsigned zone, int64_t start_ms, char out[16]);
 /* Reads `day` (a date, or empty: today) and `by` (agent, team, shop, or empty) of the query; false: it was answered. */
 bool agent_days_query(const struct request *r, struct agent_days *d) MUST_CHECK;
 /* Collects the rows that the job's user sees, then calls d->fn, perhaps before it returns; frees d and answers itself

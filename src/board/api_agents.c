@@ -35,19 +35,34 @@ static void put_measure(struct json_out *j, const struct measure *m)
     put_str(j, "measures", measure_words(m, words));
     put_str(j, "unit", measure_unit_name(m->unit));
     put_time(j, "within_ms", m->within_ms);
+    put_str(j, "counts", measure_by_name(m->by));
+    put_int_or_null(j, "from_ms", m->from_ms, m->from_ms >= 0);
+    put_int_or_null(j, "to_ms", m->to_ms, m->from_ms >= 0);
+    put_int_or_null(j, "horizon_ms", m->horizon_ms == MEASURE_DAY ? 0 : m->horizon_ms, m->horizon_ms != 0);
     json_obj_end(j);
 }
 
-static void put_head(struct json_out *j, const struct agent_days *d)
+/* The day of that zone. */
+static void put_head(struct json_out *j, const struct agent_days *d, unsigned zone)
 {
     static const char *const by[] = {"agent", "team", "shop"};
+    const struct model *m = d->job->board->model;
+    int64_t start_ms = zone ? model_zone_start(m, zone, d->days_ago) : d->start_ms;
     char name[16];
-    put_str(j, "day", agent_day_name(d->job->board->model, d->start_ms, name));
-    put_int(j, "start_ms", d->start_ms);
+    put_str(j, "day", agent_day_name_in(m, zone, start_ms, name));
+    put_int(j, "start_ms", start_ms);
     put_bool(j, "today", d->days_ago == 0);
     put_bool(j, "complete", d->is_complete);
     put_str(j, "by", by[d->by]);
     put_measure(j, &d->job->board->model->measure);
+}
+
+/* The date where the agent works. */
+static void put_day(struct json_out *j, const struct agent_days *d, const struct agent *a)
+{
+    const struct model *m = d->job->board->model;
+    char name[16];
+    put_str(j, "day", agent_day_name_in(m, a->zone, model_zone_start(m, a->zone, d->days_ago), name));
 }
 
 static void on_table(struct agent_days *d)
@@ -55,13 +70,13 @@ static void on_table(struct agent_days *d)
     struct buf out = {0};
     struct json_out j = {&out, false};
     json_obj(&j);
-    put_head(&j, d);
+    put_head(&j, d, 0);
     json_key(&j, d->by == BY_AGENT ? "agents" : "groups");
     json_arr(&j);
     for (size_t i = 0; i < d->n; i++) {
         json_obj(&j);
         if (d->by == BY_AGENT)
-            view_agent_members(&j, &d->row[i], VIEW_LONG);
+            put_day(&j, d, &d->row[i]), view_agent_members(&j, &d->row[i], VIEW_LONG);
         else
             view_group_members(&j, &d->row[i]);
         view_measured(&j, d->job->board->model, &d->row[i]);
@@ -296,13 +311,14 @@ static void on_rounds(void *ctx, const struct gather *g)
     struct buf out = {0};
     struct json_out j = {&out, false};
     json_obj(&j);
-    put_head(&j, d);
+    unsigned zone = d->row[0].zone;
+    put_head(&j, d, zone);
     view_agent_members(&j, &d->row[0], VIEW_LONG);
     view_measured(&j, m, &d->row[0]);
     view_distribution(&j, &d->row[0]);
     if (d->days_ago == 0)
         view_hours(&j, m, now);
-    put_rounds(&j, g, u, d->start_ms, d->days_ago ? model_day_start(m, d->days_ago - 1) : INT64_MAX);
+    put_rounds(&j, g, u, model_zone_start(m, zone, d->days_ago), model_zone_end(m, zone, d->days_ago));
     json_obj_end(&j);
     web_json(job->http, 200, &out);
     job_free(job);

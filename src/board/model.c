@@ -50,25 +50,16 @@ struct span row_text(const struct redis_reply *row, size_t at)
 
 /* --- the day --- */
 
-static void start_day(struct model *m, int64_t start_ms)
+void model_turn_day(struct model *m)
 {
-    size_t pos = 0;
-    struct span key;
-    void *value;
-    m->day_start_ms = start_ms;
-    m->sweep = 0;
-    m->is_swept = false;
-    for (unsigned s = 0; s < m->n_shards; s++)
-        for (unsigned h = 0; h < DAY_HOURS_MAX; h++)
-            redis_reply_free(m->shard[s].hour[h]), m->shard[s].hour[h] = NULL;
-    while (map_next(&m->agents, &pos, &key, &value)) {
-        struct agent *a = value;
-        memset(a->hour, 0, sizeof(a->hour));
-        memset(&a->day, 0, sizeof(a->day));
-        free(a->bucket);
-        free(a->business);
-        a->bucket = a->business = NULL;
+    int64_t first;
+    if (!model_zones_turn(m, &first))
+        return;
+    if (first < m->first_hour || !m->first_hour) {
+        m->sweep = 0;
+        m->is_swept = false;
     }
+    model_recount(m, first);
 }
 
 /* --- one question, one answer --- */
@@ -171,7 +162,7 @@ static void ask_hour(struct model *m, unsigned shard, unsigned hour)
     struct span key;
     void *value;
     struct span *args = xcalloc(m->agents.len + 2, sizeof(*args));
-    snprintf(number, sizeof(number), "%" PRId64, m->day_start_ms / HOUR_MS + hour);
+    snprintf(number, sizeof(number), "%u", hour);
     args[0] = span_str("hour");
     args[1] = span_str(number);
     while (map_next(&m->agents, &pos, &key, &value))
@@ -193,11 +184,18 @@ static void ask_closed_hours(struct model *m, unsigned closed, unsigned most)
             if (i)
                 return;
         }
-        ask_hour(m, m->sweep % (unsigned)m->n_shards, m->sweep / (unsigned)m->n_shards);
+        ask_hour(m, m->sweep % (unsigned)m->n_shards, (unsigned)m->first_hour + m->sweep / (unsigned)m->n_shards);
         m->sweep++;
     }
     if (!all)
         m->is_swept = true;
+}
+
+/* From the first one to the present one. */
+static unsigned hours_to_read(const struct model *m)
+{
+    int64_t hours = m->redis_now_ms / HOUR_MS - m->first_hour + 1;
+    return hours < 0 ? 0 : (unsigned)MIN_OF(hours, DAY_HOURS_MAX);
 }
 
 static void run_tick(struct model *m)
@@ -207,7 +205,7 @@ static void run_tick(struct model *m)
         m->had_agents = m->agents.len > 0;
         m->is_swept = !m->had_agents;
     }
-    unsigned hours = m->had_agents ? model_hours_today(m) : 0;
+    unsigned hours = m->had_agents ? hours_to_read(m) : 0;
     m->tick++;
     m->was_complete = true;
     m->is_cut = false;
@@ -219,7 +217,7 @@ static void run_tick(struct model *m)
         if (is_first || s == m->tick % (uint64_t)m->n_shards)
             ask_open(m, s), ask_sizes(m, s);
         if (hours && (is_first || s % HOUR_TICKS == m->tick % HOUR_TICKS))
-            ask_hour(m, s, hours - 1);
+            ask_hour(m, s, (unsigned)m->first_hour + hours - 1);
     }
     if (hours > 0)
         ask_closed_hours(m, hours - 1, m->is_swept ? SWEEP_LATER : SWEEP_FIRST);
@@ -266,9 +264,7 @@ static void tick(struct model *m)
     }
     if (!m->redis_now_ms || !m->is_fresh)
         m->redis_now_ms = MAX_OF(m->redis_now_ms, clock_wall_ms()); /* until Redis says */
-    int64_t start = model_day_start(m, 0);
-    if (start != m->day_start_ms)
-        start_day(m, start);
+    model_turn_day(m);
     run_tick(m);
 }
 
@@ -342,10 +338,11 @@ void model_free(struct model **mm)
     if (!m)
         return;
     timer_free(&m->timer);
-    start_day(m, 0);
+    model_recount(m, 0); /* which forgets all hours */
     model_ask_end(m);
     nodes_fini(&m->nodes);
     day_zone_fini(&m->zone);
+    model_zones_fini(m);
     model_forget_all(m);
     forget_left(m);
     for (unsigned s = 0; s < m->n_shards; s++)

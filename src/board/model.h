@@ -14,7 +14,8 @@
 #define FEEDBACK_GIVEN_KEY "cg:{feedback}:given"
 #define FEEDBACK_RULES_KEY "cg:{feedback}:rules"
 
-enum { DAY_HOURS_MAX = 25, AGENTS_MAX = 5000, WAITING_MOST = 500, LIMITS = 5 };
+/* DAY_HOURS_MAX: of a day of 25 hours that does not begin at a full one. */
+enum { DAY_HOURS_MAX = 26, AGENTS_MAX = 5000, WAITING_MOST = 500, LIMITS = 5, OWN_ZONES_MAX = 64 };
 
 /* X(id, name): what a message became, or a promise; the names are those of the schema. */
 #define COUNTS(X)                                                                                                      \
@@ -54,13 +55,16 @@ struct agent {
     int64_t on_ms, off_ms; /* last begin and end of a session; 0: none seen */
     int64_t open;          /* conversations */
     unsigned n_waiting;
-    int64_t n_lost;     /* their units that count as unanswered by now */
-    int64_t longest_ms; /* the customer who waits longest waits since; 0: nobody */
-    struct figures hour[DAY_HOURS_MAX], day;
-    uint32_t *bucket;      /* HIST_BUCKETS counts of today's replies, or NULL: none yet */
-    uint32_t *business;    /* the same in business hours */
-    uint64_t shown_hash;   /* of what the Now page shows */
-    uint64_t changed_tick; /* when that changed */
+    int64_t n_lost;                     /* their units that count as unanswered by now */
+    int64_t longest_ms;                 /* the customer who waits longest waits since; 0: nobody */
+    struct figures hour[DAY_HOURS_MAX]; /* by number of the hour since 1970 modulo their count */
+    struct figures day;                 /* of the shop */
+    unsigned zone;                      /* whose day that is: index of model.own */
+    bool is_counted;                    /* figures were added since that was settled */
+    uint32_t *bucket;                   /* HIST_BUCKETS counts of today's replies, or NULL: none yet */
+    uint32_t *business;                 /* the same in business hours */
+    uint64_t shown_hash;                /* of what the Now page shows */
+    uint64_t changed_tick;              /* when that changed */
 };
 
 struct waiting {
@@ -77,8 +81,15 @@ struct left {
 };
 
 struct shard_reply {
-    struct redis_reply *hour[DAY_HOURS_MAX], *open; /* what is counted in, so that it can be taken out again */
+    struct redis_reply *hour[DAY_HOURS_MAX], *open; /* what is counted in, so that it can be taken out again; hours as
+                                                     * those of agents */
     int64_t cases_open, oldest_case_ms, held, hooks_waiting;
+};
+
+/* Where days begin; the first one is the desk's, the others those of shops with a calendar elsewhere. */
+struct own_zone {
+    struct day_zone day; /* unused of the first */
+    int64_t start_ms;    /* of the day that it is there now */
 };
 
 struct model {
@@ -95,11 +106,16 @@ struct model {
     bool is_empty;    /* Redis answered, and no gateway has been there yet */
     uint64_t tick, failed_ticks, calls;
     unsigned pending;
-    bool is_fresh, was_complete; /* was_complete: the last tick had no error */
-    bool had_agents;             /* figures are asked by agent, so agents come first */
-    int64_t wanted_ms;           /* monotonic: somebody looked last */
-    int64_t complete_ms;         /* Redis time of the last complete tick, 0: never */
-    int64_t day_start_ms, redis_now_ms;
+    bool is_fresh, was_complete;        /* was_complete: the last tick had no error */
+    bool had_agents;                    /* figures are asked by agent, so agents come first */
+    int64_t wanted_ms;                  /* monotonic: somebody looked last */
+    int64_t complete_ms;                /* Redis time of the last complete tick, 0: never */
+    int64_t day_start_ms, redis_now_ms; /* day_start_ms: of the desk's day */
+    int64_t first_hour;                 /* since 1970, of those that are read */
+    struct own_zone own[OWN_ZONES_MAX];
+    unsigned n_own;
+    struct buf zones; /* of shops, as Redis tells (track/shop_zones.h) */
+    bool want_recount;
     struct measure measure; /* as the gateways measure; no name: they do not */
     int64_t measure_at_ms;  /* what told it is so old */
     struct day_zone zone;   /* of their days; no name: not known */
@@ -125,15 +141,21 @@ void model_want(struct model *m);
 void model_keep(struct model *m);
 /* A tick now, if none is running. */
 void model_poke(struct model *m);
-/* The number of today's hour at that time, or -1. */
-int model_hour(const struct model *m, int64_t at_ms);
 /* Local time is UTC plus this: by `timezone` of board.yaml, else by the gateways' zone, else by the system's. */
 int64_t model_offset_ms(const struct model *m, int64_t at_ms);
 /* The name of that zone; empty: it has none. */
 const char *model_zone_name(const struct model *m, char out[SETTINGS_ZONE_MAX]);
 /* Midnight so many days ago. */
 int64_t model_day_start(const struct model *m, unsigned days_ago);
+/* Hours of the desk's day so far, and where the figures of one of them stand in `hour` of agents and shards. */
 unsigned model_hours_today(const struct model *m);
+unsigned model_hour_slot(const struct model *m, unsigned hour_of_day);
+/* The day of a zone (agent.zone) as [start, end). So many days ago counts from the desk's date; 0: the day that it is
+ * there now, which may have another date, and has no end. */
+int64_t model_zone_start(const struct model *m, unsigned zone, unsigned days_ago);
+int64_t model_zone_end(const struct model *m, unsigned zone, unsigned days_ago);
+/* Days since 1970 of that moment there. */
+int64_t model_zone_date(const struct model *m, unsigned zone, int64_t at_ms);
 
 /* One question at every shard, for requests. The same question within a second gets the same answers, so that many
  * pages cost no more than one; model_ask_forget makes the next one ask anew. fn gets the answers in shard order; it may

@@ -49,14 +49,13 @@ int64_t model_day_start(const struct model *m, unsigned days_ago)
     return midnight_ms(m, m->redis_now_ms, (int)days_ago);
 }
 
-int model_hour(const struct model *m, int64_t at_ms)
-{
-    int64_t first = m->day_start_ms / HOUR_MS, hour = at_ms / HOUR_MS - first;
-    return hour < 0 || hour >= DAY_HOURS_MAX ? -1 : (int)hour;
-}
-
 unsigned model_hours_today(const struct model *m)
 {
-    int now = model_hour(m, m->redis_now_ms);
-    return now < 0 ? 0 : (unsigned)now + 1;
+    int64_t hours = m->redis_now_ms / HOUR_MS - m->day_start_ms / HOUR_MS + 1;
+    return hours < 0 ? 0 : (unsigned)MIN_OF(hours, DAY_HOURS_MAX);
+}
+
+unsigned model_hour_slot(const struct model *m, unsigned hour_of_day)
+{
+    return (unsigned)((m->day_start_ms / HOUR_MS + hour_of_day) % DAY_HOURS_MAX);
 }

@@ -102,7 +102,7 @@ void model_take_waiting(struct model *m, unsigned shard, unsigned unused, const 
 
 /* --- agents --- */
 
-static struct agent *agent_get(struct model *m, struct span id)
+struct agent *model_agent_get(struct model *m, struct span id)
 {
     struct agent *a = map_get(&m->agents, id);
     if (a || !id.n || m->agents.len >= AGENTS_MAX)
@@ -122,14 +122,15 @@ void model_take_sessions(struct model *m, unsigned shard, unsigned unused, const
     (void)shard, (void)unused;
     for (size_t i = 1; i < reply->n; i++) {
         const struct redis_reply *row = redis_item(reply, i);
-        struct agent *a = agent_get(m, row_text(row, 0));
+        struct agent *a = model_agent_get(m, row_text(row, 0));
         if (!a)
             continue;
         if (row_int(row, 1) >= a->on_ms) {
             a->on_ms = row_int(row, 1);
             set_text(&a->node, row_text(row, 3));
             set_text(&a->team, row_text(row, 4));
-            set_text(&a->shop, row_text(row, 5));
+            if (set_text(&a->shop, row_text(row, 5)))
+                model_zone_changed(m, a);
         }
         a->off_ms = MAX_OF(a->off_ms, row_int(row, 2));
     }
@@ -139,7 +140,7 @@ static void add_open(struct model *m, const struct redis_reply *reply, int sign)
 {
     for (size_t i = 1; reply && i < reply->n; i++) {
         const struct redis_reply *row = redis_item(reply, i);
-        struct agent *a = agent_get(m, row_text(row, 0));
+        struct agent *a = model_agent_get(m, row_text(row, 0));
         if (a)
             a->open += sign * row_int(row, 1);
     }
@@ -154,24 +155,22 @@ void model_take_open(struct model *m, unsigned shard, unsigned unused, const str
     add_open(m, reply, 1);
 }
 
-/* "NAME OFFSET …", and how replies are measured: of the shard that learned it last. */
+/* The zone of days, how replies are measured, shops with days of their own: of the shard that learned it last. */
 static void take_counting(struct model *m, const struct redis_reply *row)
 {
     char name[sizeof(m->zone.name)];
-    struct span zone = row_text(row, 4);
-    const uint8_t *end = zone.n ? memchr(zone.p, ' ', zone.n) : NULL;
     if (row_int(row, 6) <= m->measure_at_ms)
         return;
     m->measure_at_ms = row_int(row, 6);
     if (!measure_read(row_text(row, 5), &m->measure))
         m->measure = (struct measure){0};
-    if (end && (size_t)(end - zone.p) < sizeof(name)) {
-        snprintf(name, sizeof(name), "%.*s", (int)(end - zone.p), (const char *)zone.p);
+    if (day_zone_read_name(row_text(row, 4), name))
         day_zone_set(&m->zone, name);
-    }
+    model_zones_take(m, row_text(row, 7));
 }
 
-/* Row: {open cases, the oldest of them, messages that wait for approval, events for webhooks, zone, tracking, since} */
+/* Row: {open cases, the oldest of them, messages that wait for approval, events for webhooks, zone, tracking, since,
+ * zones of shops} */
 void model_take_sizes(struct model *m, unsigned shard, unsigned unused, const struct redis_reply *reply)
 {
     (void)unused;
@@ -181,126 +180,6 @@ void model_take_sizes(struct model *m, unsigned shard, unsigned unused, const st
     m->shard[shard].held = row_int(row, 2);
     m->shard[shard].hooks_waiting = row_int(row, 3);
     take_counting(m, row);
-}
-
-/* --- figures --- */
-
-static void replies_add(struct replies *to, const struct replies *more)
-{
-    to->n += more->n;
-    to->sum_ms += more->sum_ms;
-    for (unsigned i = 0; i < LIMITS; i++)
-        to->within[i] += more->within[i];
-}
-
-void figures_add(struct figures *to, const struct figures *more)
-{
-    replies_add(&to->first, &more->first);
-    replies_add(&to->next, &more->next);
-    replies_add(&to->first_business, &more->first_business);
-    replies_add(&to->next_business, &more->next_business);
-    replies_add(&to->measured, &more->measured);
-    for (unsigned i = 0; i < COUNT_KINDS; i++)
-        to->count[i] += more->count[i];
-}
-
-static void read_replies(const struct redis_reply *row, size_t at, int sign, struct replies *out)
-{
-    out->n = sign * row_int(row, at);
-    out->sum_ms = sign * row_int(row, at + 1);
-    for (unsigned i = 0; i < LIMITS; i++)
-        out->within[i] = sign * row_int(row, at + 2 + i);
-}
-
-/* "name:count,name:count": the next pair; false at the end. */
-static bool next_pair(struct span *rest, struct span *name, int64_t *count)
-{
-    while (rest->n) {
-        const uint8_t *comma = memchr(rest->p, ',', rest->n);
-        struct span pair = comma ? span_of(rest->p, (size_t)(comma - rest->p)) : *rest;
-        *rest = span_from(*rest, comma ? pair.n + 1 : rest->n);
-        const uint8_t *colon = memchr(pair.p, ':', pair.n);
-        uint64_t n;
-        if (!colon || !span_u64(span_from(pair, (size_t)(colon - pair.p) + 1), &n) || n > INT32_MAX)
-            continue;
-        *name = span_of(pair.p, (size_t)(colon - pair.p));
-        *count = (int64_t)n;
-        return true;
-    }
-    return false;
-}
-
-static void add_buckets(uint32_t **bucket, struct span text, int sign)
-{
-    struct span name;
-    int64_t n;
-    while (next_pair(&text, &name, &n)) {
-        uint64_t at;
-        if (!span_u64(name, &at) || at >= HIST_BUCKETS)
-            continue;
-        if (!*bucket)
-            *bucket = xcalloc(HIST_BUCKETS, sizeof(**bucket));
-        (*bucket)[at] += (uint32_t)(sign * n);
-    }
-}
-
-static void add_counts(struct span text, int sign, int64_t out[COUNT_KINDS])
-{
-    struct span name;
-    int64_t n;
-    while (next_pair(&text, &name, &n))
-        for (unsigned i = 0; i < COUNT_KINDS; i++)
-            if (span_is(name, count_name((enum count)i)))
-                out[i] += sign * n;
-}
-
-void model_read_counts(struct span text, int64_t out[COUNT_KINDS])
-{
-    add_counts(text, 1, out);
-}
-
-/* Rows: {agent, 7 numbers of first replies, 7 of next replies, buckets, counts, the first three in business hours, 7
- * numbers of replies as they are measured} */
-static void add_row(struct agent *a, const struct redis_reply *row, int sign, struct figures *out)
-{
-    *out = (struct figures){0};
-    read_replies(row, 1, sign, &out->first);
-    read_replies(row, 8, sign, &out->next);
-    add_counts(row_text(row, 16), sign, out->count);
-    read_replies(row, 17, sign, &out->first_business);
-    read_replies(row, 24, sign, &out->next_business);
-    read_replies(row, 32, sign, &out->measured);
-    add_buckets(&a->bucket, row_text(row, 15), sign);
-    add_buckets(&a->business, row_text(row, 31), sign);
-    figures_add(&a->day, out);
-}
-
-void model_add_day(struct agent *a, const struct redis_reply *row)
-{
-    struct figures f;
-    add_row(a, row, 1, &f);
-}
-
-static void add_hour(struct model *m, unsigned hour, const struct redis_reply *reply, int sign)
-{
-    for (size_t i = 1; reply && i < reply->n; i++) {
-        const struct redis_reply *row = redis_item(reply, i);
-        struct agent *a = agent_get(m, row_text(row, 0));
-        struct figures f;
-        if (!a)
-            continue;
-        add_row(a, row, sign, &f);
-        figures_add(&a->hour[hour], &f);
-    }
-}
-
-void model_take_hour(struct model *m, unsigned shard, unsigned hour, const struct redis_reply *reply)
-{
-    struct redis_reply **held = &m->shard[shard].hour[hour];
-    add_hour(m, hour, *held, -1);
-    redis_reply_free(*held);
-    *held = redis_reply_copy(reply);
-    add_hour(m, hour, *held, 1);
 }
 
 /* --- what follows from the above --- */

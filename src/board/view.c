@@ -270,7 +270,7 @@ const struct agent **view_agents(const struct model *m, const struct user *u, si
 static bool is_hour_read(const struct model *m, unsigned hour)
 {
     for (unsigned s = 0; s < m->n_shards; s++)
-        if (!m->shard[s].hour[hour])
+        if (!m->shard[s].hour[model_hour_slot(m, hour)])
             return false;
     return m->n_shards > 0;
 }
@@ -302,7 +302,7 @@ void view_today(struct json_out *j, const struct model *m, const struct user *u)
             continue;
         figures_add(&day, &a->day);
         for (unsigned h = 0; h < n; h++)
-            figures_add(&hour[h], &a->hour[h]);
+            figures_add(&hour[h], &a->hour[model_hour_slot(m, h)]);
     }
     struct replies all = both(&day);
     json_obj(j);
@@ -325,6 +325,6 @@ void view_hours(struct json_out *j, const struct model *m, const struct agent *a
     json_key(j, "hours");
     json_arr(j);
     for (unsigned h = 0; h < model_hours_today(m); h++)
-        put_hour(j, m, h, &a->hour[h]);
+        put_hour(j, m, h, &a->hour[model_hour_slot(m, h)]);
     json_arr_end(j);
 }

@@ -231,7 +231,8 @@ static const struct conf_key keys[] = {
     {"tracking.preset", CONF_WORD, AT(tracking.preset), .words = track_presets, .def = "none", RELOAD,
      .help = "whose definition of a reply rate the deployment measures by (docs/metrics.md); the keys below change single parts of it"},
     {"tracking.zone", CONF_TEXT, AT(tracking.zone), .def = "Asia/Shanghai", RELOAD,
-     .help = "where the days of figures, the window and the horizon begin and end; equal on all nodes"},
+     .help = "where the days of figures, the window and the horizon begin and end; equal on all nodes. Days of shops with "
+             "a calendar in another zone are those there"},
     {"tracking.unit", CONF_WORD, AT(tracking.unit), .words = track_units, RELOAD,
      .help = "what is counted as one; default: the preset's, else round"},
     {"tracking.stopper", CONF_WORD, AT(tracking.stopper), .words = track_stoppers, RELOAD,
@@ -288,7 +289,7 @@ static const struct conf_key keys[] = {
     {"reminders.review[].to", CONF_TARGET, STEP_AT(to_supervisor), .def = "agent", RELOAD,
      .help = "who is reminded"},
     {"reminders.review[].do", CONF_CHANNEL, STEP_AT(is_call), .def = "chat", RELOAD,
-     .help = "how the customer is to be reached; calls only behind a message without an answer, at most two on a day of tracking.zone"},
+     .help = "how the customer is to be reached; calls only behind a message without an answer, at most two on a day of the shop"},
     {"reminders.follow_up", CONF_LIST, AT(reminders.follow_up), COUNT(reminders.n_follow_up),
      .item_bytes = sizeof(struct conf_reminder_step), .max = 16,
      .def = "[{after: 3d, to: agent}]", RELOAD,

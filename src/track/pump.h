@@ -15,9 +15,9 @@ struct pump_options {
     struct redis *redis;
     /* EVALSHA with the keys of schema_apply_keys and ARGV: schema, ring id, offset_ms, node id, frames (pump_pack.h),
      * the zone of days (day_zone.h) and how replies are measured (conf/measure.h) as texts, parts of an hour and shops
-     * with days of their own (shop_zones.h; empty when this shard was told before), conversations (pump_pack.h). It applies only the number after the last, skips those up to it, stops at a larger one, and
-     * answers {last, applied, skipped, status} with status OK, GAP, or VERSION (pauses the lane). Must outlive the
-     * pump. */
+     * with days of their own (shop_zones.h; empty when this shard was told before), conversations (pump_pack.h). It
+     * applies only the number after the last, skips those up to it, stops at a larger one, and answers {last, applied,
+     * skipped, status} with status OK, GAP, or VERSION (pauses the lane). Must outlive the pump. */
     const char *script;
     const char *node_id;
     unsigned n_shards; /* wanted; what cg:meta says decides */

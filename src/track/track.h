@@ -26,7 +26,7 @@ typedef const char *(*track_rules_fn)(void *ctx, struct json_out *j);
 struct track_options {
     const struct conf *conf; /* read at start, like the directory; track_reconfigure for a reload */
     const struct directory *directory;
-    struct loop *loop;       /* the control thread's */
+    struct loop *loop; /* the control thread's */
     const char *node_id;
     track_notify_fn notify;
     track_has_agent_fn has_agent;

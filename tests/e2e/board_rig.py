@@ -159,7 +159,7 @@ class Story:
         assert self.shard[shard].apply("story", records)[3] == "OK"
 
     def agent(self, name, team, shop, shard=0):
-        self.put(shard, {"k": "agent_on", "at": self.now - 3600000, "agent": name, "team": team, "shop": shop})
+        self.put(shard, {"k": "agent_on", "at": self.now - 3600000 + self.seq[shard], "agent": name, "team": team, "shop": shop})
 
     def says(self, shard, cust, ago_ms, agent, team, shop, **e):
         self.put(shard, {"k": "in", "at": self.now - ago_ms, "live": True, "sender": cust, "conv": "c-" + cust, "cust": cust,

@@ -232,6 +232,54 @@ def test_days_teams_and_shops(folder):
     redis.stop()
 
 
+def test_days_of_shops_elsewhere(folder):
+    """At the desk it is evening, in one shop the next morning already, in another one still the evening before: each agent's
+    figures are those of the day there, today's and an earlier date's; and of the desk's day when the shop is no longer elsewhere."""
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    hour, desk = 3_600_000, 18 - time.gmtime().tm_hour
+
+    def name(offset):
+        return f"{offset:+03d}:00 {offset * hour}"
+    for shard in story.shard:
+        shard.counting, shard.zones = (name(desk), ""), f"{name(desk + 8)}\teast\t\n{name(desk - 19)}\twest\tother\t\n"
+    people = [("ann", "red", "here"), ("eva", "red", "east"), ("will", "blue", "west")]
+    for i, (agent, team, shop) in enumerate(people):
+        story.agent(agent, team, shop, i)
+        for ago in hour // 2, 5 * hour, 20 * hour, 30 * hour:
+            story.says(i, f"{agent}.{ago}", ago + 60_000, agent, team, shop)
+            story.answers(i, f"{agent}.{ago}", ago, agent, team, shop)
+    board = Board(folder / "board", redis.socket)
+    vera = Client(board, "vera")
+
+    def replies(query=""):
+        d = vera.get("/api/v1/agents" + query)
+        check("get", "/api/v1/agents", 200, d)
+        if "by" not in query:
+            same_as_csv(csv_of(vera, query), d["agents"])
+        return d["day"], {a.get("agent", a.get("name")): a["replies"] for a in d.get("agents", d.get("groups"))}, [a.get("day") for a in d.get("agents", [])]
+    vera.now_until("the whole day", lambda d: d["today"]["complete"] and d["today"]["replies"] == 2 + 1 + 3)
+    today, counts, days = replies()
+    assert counts == {"ann": 2, "eva": 1, "will": 3} and days == [today, day_name(0, -1, today), day_name(0, 1, today)]
+    assert replies("?by=team")[1] == {"red": 3, "blue": 3} and replies("?by=shop")[1] == {"here": 2, "east": 1, "west": 3}
+    for ago, want in (1, {"ann": 2, "eva": 1, "will": 3}), (2, {"ann": 0, "eva": 0, "will": 1}):
+        date = day_name(0, ago, today)
+        assert replies(f"?day={date}") == (date, want, [date] * 3)
+    for who, query, n in ("eva", "", 1), ("eva", f"?day={day_name(0, 1, today)}", 1), ("will", "", 3), ("ann", "", 2):
+        one = vera.get(f"/api/v1/agents/{who}{query}")
+        check("get", "/api/v1/agents/{id}", 200, one)
+        assert (one["replies"], len(one["rounds"])) == (n, n) and all(r["end_ms"] >= one["start_ms"] for r in one["rounds"])
+    story.agent("will", "blue", "here", 2)      # for another shop from now on
+    vera.now_until("his day is another one", lambda d: d["today"]["replies"] == 2 + 1 + 2)
+    for shard in story.shard:
+        shard.zones = "-"
+    story.agent("ann", "red", "here", 0)
+    vera.now_until("nobody is elsewhere", lambda d: d["today"]["complete"] and d["today"]["replies"] == 2 + 2 + 2)
+    assert replies() == (today, {"ann": 2, "eva": 2, "will": 2}, [today] * 3)
+    board.stop()
+    redis.stop()
+
+
 def test_as_the_deployment_measures(folder):
     """Figures, CSV and rounds by the gateways' own definition, and days of their zone where board.yaml names none."""
     redis = Redis(folder / "redis")
@@ -254,7 +302,8 @@ def test_as_the_deployment_measures(folder):
     d = vera.get("/api/v1/agents")
     check("get", "/api/v1/agents", 200, d)
     assert d["measure"] == {"name": "custom", "unit": "message", "within_ms": 30_000,
-                            "measures": "messages, begun 00:00-24:00, answered within 30 s, unanswered after 60 s"}
+                            "measures": "messages, begun 00:00-24:00, answered within 30 s, unanswered after 60 s",
+                            "counts": "start", "from_ms": 0, "to_ms": 86_400_000, "horizon_ms": 60_000}
     # 20 10, 40 30, and of the last only the second: 51; its first message and the one who waits are past the horizon
     (ann,) = d["agents"]
     assert ann["measured"] == {"counted": 7, "unanswered": 2, "answered": pytest.approx(5 / 7), "in_time": pytest.approx(3 / 7),

@@ -332,10 +332,14 @@ def test_figures_as_the_deployment_measures(folder):
         ready(page)
         page.go("agents")
         page.wait("#agents-time option[value=measured]")
-        assert page.text("#agents-time option[value=measured]") == "douyin"
+        assert page.text("#agents-time option[value=measured]") == "Douyin"
         page.click("#agents-time option[value=measured]")
         page.wait_text("thead", "Unanswered")
-        page.wait_text("main p.note", "rounds, begun 00:00-24:00, answered within 30 s, unanswered after 60 s")
+        page.wait_text("main p.note", "Douyin: rounds, begun 00:00-24:00, answered within 30 s, unanswered after 1 min")
+        page.find("body")[0].send_keys("l")
+        page.wait_text("main p.note", "抖音：轮次，00:00-24:00 开始的，30 秒内回复为及时，超过 1 分钟计为未回复")
+        page.find("body")[0].send_keys("l")
+        page.wait_text("main p.note", "Douyin: ")
         page.wait_text("tbody", r"\d%")
         for width in WIDTHS:
             page.size(width, 900)
@@ -343,7 +347,7 @@ def test_figures_as_the_deployment_measures(folder):
         next(a for a in page.find("tbody a") if a.text == "小陈").click()
         page.wait_text("section:has(#rounds) thead", "As measured")
         page.wait_text("section:has(#rounds) tbody", "Unanswered")
-        page.wait_text(".detail", "douyin")
+        page.wait_text(".detail", "Douyin")
         assert page.overflow() == [0, []]
         assert free_of_surprises(page) == []
     finally:

@@ -1,14 +1,18 @@
-/* conf/measure.h: presets and single parts, the text that gateways and readers exchange, who is a reply; and the text
- * of the zone of days. */
+/* conf/measure.h: presets and single parts, the text that gateways and readers exchange, who is a reply; and the texts
+ * of the zone of days and of shops with days of their own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/civil.h"
 #include "conf/conf.h"
 #include "track/day_zone.h"
+#include "track/shop_zones.h"
 
 static const char *text_of(struct conf_tracking t)
 {
@@ -134,12 +138,107 @@ static void a_change_of_the_clock_is_told_for_a_week(void **state)
     day_zone_fini(&z);
 }
 
+static struct directory *directory_of(const char *text)
+{
+    char path[] = "/tmp/directory.XXXXXX";
+    int fd = mkstemp(path);
+    struct directory *d = NULL;
+    struct err_list errs = {0};
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    assert_int_equal(directory_load(path, &d, &errs), 0);
+    err_list_fini(&errs);
+    unlink(path);
+    return d;
+}
+
+static void assert_text(struct span got, const char *want)
+{
+    char text[512];
+    snprintf(text, sizeof(text), "%.*s", (int)got.n, (const char *)got.p);
+    assert_string_equal(text, want);
+}
+
+static void shops_elsewhere_have_days_of_their_own(void **state)
+{
+    (void)state;
+    const int64_t change = 1774746000000; /* 2026-03-29 01:00 UTC: Europe's clocks */
+    struct directory *d =
+        directory_of("calendars:\n"
+                     "  default: {zone: Asia/Tokyo, hours: {daily: '09:00-18:00'}}\n"
+                     "  berlin: {zone: Europe/Berlin, hours: {daily: '09:00-18:00'}}\n"
+                     "  taipei: {zone: Asia/Taipei, hours: {daily: '09:00-18:00'}}\n"
+                     "  delhi: {zone: Asia/Kolkata, hours: {daily: '09:00-18:00'}}\n"
+                     "shops: {a: {calendar: berlin}, b: , c: {calendar: taipei}, d: {calendar: taobao}}\n");
+    struct shop_zones z = {0};
+    const char *main = "Asia/Shanghai 28800000";
+    assert_text(shop_zones_text(&z, main, change), "-"); /* before a directory */
+    uint64_t none = z.version;
+    assert_true(none > 0);
+    shop_zones_set(&z, d);
+    assert_text(shop_zones_text(&z, main, change - 1), "Europe/Berlin 3600000\ta\t\n"); /* in Taipei it is as late */
+    uint64_t winter = z.version;
+    assert_true(winter > none);
+    assert_text(shop_zones_text(&z, main, change), "Europe/Berlin 7200000 3600000 1774746000000\ta\t\n");
+    assert_true(z.version > winter);
+    assert_int_equal(shop_zones_parts(&z), 1);
+    uint64_t summer = z.version;
+    shop_zones_set(&z, d); /* a reload that changes nothing */
+    shop_zones_text(&z, main, change + 1);
+    assert_int_equal(z.version, summer);
+    assert_text(shop_zones_text(&z, "UTC 0", change + 9 * (int64_t)DAY_MS),
+                "+08:00 28800000\td\t\nAsia/Taipei 28800000\tc\t\nEurope/Berlin 7200000\ta\t\n");
+    shop_zones_text(&z, "Asia/Kolkata 19800000", change + 9 * (int64_t)DAY_MS);
+    assert_int_equal(shop_zones_parts(&z), 4);
+    directory_unref(&d);
+    d = directory_of("calendars: {delhi: {zone: Asia/Kolkata, hours: {daily: '09:00-18:00'}}}\n"
+                     "shops: {\"a\\tb\": {calendar: delhi}, e: {calendar: delhi}}\n");
+    shop_zones_set(&z, d);
+    assert_text(shop_zones_text(&z, "UTC 0", change), "Asia/Kolkata 19800000\te\t\n"); /* a tab would break the text */
+    assert_int_equal(shop_zones_parts(&z), 4);
+    shop_zones_set(&z, NULL);
+    assert_text(shop_zones_text(&z, "UTC 0", change), "-");
+    directory_unref(&d);
+    shop_zones_fini(&z);
+}
+
+static void readers_find_the_zone_of_a_shop(void **state)
+{
+    (void)state;
+    struct span text = span_str("Europe/Berlin 7200000 3600000 1774746000000\ta\tb c\t\nAsia/Tokyo 32400000\taa\t\n");
+    char name[64];
+    assert_text(shop_zones_find(text, span_str("aa")), "Asia/Tokyo 32400000");
+    assert_text(shop_zones_find(text, span_str("b c")), "Europe/Berlin 7200000 3600000 1774746000000");
+    static const char *const others[] = {"", "b", "c", "a\tb c", "Asia/Tokyo 32400000", "-", "A"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        assert_int_equal(shop_zones_find(text, span_str(others[i])).n, 0);
+    static const char *const broken[] = {"", "-", "\n\n", "\t", "x", "x\ty", "a\n\ta"};
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++)
+        assert_int_equal(shop_zones_find(span_str(broken[i]), span_str("a")).n, 0);
+    assert_true(day_zone_read_name(span_str("Asia/Tokyo 32400000"), name));
+    assert_string_equal(name, "Asia/Tokyo");
+    assert_false(day_zone_read_name(span_str("Asia/Tokyo"), name) || day_zone_read_name(span_str(" 1"), name));
+    const int64_t change = 1774746000000, midnight = 1774742400000 - HOUR_MS; /* 2026-03-29 00:00 in Berlin */
+    struct span berlin = span_str("Europe/Berlin 7200000 3600000 1774746000000");
+    assert_int_equal(day_zone_day(berlin, midnight), 20541);
+    assert_int_equal(day_zone_day(berlin, midnight - 1), 20540);
+    assert_int_equal(day_zone_day(berlin, change + 21 * (int64_t)HOUR_MS - 1), 20541);
+    assert_int_equal(day_zone_day(berlin, change + 21 * (int64_t)HOUR_MS), 20542);
+    assert_int_equal(day_zone_day(span_str("nothing"), midnight), 20540);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(presets_are_what_the_manual_says), cmocka_unit_test(single_parts_change_it),
-        cmocka_unit_test(what_cannot_be_is_named),          cmocka_unit_test(texts_of_others_are_not_taken),
-        cmocka_unit_test(programs_are_known_by_role),       cmocka_unit_test(a_change_of_the_clock_is_told_for_a_week),
+        cmocka_unit_test(presets_are_what_the_manual_says),
+        cmocka_unit_test(single_parts_change_it),
+        cmocka_unit_test(what_cannot_be_is_named),
+        cmocka_unit_test(texts_of_others_are_not_taken),
+        cmocka_unit_test(programs_are_known_by_role),
+        cmocka_unit_test(a_change_of_the_clock_is_told_for_a_week),
+        cmocka_unit_test(shops_elsewhere_have_days_of_their_own),
+        cmocka_unit_test(readers_find_the_zone_of_a_shop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

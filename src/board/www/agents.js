@@ -1,6 +1,6 @@
 // The Agents page: a day's figures by agent, team or shop, beside another day's; one agent with the rounds behind them.
 import { call } from "./api.js";
-import { atHour, dayName, isoDay, number, percent, seconds, t } from "./lang.js";
+import { atHour, dateName, dayName, isoDay, measureName, measureWords, number, percent, seconds, t } from "./lang.js";
 import { drawSpark, h, spark } from "./dom.js";
 import { clip, empty, panel, polled, stamp, table } from "./parts.js";
 
@@ -37,12 +37,12 @@ function agentsTable() {
     drawBar(d);
     const rows = d.agents ?? d.groups, others = new Map((than?.agents ?? than?.groups ?? []).map((x) => [x.agent ?? x.name, x]));
     const name = (a) => (d.by === "agent" ? h("span", {}, h("span", { class: a.online ? "dot" : "dot off", role: "img", "aria-label": a.online ? t("online") : t("offline_short") }),
-      clip(a.agent, "a", { href: `#agents/${encodeURIComponent(a.agent)}` })) : clip(a.name || t("none_named")));
+      clip(a.agent, "a", { href: `#agents/${encodeURIComponent(a.agent)}` }), a.day === d.day ? null : h("small", { class: "own-day" }, ` ${dateName(a.day)}`)) : clip(a.name || t("none_named")));
     const link = "/api/v1/agents.csv?" + new URLSearchParams({ by: view.by, ...(view.day ? { day: view.day } : {}) });
     return [panel(`${t(d.by === "agent" ? "agents" : d.by)} · ${d.today ? t("today") : dayName(d.start_ms)}`, h("a", { href: link, download: "" }, t("csv")), rows.length ? table(
       [[t(d.by)], ...(d.by === "agent" ? [[t("team")], [t("shop")]] : []), ...(d.today ? [...(d.by === "agent" ? [] : [[t("online"), 1]]), [t("open"), 1], [t("waits"), 1]] : []), ...columns().map(([k]) => [k[0] === "p" ? k : t(k), 1])],
       rows.map((a) => [name(a), ...(d.by === "agent" ? [clip(a.team || "–"), clip(a.shop || "–")] : []), ...(d.today ? [...(d.by === "agent" ? [] : [number(a.online)]), number(a.open), number(a.waiting)] : []),
-        ...columns().map((c) => cell(c, a, than ? others.get(a.agent ?? a.name) ?? EMPTY : null))]), "dense") : empty(t("nobody")), view.time === "measured" && d.measure ? h("p", { class: "note" }, `${d.measure.name}: ${d.measure.measures}`) : null)];
+        ...columns().map((c) => cell(c, a, than ? others.get(a.agent ?? a.name) ?? EMPTY : null))]), "dense") : empty(t("nobody")), view.time === "measured" && d.measure ? h("p", { class: "note" }, t("colon", measureName(d.measure), measureWords(d.measure))) : null)];
   });
   let today = 0, shown = "";
   function drawBar(d) {
@@ -58,7 +58,7 @@ function agentsTable() {
     const days = dayOptions(today).map((x, i) => [i ? isoDay(x) : "", i ? dayName(x) : t("today")]);
     const held = document.activeElement?.id;
     bar.replaceChildren(pick("day", t("day"), days), pick("than", t("compare"), [["", t("nothing")], ...days.slice(1)]),
-      pick("by", t("rows_by"), ["agent", "team", "shop"].map((k) => [k, t(k)])), pick("time", t("hours_of"), [["plain", t("plain_time")], ["business", t("business_time")], ...(d.measure ? [["measured", d.measure.name]] : [])]));
+      pick("by", t("rows_by"), ["agent", "team", "shop"].map((k) => [k, t(k)])), pick("time", t("hours_of"), [["plain", t("plain_time")], ["business", t("business_time")], ...(d.measure ? [["measured", measureName(d.measure)]] : [])]));
     if (held) document.getElementById(held)?.focus();
   }
   return { page: h("div", {}, bar, body.page), end: body.end };
@@ -129,9 +129,9 @@ function agentPage(id) {
     const line = (r, p) => `${number(r.replies)} · ${seconds(r.mean_ms)} · ${percent(r.within_30s)} ${t("short_30")}${p ? ` · p50 ${seconds(r.p50_ms)} · p90 ${seconds(r.p90_ms)} · p99 ${seconds(r.p99_ms)}` : ""}`;
     const pairs = [[t("node"), a.online ? a.node || "–" : t("offline_short")], [t("open"), number(a.open)], [t("waits"), number(a.waiting)], [t("replies"), line(a, true)], [t("business_time"), line(a.business, true)],
       [t("first"), line(a.first)], [t("next"), line(a.next)], [`${t("blocked")} · ${t("rewritten")} · ${t("warned")}`, [a.blocked, a.rewritten, a.warned].map(number).join(" · ")],
-      ...(a.measured ? [[a.measure.name, `${number(a.measured.counted)} · ${t("unanswered")} ${number(a.measured.unanswered)} · ${t("on_time")} ${percent(a.measured.in_time)} · ${t("mean")} ${seconds(a.measured.mean_ms)}`]] : []),
+      ...(a.measured ? [[measureName(a.measure), `${number(a.measured.counted)} · ${t("unanswered")} ${number(a.measured.unanswered)} · ${t("on_time")} ${percent(a.measured.in_time)} · ${t("mean")} ${seconds(a.measured.mean_ms)}`]] : []),
       [`${t("kept")} · ${t("broken")}`, [a.promises_kept, a.promises_broken].map(number).join(" · ")]];
-    return [panel([a.agent, a.team, a.shop, a.today ? t("today") : dayName(a.start_ms)].filter(Boolean).join(" · "), h("a", { href: "#agents" }, t("close_detail")), h("div", { class: "detail" },
+    return [panel([a.agent, a.team, a.shop, a.today && a.day === isoDay(Date.now()) ? t("today") : dateName(a.day)].filter(Boolean).join(" · "), h("a", { href: "#agents" }, t("close_detail")), h("div", { class: "detail" },
       h("dl", {}, pairs.flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])), a.hours ? hourLines(a.hours) : null, distribution(a.distribution))),
     roundsPanel(a.rounds), h("div", { class: "columns" }, casesPanel(cases), rulesPanel(violations))];
   });
