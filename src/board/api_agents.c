@@ -35,6 +35,7 @@ static void put_measure(struct json_out *j, const struct measure *m)
     put_str(j, "measures", measure_words(m, words));
     put_str(j, "unit", measure_unit_name(m->unit));
     put_time(j, "within_ms", m->within_ms);
+    put_int_or_null(j, "session_gap_ms", m->session_gap_ms, m->unit == UNIT_OF_SESSION);
     put_str(j, "counts", measure_by_name(m->by));
     put_int_or_null(j, "from_ms", m->from_ms, m->from_ms >= 0);
     put_int_or_null(j, "to_ms", m->to_ms, m->from_ms >= 0);

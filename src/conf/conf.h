@@ -110,6 +110,7 @@ struct conf_tracking {
     char *zone;
     int preset, unit, stopper, window_by, within;
     char *window, *horizon;
+    int64_t session_gap_ms;
     struct measure measure; /* what comes of them */
 };
 

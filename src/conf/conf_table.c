@@ -235,6 +235,8 @@ static const struct conf_key keys[] = {
              "a calendar in another zone are those there"},
     {"tracking.unit", CONF_WORD, AT(tracking.unit), .words = track_units, RELOAD,
      .help = "what is counted as one; default: the preset's, else round"},
+    {"tracking.session_gap", CONF_DURATION, AT(tracking.session_gap_ms), .min = MIN, .max = 7 * DAY, RELOAD,
+     .help = "how much silence of a conversation ends a session, for the unit session; default: the preset's, else 8h"},
     {"tracking.stopper", CONF_WORD, AT(tracking.stopper), .words = track_stoppers, RELOAD,
      .help = "whose message is a reply: people's, or also that of agents with the role assistant, or also with the role bot; default: the preset's, else human"},
     {"tracking.window", CONF_TEXT, AT(tracking.window), RELOAD,

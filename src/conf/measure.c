@@ -91,7 +91,7 @@ static const struct preset *preset_of(const struct conf_tracking *t)
 
 static bool is_given(const struct conf_tracking *t)
 {
-    return preset_of(t) || t->unit || t->window || t->window_by || t->horizon || t->within;
+    return preset_of(t) || t->unit || t->session_gap_ms || t->window || t->window_by || t->horizon || t->within;
 }
 
 static void begin_with(const struct preset *p, struct measure *m)
@@ -102,6 +102,7 @@ static void begin_with(const struct preset *p, struct measure *m)
     m->stopper = p ? p->stopper : STOPPER_HUMAN;
     m->by = p ? p->by : BY_START;
     m->horizon_ms = p ? p->horizon_ms : 0;
+    m->session_gap_ms = p ? p->session_gap_ms : MEASURE_SESSION_MS;
     m->within_ms = p && p->limit >= 0 ? limits_s[p->limit] * SECOND_MS : p ? 0 : 180 * SECOND_MS;
     if (read_window(p ? p->window : "00:00-24:00", m, &e) < 0)
         m->to_ms = DAY_MS; /* a constant of preset.c: never */
@@ -121,6 +122,11 @@ int measure_make(const struct conf_tracking *t, struct measure *m, const char **
         m->by = (enum measure_by)(t->window_by - 1);
     if (t->within)
         m->within_ms = t->within == 1 ? 0 : limits_s[t->within - 2] * SECOND_MS;
+    *key = "tracking.session_gap";
+    if (t->session_gap_ms && m->unit != UNIT_OF_SESSION)
+        return err_set(e, "goes with the unit session, and the unit is %s", units[m->unit]);
+    if (t->session_gap_ms)
+        m->session_gap_ms = t->session_gap_ms;
     *key = "tracking.window";
     if (t->window && read_window(t->window, m, e) < 0)
         return -1;
@@ -138,10 +144,14 @@ int measure_make(const struct conf_tracking *t, struct measure *m, const char **
 
 const char *measure_text(const struct measure *m, char out[MEASURE_TEXT_MAX])
 {
+    char gap[FIELD_CHARS] = "";
     out[0] = '\0';
+    if (m->unit == UNIT_OF_SESSION && m->session_gap_ms != MEASURE_SESSION_MS)
+        snprintf(gap, sizeof(gap), "/%" PRId64, m->session_gap_ms);
     if (m->name[0])
-        snprintf(out, MEASURE_TEXT_MAX, "%s %s %s %s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, m->name,
-                 units[m->unit], stoppers[m->stopper], bys[m->by], m->from_ms, m->to_ms, m->horizon_ms, m->within_ms);
+        snprintf(out, MEASURE_TEXT_MAX, "%s %s%s %s %s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, m->name,
+                 units[m->unit], gap, stoppers[m->stopper], bys[m->by], m->from_ms, m->to_ms, m->horizon_ms,
+                 m->within_ms);
     return out;
 }
 
@@ -165,6 +175,19 @@ static bool find_word(const char *const *words, size_t n, const char *text, unsi
     return false;
 }
 
+/* Takes "/GAP_MS" off the unit. */
+static bool read_gap(char *unit, struct measure *m)
+{
+    char *slash = strchr(unit, '/');
+    uint64_t gap = MEASURE_SESSION_MS;
+    if (slash && (!span_u64(span_str(slash + 1), &gap) || gap > 7 * (uint64_t)DAY_MS))
+        return false;
+    if (slash)
+        *slash = '\0';
+    m->session_gap_ms = (int64_t)gap;
+    return true;
+}
+
 bool measure_read(struct span text, struct measure *m)
 {
     char copy[MEASURE_TEXT_MAX], name[FIELD_CHARS], unit[FIELD_CHARS], stopper[FIELD_CHARS], by[FIELD_CHARS];
@@ -176,8 +199,8 @@ bool measure_read(struct span text, struct measure *m)
     copy[text.n] = '\0';
     if (sscanf(copy, "%15s %23s %23s %23s %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, name, unit, stopper, by,
                &m->from_ms, &m->to_ms, &m->horizon_ms, &m->within_ms) != FIELDS ||
-        !find_word(units, ARRAY_LEN(units), unit, &u) || !find_word(stoppers, ARRAY_LEN(stoppers), stopper, &s) ||
-        !find_word(bys, ARRAY_LEN(bys), by, &b))
+        !read_gap(unit, m) || !find_word(units, ARRAY_LEN(units), unit, &u) ||
+        !find_word(stoppers, ARRAY_LEN(stoppers), stopper, &s) || !find_word(bys, ARRAY_LEN(bys), by, &b))
         return false;
     snprintf(m->name, sizeof(m->name), "%s", name);
     m->unit = (enum measure_unit)u;
@@ -202,14 +225,16 @@ const char *measure_words(const struct measure *m, char out[MEASURE_TEXT_MAX])
                                        [UNIT_OF_SESSION] = "sessions",
                                        [UNIT_OF_DAY] = "customers by day"};
     static const char *const how[] = {[BY_START] = "begun", [BY_TOUCH] = "begun or answered", [BY_CLIP] = "open time"};
-    char window[32], within[32] = "", horizon[40] = "";
+    char window[32], within[32] = "", horizon[40] = "", gap[40] = "";
     write_window(m, window);
     if (m->within_ms)
         snprintf(within, sizeof(within), ", answered within %d s", (int)(m->within_ms / SECOND_MS));
     if (m->horizon_ms)
         snprintf(horizon, sizeof(horizon), m->horizon_ms < 0 ? ", unanswered at midnight" : ", unanswered after %d s",
                  (int)(m->horizon_ms / SECOND_MS));
-    snprintf(out, MEASURE_TEXT_MAX, "%s, %s %s%s%s", what[m->unit], how[m->by], window, within, horizon);
+    if (m->unit == UNIT_OF_SESSION)
+        snprintf(gap, sizeof(gap), " behind %d min of silence", (int)(m->session_gap_ms / MINUTE_MS));
+    snprintf(out, MEASURE_TEXT_MAX, "%s%s, %s %s%s%s", what[m->unit], gap, how[m->by], window, within, horizon);
     return out;
 }
 

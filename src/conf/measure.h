@@ -17,6 +17,7 @@ struct measure {
     int64_t from_ms, to_ms; /* window, since local midnight; from -1: the shop's calendar */
     int64_t horizon_ms;     /* MEASURE_DAY: midnight; 0: none */
     int64_t within_ms;      /* 0: the mean counts */
+    int64_t session_gap_ms; /* so much silence ends a session */
 };
 
 enum { MEASURE_DAY = -1, MEASURE_TEXT_MAX = 128, MEASURE_COUNTING_MAX = MEASURE_TEXT_MAX + 64 };
@@ -29,7 +30,9 @@ const char *measure_by_name(enum measure_by b);
 struct conf_tracking;
 /* From the keys given, over those of the preset; -1 and err, with *key the key that is wrong. */
 int measure_make(const struct conf_tracking *t, struct measure *out, const char **key, struct err *e) MUST_CHECK;
-/* "NAME UNIT STOPPER BY FROM_MS TO_MS HORIZON_MS WITHIN_MS"; empty when nothing is measured. */
+/* "NAME UNIT STOPPER BY FROM_MS TO_MS HORIZON_MS WITHIN_MS"; empty when nothing is measured. Behind the unit session
+ * stands
+ * "/GAP_MS" when that is not MEASURE_SESSION_MS. */
 const char *measure_text(const struct measure *m, char out[MEASURE_TEXT_MAX]);
 /* The zone of days and that text: equal on gateways that count in the same way. */
 const char *measure_counting(const struct conf_tracking *t, char out[MEASURE_COUNTING_MAX]);

@@ -4,24 +4,24 @@
 
 #include "base/attr.h"
 
-/* X(name, window, then from kept figures: first only, clipped, limit, words; as a setting: unit, stopper, by, horizon)
- */
+/* X(name, window, then from kept figures: first only, clipped, limit, words; as a setting: unit, stopper, by, horizon,
+ * session gap) */
 /* clang-format off */
 #define PRESETS(X)                                                                                                     \
     X(taobao, "08:00-23:00", false, true, 3, "rounds answered within 3 min",                                           \
-      UNIT_OF_ROUND, STOPPER_ASSISTANT, BY_TOUCH, DAY_MS)                                                              \
+      UNIT_OF_ROUND, STOPPER_ASSISTANT, BY_TOUCH, DAY_MS, MEASURE_SESSION_MS)                                          \
     X(jd, "09:00-23:00", true, true, 1, "first replies of a session within 30 s",                                      \
-      UNIT_OF_SESSION, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                              \
+      UNIT_OF_SESSION, STOPPER_HUMAN, BY_START, MIDNIGHT, 10 * MINUTE_MS)                                              \
     X(douyin, "08:00-23:00", false, true, 3, "rounds answered within 3 min",                                           \
-      UNIT_OF_ROUND, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                \
+      UNIT_OF_ROUND, STOPPER_HUMAN, BY_START, MIDNIGHT, MEASURE_SESSION_MS)                                            \
     X(pdd, "08:00-23:00", false, true, 4, "rounds answered within 5 min",                                              \
-      UNIT_OF_ROUND, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                \
+      UNIT_OF_ROUND, STOPPER_HUMAN, BY_START, MIDNIGHT, MEASURE_SESSION_MS)                                            \
     X(kuaishou, "08:00-23:00", false, true, 3, "rounds answered within 3 min",                                         \
-      UNIT_OF_DAY, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                  \
+      UNIT_OF_DAY, STOPPER_HUMAN, BY_START, MIDNIGHT, MEASURE_SESSION_MS)                                              \
     X(wecom, "00:00-24:00", true, false, -1, "mean time to the first reply",                                           \
-      UNIT_OF_DAY, STOPPER_HUMAN, BY_START, MIDNIGHT)                                                                  \
+      UNIT_OF_DAY, STOPPER_HUMAN, BY_START, MIDNIGHT, MEASURE_SESSION_MS)                                              \
     X(zendesk, "00:00-24:00", true, false, -1, "mean time to the first reply",                                         \
-      UNIT_OF_SESSION, STOPPER_HUMAN, BY_START, 0)
+      UNIT_OF_SESSION, STOPPER_HUMAN, BY_START, 0, MEASURE_SESSION_MS)
 /* clang-format on */
 
 enum { MIDNIGHT = -1 };

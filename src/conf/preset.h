@@ -5,12 +5,13 @@
 #include <stdbool.h>
 
 #include "base/calendar.h"
+#include "base/civil.h"
 
 /* What is one unit: X(id, word) */
 #define MEASURE_UNITS(X)                                                                                               \
     X(UNIT_OF_MESSAGE, "message")  /* each customer message */                                                         \
     X(UNIT_OF_ROUND, "round")      /* unanswered messages one behind the other, from the first one */                  \
-    X(UNIT_OF_SESSION, "session")  /* the first round behind 8 hours of silence */                                     \
+    X(UNIT_OF_SESSION, "session")  /* the first round behind so much silence */                                        \
     X(UNIT_OF_DAY, "customer_day") /* a conversation's first customer message of a day */
 /* Whose message ends it, by the role that the directory gives: */
 #define MEASURE_STOPPERS(X)                                                                                            \
@@ -22,6 +23,9 @@
     X(BY_START, "start") /* those that begin in it */                                                                  \
     X(BY_TOUCH, "touch") /* those that begin or are answered in it */                                                  \
     X(BY_CLIP, "clip")   /* those with time in it, and only that time counts */
+
+/* What ends a session of the plain rounds. */
+#define MEASURE_SESSION_MS ((int64_t)8 * HOUR_MS)
 
 #define X(id, name) id,
 enum measure_unit { MEASURE_UNITS(X) };
@@ -40,7 +44,8 @@ struct preset {
     enum measure_unit unit;
     enum measure_stopper stopper;
     enum measure_by by;
-    int64_t horizon_ms; /* -1: midnight; 0: none */
+    int64_t horizon_ms;     /* -1: midnight; 0: none */
+    int64_t session_gap_ms; /* so much silence ends a session */
 };
 
 /* NULL: no such preset. */

@@ -303,7 +303,7 @@ def test_as_the_deployment_measures(folder):
     check("get", "/api/v1/agents", 200, d)
     assert d["measure"] == {"name": "custom", "unit": "message", "within_ms": 30_000,
                             "measures": "messages, begun 00:00-24:00, answered within 30 s, unanswered after 60 s",
-                            "counts": "start", "from_ms": 0, "to_ms": 86_400_000, "horizon_ms": 60_000}
+                            "counts": "start", "session_gap_ms": None, "from_ms": 0, "to_ms": 86_400_000, "horizon_ms": 60_000}
     # 20 10, 40 30, and of the last only the second: 51; its first message and the one who waits are past the horizon
     (ann,) = d["agents"]
     assert ann["measured"] == {"counted": 7, "unanswered": 2, "answered": pytest.approx(5 / 7), "in_time": pytest.approx(3 / 7),

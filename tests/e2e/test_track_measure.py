@@ -17,7 +17,7 @@ MIDNIGHT = -1
 # What src/conf/preset.c says, as the gateways write it (test_agents_measured shows that they do).
 PRESETS = {
     "taobao": f"taobao round assistant touch {8 * HOUR} {23 * HOUR} {DAY} {180 * S}",
-    "jd": f"jd session human start {9 * HOUR} {23 * HOUR} {MIDNIGHT} {30 * S}",
+    "jd": f"jd session/600000 human start {9 * HOUR} {23 * HOUR} {MIDNIGHT} {30 * S}",
     "douyin": f"douyin round human start {8 * HOUR} {23 * HOUR} {MIDNIGHT} {180 * S}",
     "pdd": f"pdd round human start {8 * HOUR} {23 * HOUR} {MIDNIGHT} {300 * S}",
     "kuaishou": f"kuaishou customer_day human start {8 * HOUR} {23 * HOUR} {MIDNIGHT} {180 * S}",
@@ -103,7 +103,8 @@ BY_HAND = {
     # 30, 120, 360 s; b's answer falls into the window; c waits for more than a day, b since more than one
     "taobao": (4, 30 + 120 + 360 + 30900, [0, 1, 1, 2, 2], 1, 1),
     # sessions begin with a 7:59 (before 9), a 22:59, b 23:30 (outside), c 12:00 (midnight came first)
-    "jd": (1, 360, [0, 0, 0, 0, 0], 1, 0),
+    # and, 10 minutes of silence being enough: a 10:00, b 9:00, who still waits
+    "jd": (2, 120 + 360, [0, 0, 0, 1, 1], 1, 1),
     "douyin": (2, 120 + 360, [0, 0, 0, 1, 1], 1, 1),
     "pdd": (2, 120 + 360, [0, 0, 0, 1, 1], 1, 1),
     # each customer's first message of a day: a and b of day 0 outside; c of day 0 unanswered; c of day 1 10 s; b of day 1 waits
@@ -132,7 +133,7 @@ def test_presets_on_conversations_computed_by_hand(desk, name):
     assert sum(text.split(",").count("unanswered") for text in told) == BY_HAND[name][3]
 
 
-@pytest.mark.parametrize("name", ["taobao", "kuaishou", "messages", "wecom"])
+@pytest.mark.parametrize("name", ["taobao", "jd", "kuaishou", "messages", "wecom"])
 def test_any_order_of_arrival(desk, name):
     """Late events take back what was measured and measure anew."""
     desk.counting = (ZONE, PRESETS[name])
@@ -148,7 +149,7 @@ def test_any_order_of_arrival(desk, name):
         assert measured(desk) == BY_HAND[name], attempt
 
 
-@pytest.mark.parametrize("name", ["wecom", "kuaishou", "messages", "two hours"])
+@pytest.mark.parametrize("name", ["wecom", "jd", "kuaishou", "messages", "two hours"])
 @pytest.mark.parametrize("seed", range(4))
 def test_every_interleaving_measures_the_same(desk, seed, name):
     rng = random.Random(seed)
@@ -163,6 +164,20 @@ def test_every_interleaving_measures_the_same(desk, seed, name):
                       sorted(r[10] for r in desk.read("rounds", "", 9999))))
     assert all(f == found[0] for f in found)
     assert found[0][1], "by the clock this runs few units may be of the window, but rounds there are"
+
+
+def test_a_session_ends_after_the_silence_that_is_set(desk):
+    """Silence is that of the conversation: an agent's message ends it as well. At ten minutes it is the same session still."""
+    desk.counting = (ZONE, f"custom session/600000 human start 0 {DAY} 0 {180 * S}")
+    for k, clock in (("in", "10:00:00"), ("out", "10:00:10"),       # the first one
+                     ("in", "10:10:10"), ("out", "10:10:40"),       # ten minutes: the same
+                     ("in", "10:20:41"), ("out", "10:21:00"),       # and a second: another
+                     ("out", "10:30:00"), ("in", "10:39:00"), ("out", "10:39:05"),   # he asked whether that helped
+                     ("in", "10:50:00"), ("in", "11:30:00"), ("out", "11:30:30")):   # half an hour without an answer: one round
+        desk.event(k, "a", 0, clock)
+    apply_all(desk, desk.events)
+    assert measured(desk) == (3, 10 + 19 + 2430, [0, 2, 2, 2, 2], 0, 0)
+    assert [row[10] for row in desk.read("rounds", "", 99)][::-1] == ["10000", "", "19000", "", "2430000"]
 
 
 def test_who_answers_for_what_nobody_answered(desk):

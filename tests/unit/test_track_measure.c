@@ -33,7 +33,7 @@ static void presets_are_what_the_manual_says(void **state)
     (void)state;
     static const char *const want[] = {
         "taobao round assistant touch 28800000 82800000 86400000 180000",
-        "jd session human start 32400000 82800000 -1 30000",
+        "jd session/600000 human start 32400000 82800000 -1 30000",
         "douyin round human start 28800000 82800000 -1 180000",
         "pdd round human start 28800000 82800000 -1 300000",
         "kuaishou customer_day human start 28800000 82800000 -1 180000",
@@ -64,6 +64,10 @@ static void single_parts_change_it(void **state)
     assert_string_equal(
         text_of((struct conf_tracking){.window = window, .window_by = BY_CLIP + 1, .horizon = day, .within = 6}),
         "custom round human clip -1 -1 -1 300000");
+    assert_string_equal(text_of((struct conf_tracking){.preset = 2, .session_gap_ms = 8 * (int64_t)HOUR_MS}),
+                        "jd session human start 32400000 82800000 -1 30000");
+    assert_string_equal(text_of((struct conf_tracking){.unit = UNIT_OF_SESSION + 1, .session_gap_ms = MINUTE_MS}),
+                        "custom session/60000 human start 0 86400000 0 180000");
     assert_string_equal(text_of((struct conf_tracking){.stopper = STOPPER_ANY + 1}), ""); /* says who, not what */
 }
 
@@ -80,6 +84,13 @@ static void what_cannot_be_is_named(void **state)
                {NULL, "-1h", "tracking.horizon", "must be none"},
                {NULL, "h", "tracking.horizon", "must be none"},
                {NULL, "99999999999999999999s", "tracking.horizon", "must be none"}};
+    struct conf_tracking gap = {.preset = 3, .session_gap_ms = MINUTE_MS};
+    struct measure none;
+    const char *which;
+    struct err why;
+    assert_int_equal(measure_make(&gap, &none, &which, &why), -1);
+    assert_string_equal(which, "tracking.session_gap");
+    assert_non_null(strstr(why.text, "goes with the unit session, and the unit is round"));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct conf_tracking t = {.window = (char *)(uintptr_t)bad[i].window,
                                   .horizon = (char *)(uintptr_t)bad[i].horizon};
@@ -100,6 +111,9 @@ static void texts_of_others_are_not_taken(void **state)
                                       "taobao round human start 1 2 3",
                                       "taobao week human start 0 86400000 0 0",
                                       "taobao round human start a b c d",
+                                      "jd session/x human start 0 86400000 0 0",
+                                      "jd session/ human start 0 86400000 0 0",
+                                      "jd session/99999999999 human start 0 86400000 0 0",
                                       "much_longer_than_a_name_may_be round human start 0 86400000 0 0"};
     struct measure m;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)

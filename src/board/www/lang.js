@@ -56,9 +56,9 @@ const TEXTS = {
   h_redis: ["Redis", "Redis"], h_not_whole: ["a part cannot be reached", "部分不可达"], h_hooks: ["Events for webhooks", "待发外部通知"],
   day: ["Day", "日期"], compare: ["Compare with", "对比"], nothing: ["nothing", "不对比"], rows_by: ["Rows", "按"], hours_of: ["Time", "计时"], plain_time: ["plain", "自然时间"], business_time: ["business hours", "营业时间"],
   counted: ["Counted", "计入"], unanswered: ["Unanswered", "未回复"], answered: ["Answered", "已回复"], on_time: ["In time", "及时率"], measured_units: ["As measured", "按口径"],
-  unit_message: ["messages", "顾客消息"], unit_round: ["rounds", "轮次"], unit_session: ["sessions", "会话的首轮"], unit_customer_day: ["customers by day", "每位顾客当日首条消息"],
+  unit_message: ["messages", "顾客消息"], unit_round: ["rounds", "轮次"], unit_session: ["sessions behind {0} of silence", "静默 {0}后的新会话"], unit_customer_day: ["customers by day", "每位顾客当日首条消息"],
   counts_start: ["begun {0}", "{0} 开始的"], counts_touch: ["begun or answered {0}", "{0} 开始或得到回复的"], counts_clip: ["open time {0}", "只计 {0} 的时间"], shop_hours: ["in the shop's hours", "店铺营业时间内"],
-  m_within: ["answered within {0}", "{0}内回复为及时"], m_midnight: ["unanswered at midnight", "当日零点仍未回复计为未回复"], m_after: ["unanswered after {0}", "超过 {0} 计为未回复"], comma: [", ", "，"], full_hours: ["{0} h", "{0} 小时"], colon: ["{0}: {1}", "{0}：{1}"],
+  m_within: ["answered within {0}", "{0}内回复为及时"], m_midnight: ["unanswered at midnight", "当日零点仍未回复计为未回复"], m_after: ["unanswered after {0}", "超过 {0}计为未回复"], comma: [", ", "，"], full_hours: ["{0} h", "{0} 小时"], colon: ["{0}: {1}", "{0}：{1}"],
   preset_taobao: ["Taobao", "淘宝"], preset_jd: ["JD", "京东"], preset_douyin: ["Douyin", "抖音"], preset_pdd: ["Pinduoduo", "拼多多"], preset_kuaishou: ["Kuaishou", "快手"], preset_wecom: ["WeCom", "企业微信"],
   preset_zendesk: ["Zendesk", "Zendesk"], preset_custom: ["own definition", "自定义口径"],
   none_named: ["(none)", "（无）"], distribution: ["How long replies took", "回复用时分布"], rounds_all: ["all rounds", "全部轮次"], rounds_first: ["first replies", "首次回复"], rounds_next: ["next replies", "后续回复"],
@@ -224,6 +224,6 @@ export function measureWords(m) {
   const clockAt = (ms) => `${String(Math.floor(ms / 3_600_000)).padStart(2, "0")}:${String(Math.floor(ms / 60_000) % 60).padStart(2, "0")}`;
   const time = (ms) => (ms % 3_600_000 ? duration(ms) : t("full_hours", ms / 3_600_000));
   const span = m.from_ms == null ? t("shop_hours") : `${clockAt(m.from_ms)}-${clockAt(m.to_ms)}`;
-  return [`${t("unit_" + m.unit)}${t("comma")}${t("counts_" + m.counts, span)}`, m.within_ms ? t("m_within", time(m.within_ms)) : "",
+  return [`${t("unit_" + m.unit, m.session_gap_ms ? time(m.session_gap_ms) : "")}${t("comma")}${t("counts_" + m.counts, span)}`, m.within_ms ? t("m_within", time(m.within_ms)) : "",
     m.horizon_ms == null ? "" : m.horizon_ms ? t("m_after", time(m.horizon_ms)) : t("m_midnight")].filter(Boolean).join(t("comma"));
 }

@@ -1,15 +1,16 @@
 -- How the deployment measures its replies: text "NAME UNIT STOPPER BY FROM_MS TO_MS HORIZON_MS WITHIN_MS" of info.tracking
--- (conf/measure.h), zone as in zone.lua. What is measured is booked beside the plain rounds: replies as kind `m` (as `f`),
+-- (conf/measure.h; UNIT may be session/GAP_MS), zone as in zone.lua. What is measured is booked beside the plain rounds: replies as kind `m` (as `f`),
 -- units that nobody answered before the horizon as the count `unanswered`.
 --
 -- A unit begins with a customer message. The first one of an open round is known by `since`; later ones, where the unit
 -- asks for them, stand behind the three names of `og` as pairs: ms since the first, ms of business time since the first.
--- -1, 0: the first one begins no unit. With unit customer_day `g` has a fourth value: the last customer message.
+-- -1, 0: the first one begins no unit (not of a day's, or of a session's of another length). With unit customer_day `g` has a fourth value: the last customer message.
 local UNITS_OF_ROUND = 50 -- further messages of a round are not measured
 
 local function measure_make(zone_text, text)
     local unit, by, from, to, horizon = string.match(text, '^%S+ (%S+) %S+ (%S+) (%-?%d+) (%-?%d+) (%-?%d+) %d+$')
     from, to, horizon = tonumber(from), tonumber(to), tonumber(horizon)
+    local gap = tonumber(string.match(unit, '^session/(%d+)$')) -- so much silence ends a session; else that of rounds.lua
     local zone, m = zone_make(zone_text), {}
 
     -- ---- what a conversation notes (rounds.lua) ----
@@ -21,7 +22,13 @@ local function measure_make(zone_text, text)
         end
     end
 
-    if unit == 'message' then
+    if gap then
+        function m.note_open(st, r)
+            if st.at > 0 and r[1] - st.at <= gap then
+                st.og = st.og .. pack(-1, 0)
+            end
+        end
+    elseif unit == 'message' then
         m.note_more = begin_another
     elseif unit == 'customer_day' then
         function m.note_open(st, r)
