@@ -29,11 +29,12 @@ int64_t duetime_workdays_on(const struct reader *r, int n)
     return duetime_close_of(r, day);
 }
 
+/* 十分钟前 is over. */
 static bool ends_in(struct reader *r, int64_t *due, int64_t at)
 {
     *due = at;
     (void)duetime_take_any(r, within);
-    return true;
+    return !(r->at < r->n && r->cp[r->at] == u'前');
 }
 
 /* 20多分钟, 一个多小时: half of a unit more. */

@@ -35,6 +35,8 @@ static bool is_near(struct eval *e, const struct not_near *nn, const struct foun
         return (nn->side & SIDE_BEFORE) && f->from - c->to <= nn->within && eval_in_same(e, nn->same, c->from, first);
     if (c->from >= f->to)
         return (nn->side & SIDE_AFTER) && c->from - f->to <= nn->within && eval_in_same(e, nn->same, c->from, last);
+    if (c->to > f->to && f->from <= c->from) /* begins in the hit and goes on behind it */
+        return nn->side & SIDE_AFTER;
     return true; /* between the pieces */
 }
 

@@ -246,8 +246,10 @@ static bool note_border_word(const struct sheet *joined, const struct occurrence
 void window_settle(const struct sheet *joined, uint32_t border, struct window_note *note)
 {
     bool has_word = false, fits = true;
+    if (!note->set) /* none was taken, nothing in it holds */
+        return;
     note->may_span = note->may_blend || joined->is_cut;
-    if (!note->set || note->may_span)
+    if (note->may_span)
         return;
     for (uint32_t i = 0; i < joined->n_occ; i++) {
         const struct occurrence *o = &joined->occ[i];

@@ -183,6 +183,9 @@ static void definite_times(void **state)
         {"半天", NULL},
         {"收到", NULL},
         {"不过", NULL},
+        {"十分钟前", NULL},
+        {"半小时前", NULL},
+        {"3天前", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (table[i].due)
