@@ -1,153 +1,29 @@
-/* The rules in force: what gateways run, how often each rule hit on the last days, and what people think of it. */
+/* The rules in force: what gateways run, how often each rule hit on the last days, and what people think of it. Who
+ * sees all teams gets the figures of rules; others those of their agents, added up. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
 #include "board/job.h"
 #include "board/put.h"
+#include "board/rule_rows.h"
+#include "board/view.h"
 
-enum { DAYS = 7, RULES_MAX = 1500, IDS_BYTES_MAX = 100000 };
-
-struct rule_row {
-    const struct rule_list *list;
-    uint32_t node;
-    struct span id;
-    int64_t today[COUNT_KINDS], trial_today, day[DAYS], trial[DAYS], wrong, right;
-};
-
-struct rules_answer {
-    struct map by_id;
-    struct rule_row *row;
-    size_t n;
-};
-
-/* --- the rules that gateways run --- */
-
-static void collect(struct rules_answer *a, const struct nodes *nodes)
-{
-    a->row = xcalloc(RULES_MAX, sizeof(*a->row));
-    for (size_t v = 0; v < RULE_LISTS_MAX; v++) {
-        const struct rule_list *l = &nodes->rules[v];
-        uint32_t n = l->text ? l->doc.node[0].n : 0;
-        for (uint32_t k = 0, at = 1; k < n && a->n < RULES_MAX; k++, at = l->doc.node[at].next) {
-            struct span id = rule_list_member(l, at, "id");
-            if (!id.n || map_get(&a->by_id, id))
-                continue;
-            a->row[a->n] = (struct rule_row){.list = l, .node = at, .id = id};
-            map_put(&a->by_id, id, &a->row[a->n++]);
-        }
-    }
-}
-
-static void free_answer(struct rules_answer *a)
-{
-    map_fini(&a->by_id);
-    free(a->row);
-}
-
-/* --- hits --- */
-
-static void add_hits(struct rules_answer *a, const struct redis_reply *hit)
-{
-    struct rule_row *r = map_get(&a->by_id, row_text(hit, 0));
-    int64_t day = row_int(hit, 2), counts[COUNT_KINDS] = {0};
-    if (!r || day < 0 || day >= DAYS)
-        return;
-    bool is_trial = span_is(row_text(hit, 1), "x");
-    model_read_counts(row_text(hit, 3), counts);
-    for (size_t k = 0; k < COUNT_KINDS; k++) {
-        (is_trial ? r->trial : r->day)[day] += counts[k];
-        if (day == DAYS - 1 && !is_trial)
-            r->today[k] += counts[k];
-    }
-}
-
-/* "RULE|wrong" or "RULE|right" */
-static void add_feedback(struct rules_answer *a, const struct redis_reply *pairs)
-{
-    for (size_t i = 0; pairs->kind == REDIS_ARRAY && i + 1 < pairs->n; i += 2) {
-        struct span name = row_text(pairs, i);
-        const uint8_t *bar = memchr(name.p, '|', name.n);
-        struct rule_row *r = bar ? map_get(&a->by_id, span_of(name.p, (size_t)(bar - name.p))) : NULL;
-        if (!r)
-            continue;
-        bool is_wrong = span_is(span_from(name, (size_t)(bar - name.p) + 1), "wrong");
-        *(is_wrong ? &r->wrong : &r->right) += row_int(pairs, i + 1);
-    }
-}
+enum { AGENTS_AT_ONCE = 500 };
 
 /* --- the answer --- */
-
-static void put_days(struct json_out *j, const char *key, const int64_t days[DAYS])
-{
-    json_key(j, key);
-    json_arr(j);
-    for (unsigned d = 0; d < DAYS; d++)
-        json_int(j, days[d]);
-    json_arr_end(j);
-}
-
-static void put_hits(struct json_out *j, const struct rule_row *r)
-{
-    static const struct {
-        const char *key;
-        enum count count;
-    } kinds[] = {{"pass", COUNT_PASS},
-                 {"warn", COUNT_WARN},
-                 {"rewrite", COUNT_REWRITE},
-                 {"hold", COUNT_HOLD},
-                 {"block", COUNT_BLOCK}};
-    json_key(j, "today");
-    json_obj(j);
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        put_int(j, kinds[i].key, r->today[kinds[i].count]);
-    json_obj_end(j);
-    put_days(j, "days", r->day);
-    put_days(j, "trial_days", r->trial);
-    put_int(j, "wrong", r->wrong);
-    put_int(j, "right", r->right);
-    put_ratio(j, "precision", r->right, r->right + r->wrong);
-}
-
-static void put_rule(struct json_out *j, const struct nodes *nodes, const struct rule_row *r, bool has_hits)
-{
-    static const char *const members[] = {"id", "title", "norm", "cite", "action", "direction", "shadow"};
-    json_obj(j);
-    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-        uint32_t at = json_member(&r->list->doc, r->node, span_str(members[i]));
-        json_key(j, members[i]);
-        if (at)
-            json_raw(j, json_raw_span(&r->list->doc, at));
-        else
-            json_null(j);
-    }
-    json_key(j, "versions");
-    json_arr(j);
-    for (size_t v = 0; v < RULE_LISTS_MAX; v++)
-        if (nodes->rules[v].text && rule_list_find(&nodes->rules[v], r->id))
-            json_str(j, nodes->rules[v].version);
-    json_arr_end(j);
-    json_key(j, "hits");
-    if (has_hits) {
-        json_obj(j);
-        put_hits(j, r);
-        json_obj_end(j);
-    } else {
-        json_null(j);
-    }
-    json_obj_end(j);
-}
 
 static void put_day_starts(struct json_out *j, const struct model *m)
 {
     json_key(j, "days");
     json_arr(j);
-    for (unsigned d = 0; d < DAYS; d++)
-        json_int(j, model_day_start(m, DAYS - 1 - d));
+    for (unsigned d = 0; d < RULE_DAYS; d++)
+        json_int(j, model_day_start(m, RULE_DAYS - 1 - d));
     json_arr_end(j);
 }
 
-static void answer(struct job *job, struct rules_answer *a, bool has_hits)
+/* Frees the rows and the job. */
+static void answer(struct job *job, struct rule_rows *a, bool is_whole)
 {
     const struct model *m = job->board->model;
     struct buf out = {0};
@@ -155,64 +31,147 @@ static void answer(struct job *job, struct rules_answer *a, bool has_hits)
     json_obj(&j);
     put_int(&j, "now_ms", m->nodes.now_ms);
     put_day_starts(&j, m);
-    put_bool(&j, "whole", has_hits);
+    put_bool(&j, "whole", is_whole);
     json_key(&j, "nodes");
     json_arr(&j);
     for (size_t i = 0; i < m->nodes.n; i++)
         node_put(&j, &m->nodes, &m->nodes.list[i], false);
     json_arr_end(&j);
     json_key(&j, "rules");
-    json_arr(&j);
-    for (size_t i = 0; i < a->n; i++)
-        put_rule(&j, &m->nodes, &a->row[i], has_hits);
-    json_arr_end(&j);
+    rule_rows_put(&j, &m->nodes, a, is_whole);
     json_obj_end(&j);
     web_json(job->http, 200, &out);
+    rule_rows_free(a);
     job_free(job);
 }
 
-static void on_hits(void *ctx, const struct gather *g)
+static void add_all(struct rule_rows *a, const struct redis_reply *shard)
+{
+    for (size_t i = 1; i < shard->n; i++)
+        rule_rows_add_hits(a, redis_item(shard, i));
+}
+
+/* --- all teams --- */
+
+static void on_rules(void *ctx, const struct gather *g)
 {
     struct job *job = ctx;
-    struct rules_answer a = {0};
+    struct rule_rows a = {0};
     if (g->error) {
         job_no_redis(job);
         return;
     }
-    collect(&a, &job->board->model->nodes);
+    rule_rows_collect(&a, &job->board->model->nodes);
     for (unsigned s = 0; s < g->n; s++)
-        for (size_t i = 1; i < g->reply[s]->n; i++)
-            add_hits(&a, redis_item(g->reply[s], i));
-    if (job->extra)
-        add_feedback(&a, job->extra);
+        add_all(&a, g->reply[s]);
+    rule_rows_add_feedback(&a, job->extra);
     answer(job, &a, true);
-    free_answer(&a);
 }
 
 static void on_feedback(void *ctx, const struct redis_reply *reply)
 {
     struct job *job = ctx;
     struct model *m = job->board->model;
-    struct rules_answer a = {0};
+    struct rule_rows a = {0};
     struct buf borders = {0}, ids = {0};
     if (redis_is_error(reply)) {
         job_no_redis(job);
         return;
     }
     job->extra = redis_reply_copy(reply);
-    collect(&a, &m->nodes);
-    for (unsigned d = 0; d < DAYS; d++)
-        buf_printf(&borders, "%lld,", (long long)(model_day_start(m, DAYS - 1 - d) / 3600000));
+    rule_rows_collect(&a, &m->nodes);
+    for (unsigned d = 0; d < RULE_DAYS; d++)
+        buf_printf(&borders, "%lld,", (long long)(model_day_start(m, RULE_DAYS - 1 - d) / 3600000));
     buf_printf(&borders, "%lld", (long long)(m->redis_now_ms / 3600000 + 1));
-    for (size_t i = 0; i < a.n && ids.len < IDS_BYTES_MAX; i++) {
-        buf_append_str(&ids, i ? "," : "");
-        buf_append_span(&ids, a.row[i].id);
-    }
-    if (!model_ask(m, on_hits, job, MODEL_EXTRA, "rules", buf_cstr(&borders), a.n ? buf_cstr(&ids) : "-"))
+    rule_rows_ids(&a, &ids);
+    if (!model_ask(m, on_rules, job, MODEL_EXTRA, "rules", buf_cstr(&borders), buf_cstr(&ids)))
         job_no_redis(job);
     buf_fini(&borders);
     buf_fini(&ids);
-    free_answer(&a);
+    rule_rows_free(&a);
+}
+
+/* --- some teams: the hits of agents whom the user sees --- */
+
+struct hits {
+    struct job *job;
+    char **name; /* of agents */
+    size_t n, next;
+    struct redis_reply **reply; /* of shards, one part behind the other: rules may be others when the last one comes */
+    size_t n_replies;
+};
+
+static void free_hits(struct hits *h)
+{
+    for (size_t i = 0; i < h->n; i++)
+        free(h->name[i]);
+    for (size_t i = 0; i < h->n_replies; i++)
+        redis_reply_free(h->reply[i]);
+    free(h->name);
+    free(h->reply);
+    free(h);
+}
+
+static void finish(struct hits *h)
+{
+    struct rule_rows a = {0};
+    rule_rows_collect(&a, &h->job->board->model->nodes);
+    for (size_t i = 0; i < h->n_replies; i++)
+        add_all(&a, h->reply[i]);
+    answer(h->job, &a, false);
+    free_hits(h);
+}
+
+static void give_up(struct hits *h)
+{
+    job_no_redis(h->job);
+    free_hits(h);
+}
+
+static void ask_next(struct hits *h);
+
+static void on_part(void *ctx, const struct gather *g)
+{
+    struct hits *h = ctx;
+    if (g->error) {
+        give_up(h);
+        return;
+    }
+    h->reply = xrealloc(h->reply, (h->n_replies + g->n) * sizeof(struct redis_reply *));
+    for (unsigned s = 0; s < g->n; s++)
+        h->reply[h->n_replies++] = redis_reply_copy(g->reply[s]);
+    h->next += AGENTS_AT_ONCE;
+    ask_next(h);
+}
+
+static void ask_next(struct hits *h)
+{
+    struct model *m = h->job->board->model;
+    struct buf names = {0};
+    char days[64];
+    if (h->next >= h->n) {
+        finish(h);
+        return;
+    }
+    long long last = model_zone_date(m, 0, m->redis_now_ms);
+    snprintf(days, sizeof(days), "%lld,%lld", last - RULE_DAYS + 1, last + 1);
+    for (size_t i = h->next; i < MIN_OF(h->next + AGENTS_AT_ONCE, h->n); i++)
+        buf_printf(&names, "%s\n", h->name[i]);
+    if (!model_ask(m, on_part, h, MODEL_EXTRA, "hits", days, buf_cstr(&names)))
+        give_up(h);
+    buf_fini(&names);
+}
+
+static void ask_hits(struct job *job, const struct user *u)
+{
+    struct hits *h = xcalloc(1, sizeof(*h));
+    const struct agent **list = view_agents(job->board->model, u, &h->n);
+    h->job = job;
+    h->name = xcalloc(h->n + 1, sizeof(char *));
+    for (size_t i = 0; i < h->n; i++)
+        h->name[i] = xstrdup(list[i]->id);
+    free(list);
+    ask_next(h);
 }
 
 void api_rules(struct request *r)
@@ -220,14 +179,11 @@ void api_rules(struct request *r)
     struct job *j = job_new(r);
     struct model *m = r->board->model;
     model_want(m);
-    if (!m->nodes.now_ms || !m->redis_now_ms) {
+    bool sees_all = r->user->teams.is_all && r->user->shops.is_all;
+    if (!m->nodes.now_ms || !m->redis_now_ms || (!sees_all && !m->complete_ms))
         job_no_redis(j);
-    } else if (r->user->teams.is_all && r->user->shops.is_all) {
+    else if (sees_all)
         redis_command_str(r->board->redis, on_feedback, j, "HGETALL", FEEDBACK_RULES_KEY, NULL);
-    } else { /* hits are counted over all teams, which are not this user's to see */
-        struct rules_answer a = {0};
-        collect(&a, &m->nodes);
-        answer(j, &a, false);
-        free_answer(&a);
-    }
+    else
+        ask_hits(j, r->user);
 }

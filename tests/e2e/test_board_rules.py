@@ -123,6 +123,12 @@ def test_the_feed_its_texts_and_verdicts_of_people(rig):
         assert hits["precision"] == 0.5 and hits["days"][-1] == hits["today"]["block"] == 2 and sum(hits["trial_days"]) == 0
         hits = rule("try_out.trial")["hits"]
         assert (hits["precision"], hits["trial_days"][-1], sum(hits["days"])) == (1.0, 1, 0)
+        for name, word, on_trial in ("red-sup", 1, 1), ("shop-sup", 1, 0), ("none-sup", 0, 0), ("sue", 2, 1):
+            d = Client(board, name).get("/api/v1/rules")
+            check("get", "/api/v1/rules", 200, d)
+            found = {r["id"]: (sum(r["hits"]["days"]), sum(r["hits"]["trial_days"])) for r in d["rules"]}
+            assert found == {"try_out.word": (word, 0), "try_out.trial": (0, on_trial)}, name
+            assert d["whole"] == (name == "sue") == (d["rules"][0]["hits"]["right"] is not None), "what others think is not theirs to see"
         assert post(sue, first, "feedback", verdict="none")[0] == 200
         wait_for("taken back", lambda: rule("try_out.word")["hits"]["precision"] == 0)
 
@@ -178,7 +184,7 @@ def test_the_rules_that_gateways_run(rig):
             "try_out.word": (set(versions), False, "E1", "block"), "try_out.trial": ({versions[0]}, True, "", "block")}
         assert node["test-node"]["mode"] == "enforce" and node["test-node"]["rules"]["last_reload_ms"] == 0
         scoped = Client(board, "red-view").get("/api/v1/rules")
-        assert not scoped["whole"] and all(r["hits"] is None for r in scoped["rules"])
+        assert not scoped["whole"] and all(sum(r["hits"]["days"]) == 0 and r["hits"]["wrong"] is None for r in scoped["rules"])
         check("get", "/api/v1/rules", 200, scoped)
         # a reload that fails, a mode, a reload that works: told at once
         pack = folder / "other" / "try_out.yaml"
@@ -274,6 +280,35 @@ def test_days_are_those_of_the_board(folder):
     assert hits["days"] == [0, 1, 0, 0, 4, 3, 2], hits
     assert hits["today"]["block"] == 2
     assert re.search(r"^\d", str(hits["wrong"]))
+    board.stop()
+    redis.stop()
+
+
+def test_who_sees_some_teams_sees_what_rules_did_there(folder):
+    """By day and by what was done, over shards and more agents than one question takes; of both lists, teams and shops."""
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    redis.client().set("cg:{nodes}:rules:v1", '[{"id":"p.r","title":"t","norm":"","cite":"","action":"block","direction":"outgoing","shadow":false}]')
+    redis.client().hset("cg:{nodes}:state", "n", '{"rules":{"version":"v1"}}')
+    redis.client().zadd("cg:{nodes}:at", {"n": story.now})
+    hour, desk = 3_600_000, 18 - time.gmtime().tm_hour
+    for shard in story.shard:
+        shard.counting = (f"{desk:+03d}:00 {desk * hour}", "")
+    people = [("ann", "red", "s1"), ("bea", "red", "s2"), ("cy", "blue", "s2"), *((f"x{i:03}", "red", "s1") for i in range(510))]
+    for i, (name, team, shop) in enumerate(people):
+        story.agent(name, team, shop, i % 4)
+    for number, (name, team, shop) in enumerate([*people[:3], people[-1]]):
+        for ago, act, how in (1, 4, "rules"), (2, 1, "rules"), (20, 4, "rules"), (43, 4, "shadow"):
+            for shard in range(number % 3 + 1):
+                story.put(shard, {"k": "out", "at": story.now - ago * hour, "act": act, "conv": f"c{name}{ago}", "cust": "u", "agent": name, "team": team, "shop": shop, how: "p.r"})
+    board = Board(folder / "board", redis.socket)
+    vera = Client(board, "vera")
+    vera.now_until("data", lambda d: len(d["agents"]) == len(people))
+    for name, agents in ("red-view", (1, 2, 1)), ("shop-sup", (2, 3)), ("vera", (1, 2, 3, 1)), ("none-sup", ()):
+        d = Client(board, name).get("/api/v1/rules")
+        n, hits = sum(agents), d["rules"][0]["hits"]
+        assert (hits["days"], hits["trial_days"]) == ([0, 0, 0, 0, 0, n, 2 * n], [0, 0, 0, 0, n, 0, 0]), name
+        assert hits["today"] == {"pass": 0, "warn": n, "rewrite": 0, "hold": 0, "block": n}
     board.stop()
     redis.stop()
 

@@ -58,6 +58,10 @@ class Reference:
                 for grain, number in (("h", e["at"] // HOUR), ("d", e["at"] // DAY)):
                     m = self.figures.setdefault(f"{grain}{number}|{scope}|{name}|v", {})
                     m[what] = m.get(what, 0) + 1
+                if e.get("agent"):
+                    m = self.figures.setdefault(f"d{e['at'] // DAY}|a|{e['agent']}|v", {})
+                    hit = f"{what}{'@' if scope == 'r' else '?'}{name}"
+                    m[hit] = m.get(hit, 0) + 1
 
     def count(self, e):
         what = {"in": "in", "out": ACTIONS[e.get("act", 0)], "refused": "refused"}[e["k"]]

@@ -69,7 +69,7 @@ const TEXTS = {
   mode: ["Mode", "模式"], mode_enforce: ["enforced", "执行"], mode_observe: ["observe only", "仅观察"], mode_bypass: ["bypassed", "旁路"], modes: ["Rules are not enforced: {0}", "规则未执行：{0}"], rule_set: ["Rule set", "规则版本"], loaded: ["Loaded", "加载时间"],
   failures: ["Failure", "失败"], n_rules: ["{0} rules", "{0} 条规则"], n_reloads: ["{0} reloads, {1} failed", "重载 {0} 次，失败 {1} 次"], reload_failed: ["last reload failed", "最近一次重载失败"], lost: ["lost", "失联"], there: ["there", "在线"],
   seen_ago: ["last seen {0} ago", "{0}前在线"], not_everywhere: ["not on every gateway", "并非所有网关都在运行"], versions_differ: ["{0} different rule sets", "{0} 个不同版本"], packs: ["Packs", "规则包"], n_trial: ["{0} on trial", "{0} 条试运行"],
-  norm: ["Norm", "规范"], action_head: ["Action", "动作"], trend: ["Trend", "趋势"], last_days: ["last {0} days", "近 {0} 天"], no_hits_scope: ["hits are counted over all teams", "命中数按全部团队统计"], sessions: ["Sessions", "连接"],
+  norm: ["Norm", "规范"], action_head: ["Action", "动作"], trend: ["Trend", "趋势"], last_days: ["last {0} days", "近 {0} 天"], hits_own: ["your agents, last {0} days", "你可见的客服，近 {0} 天"], sessions: ["Sessions", "连接"],
   journal_lag: ["Journal lag", "日志延迟"], ring_used: ["{0} in use", "已用 {0}"], draining: ["draining", "正在排空"],
   held: ["Held", "待审消息"], held_past: ["Decided lately", "最近处理"], no_held: ["No message waits for approval.", "没有待审消息。"], n_held: ["{0} wait", "{0} 条待审"],
   no_held_past: ["Nothing was decided yet.", "尚无处理记录。"], do_approve: ["Approve", "批准发送"], do_refuse: ["Refuse", "拒绝"], reason_refuse: ["Reason, told to the agent", "拒绝原因（会告知客服）"],

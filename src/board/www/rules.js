@@ -36,6 +36,6 @@ export const rulesPage = () => polled(() => call("GET", "/api/v1/rules"), (d) =>
   return [panel(t("gateways"), versions > 1 ? h("span", { class: "chip s2" }, t("versions_differ", versions)) : null,
     d.nodes.length ? table([[t("node")], [t("mode")], [t("rule_set")], [t("loaded")], [t("failures")]], d.nodes.map((n) => nodeRow(n, d))) : empty(t("no_nodes"))),
   panel(t("packs"), null, h("p", { class: "packs" }, packs(alive).map((p) => h("span", { class: "chip" }, `${p.pack} ${p.rules}`, p.shadow ? ` · ${t("n_trial", p.shadow)}` : "")))),
-  panel(t("rules"), h("span", { class: "note" }, d.whole ? t("last_days", d.days.length) : t("no_hits_scope")), order.length ? table([[t("rule")], [t("norm")], [t("action_head")], [t("today_head"), 1], [t("trend")], [t("hits"), 1], [t("precision_head"), 1]],
+  panel(t("rules"), h("span", { class: "note" }, d.whole ? t("last_days", d.days.length) : t("hits_own", d.days.length)), order.length ? table([[t("rule")], [t("norm")], [t("action_head")], [t("today_head"), 1], [t("trend")], [t("hits"), 1], [t("precision_head"), 1]],
     order.map((r) => ruleRow(r, versions))) : empty("–"))];
 }, 10000);

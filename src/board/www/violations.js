@@ -73,7 +73,7 @@ export function violationsPage() {
     timer = setTimeout(load, REFRESH_MS);
   }
 
-  // Those who see all teams get the figures of whole days; others those of the list.
+  // The figures of whole days; without the right to see rules those of the list.
   function byList() {
     const hits = new Map();
     for (const v of listed) for (const r of [...v.rules, ...v.shadow]) hits.set(r, (hits.get(r) ?? 0) + 1);
@@ -85,9 +85,9 @@ export function violationsPage() {
     try { d = may("rules") ? await call("GET", "/api/v1/rules") : null; } catch { /* the feed says what is wrong */ }
     if (ended) return;
     const sum = (a) => a.reduce((x, y) => x + y, 0);
-    const found = d?.whole ? d.rules.filter((r) => sum(r.hits.days) + sum(r.hits.trial_days)).map((r) => ({ ...r, n: sum(r.hits.days) + sum(r.hits.trial_days) })) : byList();
+    const found = d ? d.rules.filter((r) => sum(r.hits.days) + sum(r.hits.trial_days)).map((r) => ({ ...r, n: sum(r.hits.days) + sum(r.hits.trial_days) })) : byList();
     found.sort((a, b) => b.n - a.n);
-    side.replaceChildren(panel(d?.whole ? t("by_rule_days") : t("by_rule"), null, found.length ? h("ul", { class: "rule-hits" }, found.slice(0, 60).map((r) => {
+    side.replaceChildren(panel(d ? t("by_rule_days") : t("by_rule"), null, found.length ? h("ul", { class: "rule-hits" }, found.slice(0, 60).map((r) => {
       const line = r.hits ? spark() : null;
       if (line) drawSpark(line, r.hits.days.map((n, i) => n + r.hits.trial_days[i]), undefined, t("by_day", r.id));
       return h("li", { "data-rule": r.id }, h("div", { class: "ids" }, h("strong", {}, r.title || r.id), h("div", { class: "note" }, r.title ? r.id : "", r.shadow ? ` · ${t("trials")}` : "")), line ?? h("span"),

@@ -115,12 +115,14 @@ local function book(h, id, o, by)
 end
 
 -- What the record itself counts as, apart from rounds.
-local function count_rules(rules, shadow, at, what, by)
+local function count_rules(rules, shadow, at, who, what, by)
     if rules ~= '' then
         stat_list(at, 'r', rules, what, by)
+        stat_hits(at, who, rules, what, '@', by)
     end
     if shadow ~= '' then
         stat_list(at, 'x', shadow, what, by)
+        stat_hits(at, who, shadow, what, '?', by)
     end
 end
 
@@ -143,11 +145,11 @@ end
 local function count_in(how, was, at, who, rules, shadow)
     if was then
         add_count(figures_of(was[1], was[4]), 'in', -1)
-        count_rules(rules, shadow, was[1], 'pass', -1)
+        count_rules(rules, shadow, was[1], was[4], 'pass', -1)
     end
     if how == 'new' or how == 'moved' then
         add_count(figures_of(at, who), 'in', 1)
-        count_rules(rules, shadow, at, 'pass', 1)
+        count_rules(rules, shadow, at, who, 'pass', 1)
     end
 end
 
@@ -155,6 +157,6 @@ local function count_out(how, at, who, act, rules, shadow)
     if how ~= 'dup' and how ~= 'moved' then
         local action = ACTIONS[act] or 'pass'
         add_count(figures_of(at, who), action, 1)
-        count_rules(rules, shadow, at, action, 1)
+        count_rules(rules, shadow, at, who, action, 1)
     end
 end

@@ -10,6 +10,8 @@
 --   'violation', stream id: that entry, as below
 --   'rules', day borders (hours, with commas), rule ids (with commas): {id, 'r' | 'x' on trial, number of the day between two
 --       borders from 0, 'what:count,…'}
+--   'hits', two days 'FIRST,LAST', agents with line feeds between: what rules did to their messages, as 'rules', the day from
+--       FIRST on
 --   'gaps': {when, node, lost events} of the newest entries, the newest first
 --   'sizes': {open cases, the oldest one's time or 0, messages that wait for approval, events for webhooks, zone, tracking,
 --       since when, zones of shops (of `info`)}
@@ -256,6 +258,44 @@ local function read_rules(borders, list)
     end
 end
 
+local function add_hits(sums, day, counts)
+    for name, n in pairs(counts) do
+        local what, mark, rule = string.match(name, '^(%a+)([@?])(.+)$')
+        if what then
+            local key = mark .. day .. ' ' .. rule
+            local sum = sums[key] or {rule, mark == '@' and 'r' or 'x', day, {}}
+            sums[key] = sum
+            sum[4][what] = (sum[4][what] or 0) + n
+        end
+    end
+end
+
+local function read_hits(days, list)
+    figures_fold()
+    local names, sums = {}, {}
+    for name in string.gmatch(list, '[^\n]+') do
+        names[#names + 1] = name
+    end
+    for day = days[1], days[2] do
+        local span = floor(day / 28)
+        local key = KEYS[FIRST_DAYS + span % DAYS]
+        for from = 1, call('HGET', key, '#') == tostring(span) and #names or 0, CHUNK do
+            local fields = {}
+            for i = from, math.min(from + CHUNK - 1, #names) do
+                fields[#fields + 1] = day .. '|a|' .. names[i] .. '|v'
+            end
+            for _, v in ipairs(call('HMGET', key, unpack(fields))) do
+                if v then
+                    add_hits(sums, day - days[1], unpack_mp(v))
+                end
+            end
+        end
+    end
+    for _, s in pairs(sums) do
+        rows[#rows + 1] = {s[1], s[2], int(s[3]), pairs_text(s[4])}
+    end
+end
+
 local function read_gaps()
     for _, e in ipairs(call('XREVRANGE', K.stream, '+', '-', 'COUNT', LOOKED)) do
         if e[2][4] == 'gap' then
@@ -285,6 +325,8 @@ if ARGV[1] == 'violation' then
     end
 elseif ARGV[1] == 'rules' then
     read_rules(numbers(ARGV[2]), ARGV[3])
+elseif ARGV[1] == 'hits' then
+    read_hits(numbers(ARGV[2]), ARGV[3])
 elseif ARGV[1] == 'day' then
     read_day(numbers(ARGV[2]), ARGV[3])
 elseif ARGV[1] == 'gaps' then

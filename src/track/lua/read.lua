@@ -16,7 +16,9 @@ end
 local function pairs_text(m)
     local t = {}
     for k, v in pairs(m) do
-        t[#t + 1] = k .. ':' .. int(v)
+        if not find(k, '[@?]') then -- an agent's hits by rule are the dashboard's
+            t[#t + 1] = k .. ':' .. int(v)
+        end
     end
     return table.concat(t, ',')
 end

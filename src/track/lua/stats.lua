@@ -1,7 +1,8 @@
 -- Figures by hour and by day, one packed map per field `<hour or day number>|<scope>|<name>|<kind>`:
 --   scope a agent, t team, s shop; kind f first replies, n next replies, F and N the same in business hours:
 --       {n, sum, w = {within LIMITS}, b = {bucket: count}}; m replies as the deployment measures them (measure.lua)
---   scopes a, t, s with kind v: counters of messages by what became of them; scopes r (rules), x (shadow rules) with v
+--   scopes a, t, s with kind v: counters of messages by what became of them; scopes r (rules), x (shadow rules) with v.
+--       Of an agent's day also `WHAT@RULE` and `WHAT?RULE` (shadow rules)
 -- Hours are those of UTC, days those of the shop where an event was, for rules the deployment's (zone.lua). A hash holds one day's hours (of UTC; or 28
 -- days); its field `#` is that day's number, and a newer day empties it.
 --
@@ -11,7 +12,7 @@ local LIMITS = {3000, 30000, 60000, 180000, 300000}
 local FOLD_EVENTS, FOLD_MS = 8192, 60000
 local ROUND_KINDS = {f = true, n = true, F = true, N = true, m = true}
 
-local figures_of, figures_by_quarters, add_count, add_to_list, stat_list, figures_log, figures_fold
+local figures_of, figures_by_quarters, add_count, add_to_list, stat_list, stat_hits, figures_log, figures_fold
 do
     local figures = {} -- of this call
     local step = HOUR_MS
@@ -54,6 +55,14 @@ do
         for name in string.gmatch(names, '[^,]+') do
             m[name] = m[name] or {}
             add_count(m[name], what, by)
+        end
+    end
+
+    -- The same by agent; mark `@` or `?`.
+    function stat_hits(at, who, names, what, mark, by)
+        local m = figures_of(at, who)
+        for name in string.gmatch(names, '[^,]+') do
+            add_count(m, what .. mark .. name, by)
         end
     end
 
@@ -113,20 +122,22 @@ do
             end
         end
 
-        -- Adds to the fields of that hour and of its day in that zone.
+        -- Adds to the field of that hour's day in that zone.
+        local function stat_add_day(hour, zone, scope, name, kind, add, what)
+            local day = zone.day(hour * HOUR_MS)
+            local h, key = stat_hash(FIRST_DAYS, DAYS, floor(day / 28))
+            if h and name ~= '' then
+                add(stat_field(h, key, day .. '|' .. scope .. '|' .. name .. '|' .. kind), what)
+            end
+        end
+
+        -- And to that of the hour.
         local function stat_add(hour, zone, scope, name, kind, add, what)
-            if name == '' then
-                return
-            end
-            local day, rest = zone.day(hour * HOUR_MS), '|' .. scope .. '|' .. name .. '|' .. kind
             local h, key = stat_hash(FIRST_HOURS, HOURS, floor(hour / 24))
-            if h then
-                add(stat_field(h, key, floor(hour) .. rest), what)
+            if h and name ~= '' then
+                add(stat_field(h, key, floor(hour) .. '|' .. scope .. '|' .. name .. '|' .. kind), what)
             end
-            h, key = stat_hash(FIRST_DAYS, DAYS, floor(day / 28))
-            if h then
-                add(stat_field(h, key, day .. rest), what)
-            end
+            stat_add_day(hour, zone, scope, name, kind, add, what)
         end
 
         local function rounds_of(list)
@@ -165,13 +176,18 @@ do
         end
 
         local function fold_who(hour, zones, who, m)
-            local names, counts = {}, {}
+            local names, counts, hits = {}, {}, {}
             names.a, names.t, names.s = unpack_mp(who)
             local zone = zones(names.s)
             for what, v in pairs(m) do
-                if not ROUND_KINDS[what] then
+                if find(what, '[@?]') then
+                    hits[what] = v
+                elseif not ROUND_KINDS[what] then
                     counts[what] = v
                 end
+            end
+            if next(hits) then
+                stat_add_day(hour, zone, 'a', names.a, 'v', add_counts, hits)
             end
             for scope, name in pairs(names) do
                 if next(counts) then
