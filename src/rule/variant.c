@@ -94,6 +94,20 @@ static void add_maybe(struct variant *v, const struct view *p, uint32_t i)
     variant_add(v, &s);
 }
 
+static bool is_digit(uint32_t cp)
+{
+    return cp >= '0' && cp <= '9';
+}
+
+/* 微1信: a digit alone between two ideographs, unless it counts something or is the time (买1件, 5月6日). */
+static void add_without_digit(struct variant *v, const struct view *p, uint32_t i)
+{
+    static const char counted[] =
+        "天日月年个件号点小元块楼层双条瓶盒斤岁折期周种款张码寸人位名次路栋室床间克米升套杯份本页级分秒至到角毛倍";
+    if (!is_one_of(p->cp[i], "第满前后") && !is_one_of(p->cp[i + 2], counted))
+        add_char(v, p, i, i + 2, p->cp[i]);
+}
+
 /* 支ノ付ノ宝, 最o先o进: one character between ideographs, a kana, or a letter or digit that does so twice. */
 static uint32_t add_filled(struct variant *v, const struct view *p, uint32_t i)
 {
@@ -106,16 +120,15 @@ static uint32_t add_filled(struct variant *v, const struct view *p, uint32_t i)
         add_maybe(v, p, i);
         return i + 2;
     }
+    if (end < i + 4 && is_digit(filler)) {
+        add_without_digit(v, p, i);
+        return i + 1;
+    }
     if (end < i + 4 && !is_kana(filler))
         return i + 1;
     for (uint32_t k = i; k < end; k += 2)
         add_char(v, p, k, k + 2, p->cp[k]);
     return end;
-}
-
-static bool is_digit(uint32_t cp)
-{
-    return cp >= '0' && cp <= '9';
 }
 
 static uint32_t letter_for_digit(uint32_t cp)
