@@ -6,7 +6,7 @@
  *
  * Swaps are the listed spellings that the words' own scan has met, doubled characters (加微微信), digits that stand for
  * letters or tones (w3ixin, wei1xin4) or numerals (第1), Bopomofo (ㄨㄟ for wei), and kana or a repeated letter or
- * digit used as separators (支ノ付ノ宝, 最o先o进). */
+ * digit used as separators (支ノ付ノ宝, 最o先o进, 微1信). */
 #pragma once
 
 #include "rule/model.h"

@@ -115,7 +115,8 @@ static void edits_take_what_was_typed(void **state)
         free(out);
     }
     expect(s, "宝宝加微笑", ACTION_PASS);
-    expect(s, "加1微2信", ACTION_PASS);
+    expect(s, "加1微2信", ACTION_REWRITE);
+    expect(s, "加12微信", ACTION_PASS);
     ruleset_unref(&s);
     s = variants_of("pack: p\nrules:\n  - id: p.a\n    title: t\n    action: block\n    variants: true\n    words: [ "
                     "仅此一次, 第一 ]\n    unless: [ 第一天 ]\n" EXAMPLES);
@@ -124,6 +125,8 @@ static void edits_take_what_was_typed(void **state)
     expect(s, "第ox一", ACTION_PASS);
     expect(s, "第壹", ACTION_BLOCK);
     expect(s, "第①名", ACTION_BLOCK);
+    expect(s, "仅6此一次", ACTION_BLOCK);
+    expect(s, "仅此一6次", ACTION_PASS); /* it counts */
     expect(s, "第1天", ACTION_PASS);
     expect(s, "第12", ACTION_PASS);
     expect(s, "高高兴兴", ACTION_PASS);
