@@ -109,8 +109,9 @@ static void fill_call(struct call *c, const struct mix *m, unsigned long first, 
         size_t len = make_record(m, number, start_ms + (int64_t)number, c->record[i]);
         pack_add(&c->pack, (int64_t)number, span_of(c->record[i], len), 0);
     }
-    struct span head[] = {span_str(c->schema),       span_str("ring"),  span_str("0"), span_str("node"),
-                          buf_span(&c->pack.frames), span_str("UTC 0"), span_str("")};
+    struct span head[] = {
+        span_str(c->schema), span_str("ring"), span_str("0"), span_str("node"), buf_span(&c->pack.frames),
+        span_str("UTC 0"),   span_str(""),     span_str("1"), span_str("")};
     for (size_t i = 0; i < ARRAY_LEN(head); i++)
         c->arg[n++] = head[i];
     for (size_t i = 0; i < c->pack.n_convs; i++)
