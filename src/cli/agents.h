@@ -56,5 +56,5 @@ void agents_print_table(const struct agents *all, struct agent **list, size_t n,
 void agents_print_preset(const struct agents *all, struct agent **list, size_t n);
 /* By the deployment's own definition, behind an empty line; nothing where there is none. */
 void agents_print_measured(const struct agents *all, struct agent **list, size_t n);
-/* The newest rounds of one agent, at most n. -1: the error was printed. */
-int agents_print_rounds(struct tracked *t, const char *agent, size_t n, bool want_json) MUST_CHECK;
+/* The newest rounds of one agent (team, shop), at most n. -1: the error was printed. */
+int agents_print_rounds(struct tracked *t, char scope, const char *name, size_t n, bool want_json) MUST_CHECK;

@@ -26,10 +26,12 @@ static void add_measured(struct table *t, struct span units)
 
 /* {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1, what its units came to:
  * ms, `unanswered`, or `-` (none of the window), with commas} */
-static void show_round(struct table *t, const struct redis_reply *row)
+static void show_round(struct table *t, const struct redis_reply *row, bool want_agent)
 {
     char text[TRACKED_TIME_MAX];
     int64_t business = row->n > 9 ? tracked_int(row, 9) : -1;
+    if (want_agent)
+        table_add(t, tracked_text(row, 4));
     table_add(t, tracked_text(row, 0));
     table_add(t, span_str(tracked_time(tracked_int(row, 2), text)));
     table_add(t, span_str(tracked_int(row, 7) ? "first" : "next"));
@@ -59,10 +61,12 @@ static void json_round(struct json_out *j, const struct redis_reply *row)
     json_obj_end(j);
 }
 
-static void print_rounds_of(const struct tracked_rows *rows, size_t most, bool want_json)
+static void print_rounds_of(const struct tracked_rows *rows, size_t most, bool want_agent, bool want_json)
 {
-    static const char *const head[] = {"conversation", "customer wrote", "reply",   "after",
-                                       "in hours",     "messages",       "measured"};
+    static const char *const heads[] = {"agent", "conversation", "customer wrote", "reply",
+                                        "after", "in hours",     "messages",       "measured"};
+    const char *const *head = want_agent ? heads : heads + 1;
+    size_t columns = ARRAY_LEN(heads) - !want_agent;
     if (want_json) {
         struct buf out = {0};
         struct json_out j = {.buf = &out};
@@ -74,23 +78,23 @@ static void print_rounds_of(const struct tracked_rows *rows, size_t most, bool w
         buf_fini(&out);
         return;
     }
-    struct table *table = table_new(ARRAY_LEN(head));
-    for (size_t i = 0; i < ARRAY_LEN(head); i++)
+    struct table *table = table_new(columns);
+    for (size_t i = 0; i < columns; i++)
         table_add(table, span_str(head[i]));
     for (size_t i = 0; i < rows->n && i < most; i++)
-        show_round(table, rows->row[i]);
+        show_round(table, rows->row[i], want_agent);
     table_print(&table);
 }
 
-int agents_print_rounds(struct tracked *t, const char *agent, size_t n, bool want_json)
+int agents_print_rounds(struct tracked *t, char scope, const char *name, size_t n, bool want_json)
 {
-    char most[24];
+    char most[24], of[2] = {scope, '\0'};
     struct tracked_rows rows = {0};
     snprintf(most, sizeof(most), "%zu", n);
-    int rc = tracked_ask(t, tracked_keep, &rows, "rounds", agent, most, NULL);
+    int rc = tracked_ask(t, tracked_keep, &rows, "rounds", name, most, of, NULL);
     tracked_sort(&rows, ROUND_END, -1);
     if (rc == 0)
-        print_rounds_of(&rows, n, want_json);
+        print_rounds_of(&rows, n, scope != 'a', want_json);
     tracked_rows_fini(&rows);
     return rc;
 }

@@ -77,8 +77,7 @@ int cli_agents(int argc, char **argv)
     int n_rest;
     size_t n;
     if (read_wanted(argc, argv, &w, rest, &n_rest) != 0 ||
-        tracked_read_args(n_rest, rest, "WORD --hours", &args) != 0 ||
-        (w.want_rounds && (!args.word || w.scope != 'a')))
+        tracked_read_args(n_rest, rest, "WORD --hours", &args) != 0 || (w.want_rounds && !args.word))
         return cli_usage("agents");
     struct tracked *t = tracked_open(&args);
     if (!t)
@@ -96,10 +95,10 @@ int cli_agents(int argc, char **argv)
         agents_print_preset(&all, list, n);
     else if (rc == 0 && !args.want_json)
         agents_print_table(&all, list, n, w.is_business), agents_print_measured(&all, list, n);
-    if (rc == 0 && args.word && w.scope == 'a' && (!args.want_json || w.want_rounds)) {
+    if (rc == 0 && args.word && (!args.want_json || w.want_rounds)) {
         if (!args.want_json)
             putchar('\n');
-        rc = agents_print_rounds(t, args.word, w.want_rounds ? ROUNDS_MOST : ROUNDS, args.want_json);
+        rc = agents_print_rounds(t, w.scope, args.word, w.want_rounds ? ROUNDS_MOST : ROUNDS, args.want_json);
     }
     agents_fini(&all, list, n);
     tracked_close(&t);

@@ -93,6 +93,11 @@ def test_agents_cases_reminders(tracked):
     assert sum(r["reply_ms"] for r in rounds) // 2 == (ann["first"]["mean_ms"] + ann["next"]["mean_ms"]) // 2
     assert run(gate, "agents", "show", "ann", "--rounds").count("c-ann") == 2
     assert "usage" in run(gate, "agents", "--rounds", status=2).lower()
+    for by, name in ("team", "day"), ("shop", "s1"):
+        assert json.loads(run(gate, "agents", "show", name, "--by", by, "--rounds", "--json")) == rounds, "the figures of the team are these"
+        table = run(gate, "agents", name, "--by", by).split("\n\n")[1].splitlines()
+        assert table[0].startswith("agent ") and [row.split()[0] for row in table[1:]] == ["ann", "ann"]
+    assert json.loads(run(gate, "agents", "show", "s2", "--by", "shop", "--rounds", "--json")) == [], "bob has answered nobody"
     assert run(gate, "agents", "nobody").startswith('nothing is known of "nobody" in this time\n')
 
     [case] = json.loads(run(gate, "cases", "--json"))

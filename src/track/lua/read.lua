@@ -83,12 +83,13 @@ function read.sessions()
     end
 end
 
--- 'rounds', agent or '', most: {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1,
+-- 'rounds', agent or '', most, 'a', or 't' | 's' of a team or shop: {conversation, customer, start, end, agent, team, shop, first, messages, business ms or -1,
 -- what its units came to (measure.lua), if they are measured}, newest first
-function read.rounds(agent, most)
+function read.rounds(name, most, scope)
+    local at = ({a = 5, t = 6, s = 7})[scope or 'a']
     for _, packed in ipairs(call('ZREVRANGE', K.rounds, 0, -1)) do
         local r = unpack_mp(packed)
-        if #rows <= tonumber(most) and (agent == '' or r[5] == agent) then
+        if #rows <= tonumber(most) and (name == '' or r[at] == name) then
             add(unpack(r))
         end
     end
