@@ -3,6 +3,7 @@
 #include "cli/redis_check.h"
 #include "track/beat.h"
 #include "track/script.h"
+#include "track/shop_zones.h"
 
 /* What stands behind "counting": in a node's state; empty: it says nothing (an older version). */
 static struct span counting_of(struct span state)
@@ -26,13 +27,26 @@ static void look_at_node(struct redis_check *c, const struct redis_reply *row, i
     snprintf(node, sizeof(node), "%.*s", (int)MIN_OF(name.n, sizeof(node) - 1), (const char *)name.p);
     report_problem(&c->report, "counting", node,
                    "counts by tracking \"%.*s\", this configuration says \"%s\": figures of different gateways do not "
-                   "belong together, give all of them the same keys and reload",
+                   "belong together, give all of them the same keys (shops: calendars in other zones) and reload",
                    (int)MIN_OF(theirs.n, (size_t)200), (const char *)theirs.p, mine);
+}
+
+/* As a gateway with this configuration would say it. */
+static void counting_here(struct redis_check *c, char out[SHOP_ZONES_COUNTING_MAX])
+{
+    struct err_list errs = {0};
+    struct directory *d = NULL;
+    const char *path = c->conf->directory;
+    if (path && directory_load(path, &d, &errs) != 0)
+        report_problem(&c->report, "counting", path, "%s", errs.n ? errs.line[0] : "cannot be read");
+    shop_zones_counting(&c->conf->tracking, d, out);
+    directory_unref(&d);
+    err_list_fini(&errs);
 }
 
 void check_nodes(struct redis_check *c)
 {
-    char text[160], mine[MEASURE_COUNTING_MAX];
+    char text[160], mine[SHOP_ZONES_COUNTING_MAX];
     struct err e;
     struct span keys[] = {span_str(BEAT_AT_KEY), span_str(BEAT_STATE_KEY)};
     const struct redis_reply *r = redis_sync_eval(c->redis, script_text("nodes"), ARRAY_LEN(keys), keys, 0, NULL, &e);
@@ -40,7 +54,7 @@ void check_nodes(struct redis_check *c)
         report_problem(&c->report, "command_refused", BEAT_STATE_KEY, "%s", r ? redis_text(r, text) : e.text);
         return;
     }
-    measure_counting(&c->conf->tracking, mine);
+    counting_here(c, mine);
     int64_t now_ms = 0;
     if (!redis_get_int(redis_item(r, 0), &now_ms))
         return;

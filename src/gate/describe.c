@@ -1,5 +1,6 @@
 /* What a node tells the others about itself in its heart-beat (docs/redis.md, "Nodes"). */
 #include "gate/gate.h"
+#include "track/shop_zones.h"
 
 enum { PACKS_MAX = 200 };
 
@@ -98,8 +99,8 @@ void gate_describe(void *gate, struct json_out *j)
     kv_bool(j, "draining", g->is_draining);
     kv_int(j, "sessions", atomic_load(&g->connections));
     kv_int(j, "agents", (int64_t)node_agents(g->node));
-    char counting[MEASURE_COUNTING_MAX];
-    kv_str(j, "counting", measure_counting(&g->snap->conf->tracking, counting));
+    char counting[SHOP_ZONES_COUNTING_MAX];
+    kv_str(j, "counting", shop_zones_counting(&g->snap->conf->tracking, g->snap->directory, counting));
     put_rules(g, j);
     put_packs(g, j);
     put_journal(g, j);

@@ -1,10 +1,12 @@
 #include "track/shop_zones.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/civil.h"
+#include "base/hash.h"
 #include "base/xalloc.h"
 
 struct shop_zone {
@@ -119,6 +121,35 @@ struct span shop_zones_text(struct shop_zones *z, const char *main, int64_t now_
 unsigned shop_zones_parts(const struct shop_zones *z)
 {
     return z->has_quarters ? 4 : 1;
+}
+
+struct sum {
+    const char *main;
+    uint64_t sum; /* in whatever order the shops come */
+};
+
+static void on_sum(void *ctx, struct span shop, const char *zone)
+{
+    struct sum *s = ctx;
+    struct buf text = {0};
+    if (strcmp(zone, s->main) == 0)
+        return;
+    buf_printf(&text, "%s\t%.*s", zone, (int)shop.n, (const char *)shop.p);
+    s->sum += hash_stable(buf_span(&text));
+    buf_fini(&text);
+}
+
+const char *shop_zones_counting(const struct conf_tracking *t, const struct directory *d,
+                                char out[SHOP_ZONES_COUNTING_MAX])
+{
+    struct sum s = {t->zone ? t->zone : "UTC", 0};
+    measure_counting(t, out);
+    if (d)
+        directory_each_own_zone(d, on_sum, &s);
+    size_t n = strlen(out);
+    if (s.sum)
+        snprintf(out + n, SHOP_ZONES_COUNTING_MAX - n, " shops=%016" PRIx64, s.sum);
+    return out;
 }
 
 /* ---- for readers ---- */

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "conf/conf.h"
 #include "conf/directory.h"
 #include "track/day_zone.h"
 
@@ -25,6 +26,12 @@ void shop_zones_fini(struct shop_zones *z);
 struct span shop_zones_text(struct shop_zones *z, const char *main, int64_t now_ms);
 /* Into how many parts days of all these zones and of the deployment's cut an hour: 1, or 4. As of the last text. */
 unsigned shop_zones_parts(const struct shop_zones *z);
+
+/* What is equal on gateways that count in the same way: measure_counting, and behind it a number of these shops, if
+ * there are any. */
+enum { SHOP_ZONES_COUNTING_MAX = MEASURE_COUNTING_MAX + 32 };
+const char *shop_zones_counting(const struct conf_tracking *t, const struct directory *d,
+                                char out[SHOP_ZONES_COUNTING_MAX]);
 
 /* The zone of a shop in such a text, as in day_zone.h; empty: it is the deployment's. */
 struct span shop_zones_find(struct span text, struct span shop);

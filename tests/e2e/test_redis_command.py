@@ -113,6 +113,12 @@ def test_what_check_finds(folder):
                    lambda: g.config.write_text(text))
             expect("counting", "test-node", lambda: g.config.write_text(text + "\ntracking: {preset: jd}\n"),
                    lambda: g.config.write_text(text))
+            who = g.config.parent / "elsewhere.yaml"
+            who.write_text("calendars: {far: {zone: Asia/Tokyo, hours: {daily: '09:00-18:00'}}}\nshops: {s: {calendar: far}}\n")
+            expect("counting", "test-node", lambda: g.config.write_text(text + f"\ndirectory: {who}\n"),
+                   lambda: g.config.write_text(text))
+            expect("counting", "nowhere.yaml", lambda: g.config.write_text(text + "\ndirectory: nowhere.yaml\n"),
+                   lambda: g.config.write_text(text))
             assert check(g)["fit"]
             g.stop(signal.SIGKILL)      # the ring of a node that died, and a Redis that knows more of it than it does
             ring, number = next((r, int(n)) for r, n in db.hgetall(f"cg:{{{s}}}:applied").items())

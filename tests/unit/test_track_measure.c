@@ -190,6 +190,13 @@ static void shops_elsewhere_have_days_of_their_own(void **state)
     assert_text(shop_zones_text(&z, main, change), "-"); /* before a directory */
     uint64_t none = z.version;
     assert_true(none > 0);
+    char counting[SHOP_ZONES_COUNTING_MAX], other[SHOP_ZONES_COUNTING_MAX];
+    char shanghai[] = "Asia/Shanghai", berlin[] = "Europe/Berlin";
+    struct conf_tracking t = {.zone = shanghai, .measure.stopper = STOPPER_HUMAN};
+    assert_string_equal(shop_zones_counting(&t, NULL, counting), "Asia/Shanghai stopper=human");
+    assert_non_null(strstr(shop_zones_counting(&t, d, counting), "Asia/Shanghai stopper=human shops="));
+    t.zone = berlin;
+    assert_string_not_equal(strchr(shop_zones_counting(&t, d, other), '='), strchr(counting, '='));
     shop_zones_set(&z, d);
     assert_text(shop_zones_text(&z, main, change - 1), "Europe/Berlin 3600000\ta\t\n"); /* in Taipei it is as late */
     uint64_t winter = z.version;
