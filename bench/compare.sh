@@ -9,7 +9,9 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build out='' rounds=5 secs=5 conns=200 convs='' idle=2000 rate=5000 base=19700 tls=yes parts="idle rate load closed"
+# shellcheck source=bench/lib.sh
+. "$root/bench/lib.sh"
+out='' rounds=5 secs=5 conns=200 convs='' idle=2000 rate=5000 port_base=19700 tls=yes parts="idle rate load closed"
 
 usage() {
     cat <<'END'
@@ -32,7 +34,7 @@ END
 
 while [ $# -gt 0 ]; do
     case $1 in
-    --build) build=$(realpath "$2"); shift ;;
+    --build) build=$2; shift ;;
     --out) out=$2; shift ;;
     --rounds) rounds=$2; shift ;;
     --secs) secs=$2; shift ;;
@@ -41,7 +43,7 @@ while [ $# -gt 0 ]; do
     --idle) idle=$2; shift ;;
     --rate) rate=$2; shift ;;
     --parts) parts=$2; shift ;;
-    --port-base) base=$2; shift ;;
+    --port-base) port_base=$2; shift ;;
     --no-tls) tls=no ;;
     --quick) rounds=1 secs=0.5 conns=50 idle=200 rate=2000 ;;
     -h | --help) usage; exit 0 ;;
@@ -49,29 +51,9 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -n "$out" ] || { echo "--out DIR is missing" >&2; exit 2; }
-bench=$build/bench/chatgate-bench
-gate=$build/src/chatgated
-for program in "$bench" haproxy nginx openssl taskset gnuplot; do
-    command -v "$program" >/dev/null || { echo "not found: $program" >&2; exit 2; }
-done
-mkdir -p "$out"
-out=$(realpath "$out")
-work=$(mktemp -d)
+make_out
+need haproxy nginx openssl taskset gnuplot redis-server
 chmod 755 "$work"
-pids=()
-
-finish() {
-    for pid in "${pids[@]}"; do
-        kill "$pid" 2>/dev/null || true
-    done
-    for pid in "${pids[@]}"; do
-        wait "$pid" 2>/dev/null || true
-    done
-    rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
 
 proxy_core=0 load_core=1
 [ "$(nproc)" -ge 2 ] || { echo "note: one core only, proxies and load share it" >&2; load_core=0; }
@@ -100,12 +82,13 @@ answers() {
     exit 1
 }
 
-port() { echo $((base + $1)); }
+port() { echo $((port_base + $1)); }
 echo_port=$(port 0)
 declare -A plain_port=([haproxy-tcp]=$(port 1) [haproxy-http]=$(port 2) [nginx-stream]=$(port 3) [nginx-http]=$(port 4)
-    [chatgated-bare]=$(port 5) [chatgated-full]=$(port 6) [relay]=$(port 12))
+    [chatgated-bare]=$(port 5) [chatgated-words]=$(port 13) [chatgated-full]=$(port 6) [relay]=$(port 12))
 declare -A tls_port=([haproxy-tcp]=$(port 7) [haproxy-http]=$(port 8) [nginx-stream]=$(port 9) [nginx-http]=$(port 10)
-    [chatgated-full]=$(port 11))
+    [chatgated-words]=$(port 14) [chatgated-full]=$(port 11))
+declare -A packs=([chatgated-bare]='' [chatgated-words]=$work/words.yaml [chatgated-full]=$root/rules)
 
 certificate() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench \
@@ -189,7 +172,8 @@ END
     } >"$work/$1.conf"
 }
 
-# bare: relays and reads, without a rule and without tracking; full: all packs, journal and Redis.
+# bare: relays and reads, without a rule and without tracking; words: 10,000 words, 200 regular expressions, journal and
+# Redis; full: all packs instead.
 gate_conf() { # NAME
     local name=$1
     mkdir -p "$work/$name"
@@ -203,7 +187,7 @@ control: $work/$name/control.sock
 listeners:
   - {name: plain, address: "127.0.0.1:${plain_port[$name]}", profile: plain-ws-json, upstream: im}
 END
-        if [ "$name" = chatgated-full ] && [ $tls = yes ]; then
+        if [ -n "${tls_port[$name]:-}" ] && [ $tls = yes ]; then
             cat <<END
   - name: tls
     address: 127.0.0.1:${tls_port[$name]}
@@ -220,11 +204,10 @@ upstreams:
 limits: {connections: 9500}
 ring: {dir: $work/$name, size: 64M}
 END
-        if [ "$name" = chatgated-full ]; then
-            echo "rules: {packs: [$root/rules]}"
+        echo "rules: {packs: [${packs[$name]}]}"
+        if [ -n "${packs[$name]}" ]; then
             echo "redis: {address: \"unix:$work/redis.sock\"}"
         else
-            echo "rules: {packs: []}"
             echo "redis: {enabled: false}"
         fi
     } >"$work/$name.yaml"
@@ -252,11 +235,6 @@ start_all() {
     answers relay "${plain_port[relay]}"
     pid_of[relay]=$pid
     names=(direct relay haproxy-tcp haproxy-http nginx-stream nginx-http)
-    if [ ! -x "$gate" ]; then
-        echo "NOTE: $gate is not there, chatgated is left out" >&2
-        return
-    fi
-    command -v redis-server >/dev/null || { echo "not found: redis-server" >&2; exit 2; }
     # idle priority: Redis shares the load's core here, which it would not do on a machine of its own
     start redis $load_core chrt --idle 0 redis-server --port 0 --unixsocket "$work/redis.sock" --save "" --appendonly no \
         --maxmemory-policy noeviction --dir "$work"
@@ -264,7 +242,8 @@ start_all() {
         kill -0 "$pid" || exit 1
         sleep 0.05
     done
-    for name in chatgated-bare chatgated-full; do
+    "$root/bench/words.py" 10000 --texts "$root/bench/texts.txt" --regexes "$root/bench/regexes.txt" >"$work/words.yaml"
+    for name in chatgated-bare chatgated-words chatgated-full; do
         gate_conf $name
         start $name $proxy_core "$gate" --config "$work/$name.yaml"
         answers $name "${plain_port[$name]}"

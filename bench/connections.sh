@@ -7,33 +7,19 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build out='' one=9500 all=45000 daemons=5 base=19800 loaders=3
-while [ $# -gt 0 ]; do
-    case $1 in
-    --build) build=$(realpath "$2") ;;
-    --out) out=$2 ;;
-    --one) one=$2 ;;
-    --all) all=$2 ;;
-    --daemons) daemons=$2 ;;
-    --port-base) base=$2 ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-    esac
-    shift 2
-done
-[ -n "$out" ] || { echo "--out DIR is missing" >&2; exit 2; }
 # shellcheck source=bench/lib.sh
 . "$root/bench/lib.sh"
+out='' one=9500 all=45000 daemons=5 port_base=19800 loaders=3
+read_options "build out one all daemons port_base" "$@"
 need
 gates=()
-mkdir -p "$out"
-out=$(realpath "$out")
 ulimit -n "$(ulimit -Hn)"
 
 servers=
 for ((i = 0; i < loaders; i++)); do # a backend process has the same limit, hence several
-    "$bench" echo --listen "127.0.0.1:$((base + 1 + i))" 2>"$out/echo$i.log" &
+    "$bench" echo --listen "127.0.0.1:$((port_base + 1 + i))" 2>"$out/echo$i.log" &
     pids+=($!)
-    servers+="${servers:+, }\"127.0.0.1:$((base + 1 + i))\""
+    servers+="${servers:+, }\"127.0.0.1:$((port_base + 1 + i))\""
 done
 
 start_gate() { # NUMBER
@@ -45,7 +31,7 @@ workers: 1
 profiles_dir: $root/conf/profiles
 control: $work/g$1/control.sock
 listeners:
-  - {name: agents, address: "127.0.0.1:$base", profile: plain-ws-json, upstream: im}
+  - {name: agents, address: "127.0.0.1:$port_base", profile: plain-ws-json, upstream: im}
 upstreams:
   - {name: im, servers: [$servers]}
 limits: {connections: 9950, connections_per_address: 0}
@@ -63,7 +49,7 @@ END
 fill() {
     local each=$((($2 + loaders - 1) / loaders)) waits=() i
     for ((i = 0; i < loaders; i++)); do
-        "$bench" idle --target "gate=ws://127.0.0.1:$base/ws" --pid "gate=$4" --conns "$each" --opening "$3" --secs 15 \
+        "$bench" idle --target "gate=ws://127.0.0.1:$port_base/ws" --pid "gate=$4" --conns "$each" --opening "$3" --secs 15 \
             --first-agent $((i * each)) --csv "$out/$1-$i.csv" >"$out/$1-$i.txt" 2>&1 &
         waits+=($!)
         pids+=($!)

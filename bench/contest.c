@@ -20,7 +20,7 @@ void texts_add(struct texts *t, const char *text, size_t n)
     t->bytes[t->n++] = n;
 }
 
-void texts_read(struct texts *t, const char *path, size_t max, size_t min_bytes)
+void texts_read(struct texts *t, const char *path, size_t max, size_t min_bytes, const char *without)
 {
     FILE *f = fopen(path, "re");
     char *line = NULL;
@@ -31,7 +31,8 @@ void texts_read(struct texts *t, const char *path, size_t max, size_t min_bytes)
     }
     while (t->n < max && getline(&line, &cap, f) > 0) {
         size_t n = strcspn(line, "\r\n#");
-        if (n >= min_bytes && line[0] != '@' && !memchr(line, '(', n) && utf8_is_valid(span_of(line, n)))
+        line[n] = '\0';
+        if (n >= min_bytes && !strpbrk(line, without) && utf8_is_valid(span_of(line, n)))
             texts_add(t, line, n);
     }
     free(line);

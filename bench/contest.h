@@ -21,9 +21,9 @@ struct texts {
 
 /* Copies it. */
 void texts_add(struct texts *t, const char *text, size_t n);
-/* At most `max` lines of a file that are UTF-8 and `min_bytes` long; what follows a # is a comment, and lines with @ or
- * ( are left out (they are not plain words in word lists). Ends the program when it can't be read. */
-void texts_read(struct texts *t, const char *path, size_t max, size_t min_bytes);
+/* At most `max` lines of a file that are UTF-8, `min_bytes` long and have none of the characters of `without` (lines of
+ * word lists with @ or ( are no plain words); what follows a # is a comment. Ends the program when it can't be read. */
+void texts_read(struct texts *t, const char *path, size_t max, size_t min_bytes, const char *without);
 void texts_fini(struct texts *t);
 
 struct contender {

@@ -7,25 +7,11 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build out='' rounds=3 secs=2 rate=5000 base=19900
-while [ $# -gt 0 ]; do
-    case $1 in
-    --build) build=$(realpath "$2") ;;
-    --out) out=$2 ;;
-    --rounds) rounds=$2 ;;
-    --secs) secs=$2 ;;
-    --rate) rate=$2 ;;
-    --port-base) base=$2 ;;
-    *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-    esac
-    shift 2
-done
-[ -n "$out" ] || { echo "--out DIR is missing" >&2; exit 2; }
 # shellcheck source=bench/lib.sh
 . "$root/bench/lib.sh"
+out='' rounds=3 secs=2 rate=5000 port_base=19900
+read_options "build out rounds secs rate port_base" "$@"
 need gnuplot taskset
-mkdir -p "$out"
-out=$(realpath "$out")
 
 pin=(taskset -c 0)
 echo "curve,x,round,cpu_us_per_msg,p50_us" >"$out/growth.csv"
@@ -33,7 +19,7 @@ echo "curve,x,round,cpu_us_per_msg,p50_us" >"$out/growth.csv"
 point() {
     local curve=$1 x=$2 port=$3 pid=$4 round=$5
     shift 5
-    "$bench" load --core 1 --echo "127.0.0.1:$base" --target "x=ws://127.0.0.1:$port/ws" --pid "x=$pid" --rate "$rate" \
+    "$bench" load --core 1 --echo "127.0.0.1:$port_base" --target "x=ws://127.0.0.1:$port/ws" --pid "x=$pid" --rate "$rate" \
         --secs "$secs" --warm 0.5 --rounds 1 --corpus "$root/bench/texts.txt" --csv "$work/p.csv" "$@" >"$work/p.txt" 2>&1 ||
         { cat "$work/p.txt" >&2; exit 1; }
     awk -F, -v head="$curve,$x,$round" '
@@ -43,7 +29,7 @@ point() {
 }
 
 declare -A gate_pid
-port=$base
+port=$port_base
 for n in 100 1000 10000 50000; do
     port=$((port + 1))
     "$root/bench/words.py" "$n" >"$work/words$n.yaml"

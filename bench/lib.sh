@@ -1,18 +1,43 @@
 # shellcheck shell=bash
-# What the measuring scripts share: their own help, programs that must be there, a folder of their own, and the end of what
-# they started, by process id. Sourced by them; $build is set.
+# What the measuring scripts share: their options and help, programs that must be there, a folder of their own, and the end
+# of what they started, by process id. Sourced by them; $root is set.
 # shellcheck disable=SC2034 # used by those
-: "${build:?}" "${root:?}"
-bench=$build/bench/chatgate-bench
-gate=$build/src/chatgated
+: "${root:?}"
+build=$root/build
 work=$(mktemp -d)
 pids=()
 pin=() # what stands before the gateway on its command line
 
+# The script's own head.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; }
+
+# read_options "NAME…" --NAME VALUE…: into variables of these names; - is _ there.
+read_options() {
+    local known=" $1 " name
+    shift
+    while [ $# -gt 0 ]; do
+        name=${1#--} name=${name//-/_}
+        [[ $1 == --* && $known == *" $name "* ]] || { usage; exit 2; }
+        [ $# -ge 2 ] || { echo "$1: a value is missing" >&2; exit 2; }
+        printf -v "$name" %s "$2"
+        shift 2
+    done
+    if [[ $known == *" out "* ]]; then make_out; fi
+}
+
+make_out() {
+    [ -n "${out:-}" ] || { echo "--out DIR is missing" >&2; exit 2; }
+    mkdir -p "$out"
+    out=$(realpath "$out")
+}
+
 # shellcheck disable=SC2120 # none is none
-# need PROGRAM…: or ends with the name of what is missing.
+# need PROGRAM…: sets $bench and $gate, or ends with the name of what is missing.
 need() {
     local program
+    build=$(realpath "$build")
+    bench=$build/bench/chatgate-bench
+    gate=$build/src/chatgated
     for program in "$bench" "$gate" "$@"; do
         command -v "$program" >/dev/null || { echo "not found: $program" >&2; exit 2; }
     done
@@ -40,8 +65,8 @@ await_socket() {
     exit 1
 }
 
-# shellcheck disable=SC2154 # base and out
-# start_gate NAME PORT WORKERS PACKS: a gateway without Redis before the backend on port $base; its log stays in $out.
+# shellcheck disable=SC2154 # port_base and out
+# start_gate NAME PORT WORKERS PACKS: a gateway without Redis before the backend on port $port_base; its log stays in $out.
 start_gate() {
     mkdir -p "$work/$1"
     cat >"$work/$1.yaml" <<END
@@ -53,7 +78,7 @@ control: $work/$1/control.sock
 listeners:
   - {name: agents, address: "127.0.0.1:$2", profile: plain-ws-json, upstream: im}
 upstreams:
-  - {name: im, servers: ["127.0.0.1:$base"], health: {interval: 1h, fall: 100}}
+  - {name: im, servers: ["127.0.0.1:$port_base"], health: {interval: 1h, fall: 100}}
 limits: {connections: 9900, connections_per_address: 0, messages_per_s: 0}
 rules: {packs: [$4]}
 ring: {dir: $work/$1, size: 256M}

@@ -136,7 +136,7 @@ int main(int argc, char **argv)
         return 2;
     }
     long rounds = argc > 2 ? strtol(argv[2], NULL, 10) : 7;
-    texts_read(&texts, argv[1], LINES_MAX, BYTES_MIN);
+    texts_read(&texts, argv[1], LINES_MAX, BYTES_MIN, "");
     if (!texts.n) {
         fprintf(stderr, "%s: no texts\n", argv[1]);
         return 2;

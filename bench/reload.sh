@@ -7,21 +7,11 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build words=50000 rounds=5 secs=4 rate=5000 base=19960
-while [ $# -gt 0 ]; do
-    case $1 in
-    --build) build=$(realpath "$2") ;;
-    --words) words=$2 ;;
-    --rounds) rounds=$2 ;;
-    --secs) secs=$2 ;;
-    --rate) rate=$2 ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-    esac
-    shift 2
-done
 # shellcheck source=bench/lib.sh
 . "$root/bench/lib.sh"
-need
+words=50000 rounds=5 secs=4 rate=5000 port_base=19960
+read_options "build words rounds secs rate port_base" "$@"
+need /usr/bin/time
 cli=$build/src/cli/chatgate
 
 "$root/bench/words.py" "$words" >"$work/words.yaml"
@@ -31,15 +21,15 @@ workers: 1
 profiles_dir: $root/conf/profiles
 control: $work/control.sock
 listeners:
-  - {name: agents, address: "127.0.0.1:$base", profile: plain-ws-json, upstream: im}
+  - {name: agents, address: "127.0.0.1:$port_base", profile: plain-ws-json, upstream: im}
 upstreams:
-  - {name: im, servers: ["127.0.0.1:$((base + 1))"], health: {interval: 1h, fall: 100}}
+  - {name: im, servers: ["127.0.0.1:$((port_base + 1))"], health: {interval: 1h, fall: 100}}
 limits: {connections_per_address: 0, messages_per_s: 0}
 rules: {packs: [$root/rules, $work/words.yaml]}
 ring: {dir: $work, size: 64M}
 redis: {enabled: false}
 END
-"$bench" echo --listen "127.0.0.1:$((base + 1))" --quiet &
+"$bench" echo --listen "127.0.0.1:$((port_base + 1))" --quiet &
 pids+=($!)
 "$gate" --config "$work/gate.yaml" >"$work/gate.log" 2>&1 &
 pids+=($!)
@@ -47,7 +37,7 @@ gate_pid=$!
 await_socket "$work/control.sock" "$gate_pid" "$work/gate.log"
 
 load() { # NAME
-    "$bench" load --target "$1=ws://127.0.0.1:$base/ws" --rate "$rate" --secs "$secs" --warm 0.5 --rounds 1 \
+    "$bench" load --target "$1=ws://127.0.0.1:$port_base/ws" --rate "$rate" --secs "$secs" --warm 0.5 --rounds 1 \
         --corpus "$root/bench/texts.txt" --csv "$work/$1.csv" >"$work/$1.txt" 2>&1 || { cat "$work/$1.txt" >&2; exit 1; }
     awk -F, -v head="$1" 'NR == 1 {for (i = 1; i <= NF; i++) c[$i] = i}
         NR == 2 {print head "," $c["p50_us"] "," $c["p99_us"] "," $c["p999_us"] "," $c["max_us"] "," $c["lost"]}' \

@@ -184,11 +184,12 @@ static void find_emails(struct lines *x)
     struct span l = x->line;
     for (size_t i = 1; i < l.n; i++) {
         size_t at = 0, end;
-        const char *sign = NULL;
+        if (!is_alnum(l.p[i - 1]) || is_alnum(l.p[i]))
+            continue;
         for (size_t k = 0; ats[k] && !at; k++)
             if (line_has(l, i, ats[k]))
-                sign = ats[k], at = strlen(sign);
-        if (!at || !is_alnum(l.p[i - 1]) || !read_host(l, i + at, &end))
+                at = strlen(ats[k]);
+        if (!at || !read_host(l, i + at, &end))
             continue;
         size_t from = i;
         while (from > 0 && (is_alnum(l.p[from - 1]) || strchr("._+-", l.p[from - 1])) && l.p[from - 1])
@@ -258,6 +259,12 @@ static bool has_code_word(struct span line)
     return false;
 }
 
+/* The first byte of a mark, or of tk= and :/; of most texts none. */
+static bool may_begin_code(uint8_t c)
+{
+    return c == '$' || c == '(' || c == 't' || c == ':' || c == 0xc2 || c == 0xe2 || c == 0xe3 || c == 0xef;
+}
+
 /* On the text as typed: folding would take the marks away. */
 static void find_share_codes(struct lines *x)
 {
@@ -265,8 +272,10 @@ static void find_share_codes(struct lines *x)
                                      0x20b4, 0x20b0, 0xa2, 0x20a4, 0x300a, '('};
     struct span t = x->t->text;
     bool says_so = has_code_word(x->line);
-    for (size_t i = 0; i < t.n;) {
+    for (size_t i = 0; i < t.n; i++) {
         uint32_t cp = 0;
+        if (!may_begin_code(t.p[i]))
+            continue;
         unsigned n = utf8_decode(t.p + i, t.n - i, &cp);
         if (!n)
             break;
@@ -277,7 +286,6 @@ static void find_share_codes(struct lines *x)
             find_coded(x, i, i + 3, 0);
         if (cp == ':' && line_has(t, i, ":/") && i + 2 < t.n && is_alnum(t.p[i + 2]) && i > 0 && is_alnum(t.p[i - 1]))
             find_coded(x, i, i + 2, 0);
-        i += n;
     }
 }
 
