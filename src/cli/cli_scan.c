@@ -136,7 +136,9 @@ static void scan_json(struct scan *x, struct span line)
 {
     struct err e;
     if (json_read(&x->doc, line, 0, &e) != JSON_OK) {
-        bad_line(x, e.text);
+        fprintf(stderr, "%s:%llu: is no JSON (%s); for plain texts, a line each: --format text\n", x->name,
+                (unsigned long long)x->line, e.text);
+        x->n_bad++;
         return;
     }
     if (x->doc.node[0].kind != JSON_OBJECT) {

@@ -79,8 +79,9 @@ void lane_push(struct lane *l, const struct ring_record *rec, uint64_t pos, bool
     l->pos[(l->first + l->n) & (l->cap - 1)] = pos;
     l->n++;
     l->known = MAX_OF(l->known, rec->seq);
-    /* The answer to what is applied may come before a long ring is read to its end. */
-    bool has_it = is_done || (l->state >= LANE_READY && number_of(l, rec->seq) <= l->applied);
+    /* The answer to what is applied may come before a long ring is read to its end; what Redis forgot since an earlier
+     * run is sent again. */
+    bool has_it = l->state >= LANE_READY ? number_of(l, rec->seq) <= l->applied : is_done;
     if (has_it && l->done + 1 == l->n)
         l->done = l->n;
 }

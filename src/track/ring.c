@@ -37,7 +37,8 @@ static bool find_room(struct ring *r, size_t n, uint64_t *at)
 }
 
 /* The record counts from the moment when head moves past it: kill -9 before leaves nothing of it. The next sequence
- * number follows; recovery takes the higher of it and of what the records say. */
+ * number follows, so that who sees it finds the record as well; recovery takes the higher of it and of what the records
+ * say. */
 static int put_record(struct ring *r, unsigned shard, struct span payload)
 {
     size_t n = record_size(payload.n);
@@ -57,7 +58,7 @@ static int put_record(struct ring *r, unsigned shard, struct span payload)
     rec->crc = record_crc(r, rec);
     r->head = pos + n;
     atomic_store_explicit(&r->count->head, r->head, memory_order_release);
-    atomic_store_explicit(&r->next_seq[shard], seq + 1, memory_order_relaxed);
+    atomic_store_explicit(&r->next_seq[shard], seq + 1, memory_order_release);
     return 0;
 }
 
@@ -178,7 +179,7 @@ bool ring_read(const struct ring *r, uint64_t *pos, struct ring_record *out, uin
 
 uint64_t ring_newest_seq(const struct ring *r, unsigned shard)
 {
-    return atomic_load_explicit(&r->next_seq[shard], memory_order_relaxed) - 1;
+    return atomic_load_explicit(&r->next_seq[shard], memory_order_acquire) - 1;
 }
 
 unsigned ring_shards(const struct ring *r)

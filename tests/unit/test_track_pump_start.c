@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <inttypes.h>
 
 #include "track/schema.h"
 #include "track/track.h"
@@ -206,6 +207,52 @@ static void fewer_and_more_workers(void **state)
     assert_int_equal(events_applied(), 2000);
 }
 
+/* As if Redis had been killed before it wrote its last `n` records of each shard to disk. */
+static void forget_the_last(int64_t n)
+{
+    for (unsigned s = 0; s < 8; s++) {
+        struct schema_keys keys;
+        schema_apply_keys(s, &keys);
+        struct redis_reply *r = ask(&server, "HGETALL", keys.text[KEY_APPLIED], NULL, NULL, NULL);
+        int64_t applied;
+        char ring[RING_ID_LEN + 1] = "", text[24];
+        assert_int_equal(r->n, 2);
+        assert_true(redis_get_int(redis_item(r, 1), &applied) && applied > n);
+        memcpy(ring, redis_item(r, 0)->text.p, MIN_OF(redis_item(r, 0)->text.n, RING_ID_LEN));
+        snprintf(text, sizeof(text), "%" PRId64, applied - n);
+        tell(&server, "HSET", keys.text[KEY_APPLIED], ring, text);
+        redis_reply_free(r);
+    }
+}
+
+static bool is_refused(void)
+{
+    return strstr(state_now().last_error, "OOM");
+}
+
+/* A killed gateway and a Redis that forgot: the ring is so long that Redis is asked before it is read to its end. */
+static void a_long_ring_and_a_redis_that_forgot(void **state)
+{
+    (void)state;
+    enum { MANY = 25000, MORE = 20, FORGOTTEN = 5 };
+    conf.ring.size_bytes = 32 << 20;
+    server_start(&server, NULL);
+    start(1);
+    append(0, 0, MANY);
+    run_until(is_drained);
+    tell(&server, "CONFIG", "SET", "maxmemory", "1");
+    append(0, MANY, MORE);
+    run_until(is_refused);
+    track_stop(&track);
+    tell(&server, "CONFIG", "SET", "maxmemory", "0");
+    forget_the_last(FORGOTTEN);
+    start(1);
+    run_until(is_drained);
+    assert_int_equal(events_applied(), MANY + MORE + 8 * FORGOTTEN);
+    assert_int_equal(state_now().events_pumped, MORE + 8 * FORGOTTEN);
+    assert_int_equal(state_now().events_lost, 0);
+}
+
 static bool names_the_shards(void)
 {
     return strstr(state_now().last_error, "shards");
@@ -302,6 +349,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         TEST(fewer_and_more_workers),
+        TEST(a_long_ring_and_a_redis_that_forgot),
         TEST(a_changed_shard_count),
         TEST(clocks_that_differ),
         TEST(unusable_folders_are_named),
