@@ -104,7 +104,7 @@ static void append(unsigned worker, unsigned first, unsigned n)
     for (unsigned i = first; i < first + n; i++) {
         char mid[24], customer[24];
         snprintf(mid, sizeof(mid), "m%u", i);
-        snprintf(customer, sizeof(customer), "customer-%u", i % 40);
+        snprintf(customer, sizeof(customer), "customer-%u", i % 5000);
         struct track_event ev = {.kind = EV_INCOMING,
                                  .at_ms = clock_wall_ms(),
                                  .is_live = true,
