@@ -1,6 +1,7 @@
 /* Whole verdicts: ruleset_judge with packs as shipped, beside Hyperscan's literals, RE2::Set and a search for the words
  * of the packs' lists (none of which folds, maps, decides or edits); then regular expressions behind their literals,
- * beside Hyperscan and RE2::Set. Usage: judge_bench RULES TEXTS REGEXES [ROUNDS]; one message, one expression a line. */
+ * beside Hyperscan and RE2::Set. Usage: judge_bench RULES TEXTS REGEXES [ROUNDS]; one message, one expression a line.
+ */
 #include <dirent.h>
 #include <string.h>
 #include <unistd.h>

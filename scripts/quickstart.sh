@@ -189,7 +189,8 @@ chatgate=$build/src/cli/chatgate
 if ! running redis; then
     echo "== a private Redis (its own folder and socket, append-only)"
     rm -f "$data/redis.sock"
-    launch redis redis-server --port 0 --unixsocket "$data/redis.sock" --dir "$data" --appendonly yes --save '' \
+    scripts/redis-repair.sh "$data/appendonlydir"
+    launch redis redis-server --port 0 --unixsocket "$data/redis.sock" --dir "$data" --appendonly yes --aof-load-truncated no --save '' \
         --maxmemory-policy noeviction
     wait_for redis redis_answers
 fi

@@ -79,6 +79,16 @@ static void check_fsync(const struct master *m)
                     "appendfsync is no: a crash of that machine may lose half a minute; everysec is usual");
 }
 
+static void check_truncated(const struct master *m)
+{
+    const struct redis_reply *r = ask(m, "+config|get", "CONFIG", "GET", "aof-load-truncated");
+    if (r && span_is(redis_item(r, 1)->text, "yes"))
+        report_note(
+            &m->c->report, "truncated", m->name,
+            "aof-load-truncated is yes: killed while it writes, Redis keeps half a transaction and counts it at "
+            "its second start; set it to no and run redis-repair before each start");
+}
+
 static unsigned online_replicas(struct span info, int64_t connected)
 {
     unsigned n = 0;
@@ -164,6 +174,7 @@ static void check_master(struct redis_check *c, size_t number)
         check_replicas(&m, text);
     }
     check_fsync(&m);
+    check_truncated(&m);
     check_clock(&m);
     check_rights(&m);
     if (c->conf->redis.cluster.n)

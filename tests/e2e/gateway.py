@@ -107,6 +107,15 @@ class Process:
         return self.proc.returncode
 
 
+# As docs/redis.md wants every server of a deployment to be.
+DURABLE = ["--appendonly", "yes", "--aof-load-truncated", "no", "--save", "", "--maxmemory-policy", "noeviction"]
+
+
+def repair_aof(folder):
+    """What stands before every start of Redis: it may have been killed while it wrote."""
+    subprocess.run([SOURCE / "scripts" / "redis-repair.sh", Path(folder) / "appendonlydir"], check=True)
+
+
 class Redis(Process):
     """A private redis-server on a Unix socket, append-only with every write on disk before it is answered."""
 
@@ -118,9 +127,9 @@ class Redis(Process):
         self.start()
 
     def start(self):
-        super().__init__(["redis-server", "--port", 0, "--unixsocket", self.socket, "--dir", self.folder, "--appendonly",
-                          "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
-                          *self.extra], self.folder / "redis.log")
+        repair_aof(self.folder)
+        super().__init__(["redis-server", "--port", 0, "--unixsocket", self.socket, "--dir", self.folder, *DURABLE,
+                          "--appendfsync", "always", *self.extra], self.folder / "redis.log")
         wait_for("redis-server answers PING", self.is_up)
 
     def is_up(self):

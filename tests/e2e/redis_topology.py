@@ -15,7 +15,7 @@ import redis as redis_py
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from gateway import PATIENCE, free_port, wait_for
+from gateway import DURABLE, PATIENCE, free_port, repair_aof, wait_for
 from track_redis import read_stream
 
 ADMIN, GATE = "admin-k9", "gate-k9"
@@ -39,11 +39,12 @@ class Node:
         return ["redis-server", "--port", 0, "--tls-port", self.port, "--bind", "127.0.0.1", "--tls-cert-file",
                 t / "server.pem", "--tls-key-file", t / "server.key", "--tls-ca-cert-file", t / "ca.pem",
                 "--tls-auth-clients", "no", "--tls-replication", "yes", "--tls-cluster", "yes", "--dir", self.folder,
-                "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", 0,
+                *DURABLE, "--repl-diskless-sync-delay", 0,
                 "--requirepass", ADMIN, "--masterauth", ADMIN, "--user", "gate", "on", f">{GATE}", *ACL.split(),
                 *self.extra]
 
     def start(self):
+        repair_aof(self.folder)
         self.log = open(self.folder / "redis.log", "ab")
         self.proc = subprocess.Popen([str(a) for a in self.argv()], stdout=self.log, stderr=self.log,
                                      stdin=subprocess.DEVNULL)

@@ -43,7 +43,9 @@ def test_a_fit_redis(folder):
             await some_work(b, g)
             report = check(g)
             assert report["fit"] and report["problems"] == [] and report["shards"] == 16
-            assert "no problems" in check(g, fmt="text")
+            assert report["notes"] == [] and "no problems" in check(g, fmt="text")
+            redis.client().config_set("aof-load-truncated", "yes")
+            assert codes(check(g), "notes") == {"truncated"}
             g.stop()
             redis.stop()
     run(go())

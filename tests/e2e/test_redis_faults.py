@@ -1,17 +1,18 @@
-"""A disk of Redis that is full, a journal that was copied to another node, servers that tell nonsense."""
+"""A disk of Redis that is full, half a transaction, a journal that was copied to another node, servers that tell nonsense."""
 
 import asyncio
 import contextlib
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import threading
 
 import pytest
 
-from gateway import BUILD, SOURCE, Agent, Backend, Gateway, Process, Redis, wait_for
-from test_exactly_once import RULES, counted, run, settle, talk
+from gateway import BUILD, DURABLE, SOURCE, Agent, Backend, Gateway, Process, Redis, repair_aof, wait_for
+from test_exactly_once import RULES, counted, run, settle, stream, talk
 from test_journal import tracking
 
 
@@ -19,8 +20,9 @@ class LimitedRedis(Redis):
     """Its files can be kept from growing, as on a full disk: a write that would go further fails."""
 
     def start(self):
-        argv = ["redis-server", "--port", 0, "--unixsocket", self.socket, "--dir", self.folder, "--appendonly", "yes",
-                "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"]
+        repair_aof(self.folder)
+        argv = ["redis-server", "--port", 0, "--unixsocket", self.socket, "--dir", self.folder, *DURABLE,
+                "--appendfsync", "everysec"]
         Process.__init__(self, ["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh", *argv], self.folder / "redis.log")
         wait_for("redis-server answers PING", self.is_up)
 
@@ -62,6 +64,58 @@ def test_a_full_disk_of_redis(folder):
             g.stop()
             redis.stop()
     run(go())
+
+
+def cut_last_transaction(redis):
+    """As a kill in the middle of a write leaves it: some of its commands, and a part of the next one."""
+    (file,) = (redis.folder / "appendonlydir").glob("*.incr.aof")
+    content = file.read_bytes()
+    begin, end = content.rindex(b"MULTI"), content.rindex(b"EXEC")
+    command = content.index(b"*", content.index(b"*", begin) + 1)   # the second one behind MULTI
+    assert command < end
+    file.write_bytes(content[:command + 9])
+
+
+def test_half_a_transaction(folder):
+    """Redis is killed while it writes, and again later: what is between counts once, and nothing older goes away."""
+    async def go():
+        async with Backend() as b:
+            redis = Redis(folder / "redis")
+            g = Gateway(folder / "g", b.port, redis=redis, rules=RULES)
+            async with Agent(g.url, "amy") as a:
+                for k in range(3):
+                    await talk(a, "c1", 100, 100 * k)
+                    await settle(g)
+                    redis.stop(signal.SIGKILL)
+                    cut_last_transaction(redis)
+                    redis.start()
+                await settle(g)
+            redis.stop(signal.SIGKILL)
+            redis.start()
+            assert counted(redis, "out") == {f"amy-{k}": 1 for k in range(300)}
+            events = sum(int(redis.client().hget(f"cg:{{{s}}}:info", "events") or 0) for s in range(16))
+            assert events == len(stream(redis))
+            g.stop()
+            redis.stop()
+    run(go())
+
+
+def test_repairing_leaves_alone_what_it_does_not_know(folder):
+    """A file that is damaged in its middle is a person's business."""
+    redis = Redis(folder / "redis")
+    db = redis.client()
+    for k in range(100):
+        db.set(f"k{k}", "x" * 100_000)
+    redis.stop()
+    (file,) = (redis.folder / "appendonlydir").glob("*.incr.aof")
+    content = bytearray(file.read_bytes())
+    content[500_000:500_010] = b"#" * 10
+    at = content.index(b"*3", 600_000)
+    content[at:at + 2] = b"?3"
+    file.write_bytes(content)
+    with pytest.raises(subprocess.CalledProcessError):
+        repair_aof(redis.folder)
+    assert file.read_bytes() == content
 
 
 def test_a_cloned_node(folder):

@@ -348,11 +348,8 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        TEST(fewer_and_more_workers),
-        TEST(a_long_ring_and_a_redis_that_forgot),
-        TEST(a_changed_shard_count),
-        TEST(clocks_that_differ),
-        TEST(unusable_folders_are_named),
+        TEST(fewer_and_more_workers), TEST(a_long_ring_and_a_redis_that_forgot), TEST(a_changed_shard_count),
+        TEST(clocks_that_differ),     TEST(unusable_folders_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
