@@ -180,7 +180,7 @@ def whole_state_once(topology, shards):
                 if field != b"#":
                     merge(state["figures"].setdefault((slot, field), {}), unpack(v))
         for name, v in db.hgetall(key("info")).items():
-            if name in (b"zone", b"tracking"):
+            if name in (b"zone", b"zones", b"tracking"):
                 state["counting"].add((name, v))
             elif name not in (b"case_seq", b"schema", b"fence", b"held_seq", b"hooks_until", b"swept",
                             b"folded", b"folded_at", b"marks", b"tracking_at"):
@@ -220,8 +220,11 @@ def test_reshard(folder, topology):
     """8 to 3 to 5 shards: the same state, and the gateway goes on with it. Killed in the middle it can be run again."""
     async def go():
         async with Backend() as b:
-            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra="  shards: 8\n  keep: 200ms", extra="""
-webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{name: nobody, url: "http://localhost:9/"}]}
+            (folder / "who.yaml").write_text("calendars: {far: {zone: Asia/Tokyo, hours: {daily: '09:00-18:00'}}}\n"
+                                             "shops: {s: {calendar: far}}\nagents: [{id: amy, team: t, shop: s}]\n")
+            g = Gateway(folder / "g", b.port, redis=topology, rules=RULES, redis_extra="  shards: 8\n  keep: 200ms", extra=f"""
+directory: {folder / "who.yaml"}
+webhooks: {{allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{{name: nobody, url: "http://localhost:9/"}}]}}
 """)
             topology.read(lambda db, s: wait_for("webhooks are known", lambda: db.hexists(topology.key(s, "info"), "hooks_until")),
                           8)
@@ -233,6 +236,7 @@ webhooks: {allow_hosts: [localhost], allow_networks: [127.0.0.0/8], targets: [{n
             g.cli("agents", "--config", g.config)       # a reader of figures folds what was counted last into them
             before = whole_state(topology, 8)
             assert len(before["waiting"]) == 30 and len(before["cases"]) == 6 and len(before["conv"]) == 60
+            assert {v for n, v in before["counting"] if n == b"zones"} == {f"Asia/Tokyo {9 * 3600000}\ts\t\n".encode()}
             assert len(before["hooks"]) == 6, "nobody took what webhooks were to tell"
             for wait in (0.1, 0.3):      # killed while it copies
                 import subprocess
