@@ -59,17 +59,17 @@ static void put_head(struct json_out *j, const struct agent_days *d, unsigned zo
 }
 
 /* The date where the agent works. */
-static void put_day(struct json_out *j, const struct agent_days *d, const struct agent *a)
+static const char *day_of(const struct agent_days *d, const struct agent *a, char out[16])
 {
     const struct model *m = d->job->board->model;
-    char name[16];
-    put_str(j, "day", agent_day_name_in(m, a->zone, model_zone_start(m, a->zone, d->days_ago), name));
+    return agent_day_name_in(m, a->zone, model_zone_start(m, a->zone, d->days_ago), out);
 }
 
 static void on_table(struct agent_days *d)
 {
     struct buf out = {0};
     struct json_out j = {&out, false};
+    char day[16];
     json_obj(&j);
     put_head(&j, d, 0);
     json_key(&j, d->by == BY_AGENT ? "agents" : "groups");
@@ -77,7 +77,7 @@ static void on_table(struct agent_days *d)
     for (size_t i = 0; i < d->n; i++) {
         json_obj(&j);
         if (d->by == BY_AGENT)
-            put_day(&j, d, &d->row[i]), view_agent_members(&j, &d->row[i], VIEW_LONG);
+            put_str(&j, "day", day_of(d, &d->row[i], day)), view_agent_members(&j, &d->row[i], VIEW_LONG);
         else
             view_group_members(&j, &d->row[i]);
         view_measured(&j, d->job->board->model, &d->row[i]);
@@ -145,7 +145,7 @@ static void put_measured(struct buf *out, const struct model *m, const struct ag
     const struct replies *r = &a->day.measured;
     int64_t unanswered = a->day.count[COUNT_UNANSWERED] + a->n_lost, counted = r->n + unanswered;
     if (!m->measure.name[0]) {
-        buf_append_str(out, ",,,,\r\n");
+        buf_append_str(out, ",,,,");
         return;
     }
     put_number(out, counted, ",");
@@ -154,12 +154,12 @@ static void put_measured(struct buf *out, const struct model *m, const struct ag
     put_share(out, view_in_time(m, a), view_in_time(m, a) >= 0 ? counted : 0);
     if (r->n)
         buf_printf(out, "%lld", (long long)(r->sum_ms / r->n));
-    buf_append_str(out, "\r\n");
 }
 
 static void put_row(struct buf *out, const struct agent_days *d, const struct agent *a)
 {
     const struct figures *f = &a->day;
+    char name[16];
     put_cell(out, a->id);
     if (d->by == BY_AGENT) {
         put_cell(out, a->team);
@@ -179,6 +179,9 @@ static void put_row(struct buf *out, const struct agent_days *d, const struct ag
     put_number(out, f->count[COUNT_KEPT], ",");
     put_number(out, f->count[COUNT_BROKEN], ",");
     put_measured(out, d->job->board->model, a);
+    if (d->by == BY_AGENT)
+        buf_printf(out, ",%s", day_of(d, a, name));
+    buf_append_str(out, "\r\n");
 }
 
 static void on_csv(struct agent_days *d)
@@ -191,7 +194,8 @@ static void on_csv(struct agent_days *d)
     for (const char *at = figures; *at; at += strcspn(at, ","), at += *at == ',')
         buf_printf(&out, ",business_%.*s", (int)strcspn(at, ","), at);
     buf_append_str(&out, ",blocked,rewritten,warned,promises_kept,promises_broken,measured_counted,"
-                         "measured_unanswered,measured_answered,measured_in_time,measured_mean_ms\r\n");
+                         "measured_unanswered,measured_answered,measured_in_time,measured_mean_ms");
+    buf_append_str(&out, d->by == BY_AGENT ? ",day\r\n" : "\r\n");
     for (size_t i = 0; i < d->n; i++)
         put_row(&out, d, &d->row[i]);
     struct evbuffer *body = evbuffer_new();
