@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import re
+import time
 import urllib.parse
 import zoneinfo
 
@@ -349,6 +350,37 @@ def test_figures_as_the_deployment_measures(folder):
         page.wait_text("section:has(#rounds) tbody", "Unanswered")
         page.wait_text(".detail", "Douyin")
         assert page.overflow() == [0, []]
+        assert free_of_surprises(page) == []
+    finally:
+        page.close()
+    board.stop()
+    redis.stop()
+
+
+def test_an_agent_elsewhere_has_the_date_there(folder):
+    """At the desk it is evening; where one of the shops is it is tomorrow already."""
+    redis = Redis(folder / "redis")
+    story = Story(redis.client())
+    desk, shop = 18 - time.gmtime().tm_hour, AGENTS[0][2]
+    for shard in story.shard:
+        shard.counting, shard.zones = (f"{desk:+03d}:00 {desk * 3600000}", ""), f"{desk + 8:+03d}:00 {(desk + 8) * 3600000}\t{shop}\t\n"
+    tell_a_day(story)
+    there = [name for name, _, s in AGENTS if s == shop]
+    board = Board(folder / "board", redis.socket)
+    page = Page(board.url)
+    try:
+        ready(page)
+        page.go("agents")
+        page.wait("tbody small.own-day")
+        rows = {r.split("\n")[0]: r.split("\n") for r in (e.text for e in page.find("main tbody tr"))}
+        dated = sorted(name for name, lines in rows.items() if re.search(r"\d+/\d+", lines[1] if len(lines) > 1 else ""))
+        assert dated == sorted(there), rows
+        date = page.find("tbody small.own-day")[0].text.strip()
+        page.js("location.hash = 'agents/' + encodeURIComponent(arguments[0])", there[0])
+        page.wait_text("section h2", re.escape(date))
+        for width in WIDTHS:
+            page.size(width, 900)
+            assert page.overflow() == [0, []], width
         assert free_of_surprises(page) == []
     finally:
         page.close()
