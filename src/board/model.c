@@ -55,7 +55,7 @@ void model_turn_day(struct model *m)
     int64_t first;
     if (!model_zones_turn(m, &first))
         return;
-    if (first < m->first_hour || !m->first_hour) {
+    if (first < m->first_hour || !m->first_hour || !m->is_swept) {
         m->sweep = 0;
         m->is_swept = false;
     }
