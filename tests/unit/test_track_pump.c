@@ -7,13 +7,15 @@
 #include <pthread.h>
 
 #include "base/rand.h"
+#include "conf/directory.h"
 #include "track/pump.h"
 #include "track/schema.h"
 #include "track_redis_server.h"
 
-enum { SHARDS = 4, RINGS = 2, RING_BYTES = 4 << 20, PATIENCE_MS = 60000 };
+enum { SHARDS = 4, RINGS = 2, RING_BYTES = 4 << 20, PATIENCE_MS = 60000, TOLD_MOST = 10 };
 
-/* Keeps to the contract of `apply` and appends each event's id to the stream key, here a list. */
+/* Keeps to the contract of `apply` and appends each event's id to the stream key, here a list; what it is told of shops
+ * stands in the third key. */
 static const char script[] = "local last = tonumber(redis.call('HGET', KEYS[1], ARGV[2]) or '0')\n"
                              "local n, dup, status = 0, 0, 'OK'\n"
                              "local pos = 1\n"
@@ -30,6 +32,10 @@ static const char script[] = "local last = tonumber(redis.call('HGET', KEYS[1], 
                              "  end\n"
                              "end\n"
                              "if n > 0 then redis.call('HSET', KEYS[1], ARGV[2], last) end\n"
+                             "if n > 0 and ARGV[9] ~= '' then\n"
+                             "  redis.call('HSET', KEYS[3], 'zones', ARGV[9])\n"
+                             "  redis.call('HINCRBY', KEYS[3], 'told', 1)\n"
+                             "end\n"
                              "return {last, n, dup, status}\n";
 
 struct fixture {
@@ -417,6 +423,59 @@ static void a_redis_that_lost_everything_gets_it_again(void **state)
     expect_each_once(fx);
 }
 
+static struct directory *directory_of(const char *text)
+{
+    char path[512];
+    struct directory *d = NULL;
+    struct err_list errs = {0};
+    snprintf(path, sizeof(path), "%s/directory.yaml", fx->server.dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(directory_load(path, &d, &errs), 0);
+    err_list_fini(&errs);
+    return d;
+}
+
+/* In every shard the text, told by each ring once (again after trouble with the link), not with every call. */
+static void expect_told(const char *zones)
+{
+    for (unsigned s = 0; s < SHARDS; s++) {
+        struct schema_keys keys;
+        int64_t told = 0;
+        schema_apply_keys(s, &keys);
+        struct redis_reply *r = ask(&fx->server, "HMGET", keys.text[2], "zones", "told", NULL);
+        assert_true(span_is(redis_item(r, 0)->text, zones));
+        assert_true(redis_get_int(redis_item(r, 1), &told) && told >= 1 && told <= TOLD_MOST);
+        redis_reply_free(r);
+    }
+}
+
+/* What a shard knows it is not told again; one that has lost it, and a change, are. */
+static void shops_elsewhere_are_told_once(void **state)
+{
+    (void)state;
+    struct directory *d = directory_of("calendars: {far: {zone: Asia/Tokyo, hours: {daily: '09:00-18:00'}}}\n"
+                                       "shops: {one: {calendar: far}}\n");
+    pump_set_counting(fx->pump, "UTC", "", d);
+    fx->want = 3000;
+    run_until(fx, is_drained);
+    expect_told("Asia/Tokyo 32400000\tone\t\n");
+    tell(&fx->server, "FLUSHALL", NULL, NULL, NULL);
+    redis_reconnect(fx->redis, "test");
+    fx->want = 3500;
+    run_until(fx, has_reconnected);
+    run_until(fx, is_drained);
+    expect_told("Asia/Tokyo 32400000\tone\t\n");
+    pump_set_counting(fx->pump, "UTC", "", NULL);
+    fx->want = 6500;
+    run_until(fx, is_drained);
+    expect_told("-");
+    expect_each_once(fx);
+    directory_unref(&d);
+}
+
 /* `commands` run in the server's folder. */
 static void run_shell(const struct fixture *f, const char *commands)
 {
@@ -777,6 +836,7 @@ int main(void)
         TEST(a_read_only_replica_pauses),
         TEST(trouble_stays_in_its_shard),
         TEST(a_redis_that_lost_everything_gets_it_again),
+        TEST(shops_elsewhere_are_told_once),
         TEST(a_restored_older_redis_gets_the_difference),
         TEST(what_a_small_ring_no_longer_has_is_a_gap),
         TEST(a_number_from_the_future_renames_the_ring),
