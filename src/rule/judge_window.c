@@ -63,6 +63,14 @@ static bool may_hit_together(struct pass *p, const size_t *which, size_t n, stru
            window_may_hit(&p->set->side[p->in->dir], before, n, &p->scratch->start, &p->out->note);
 }
 
+static void take_parts(struct sheet *s, const struct eval *e)
+{
+    for (unsigned i = 0; i < e->n_messages; i++)
+        s->part_from[i] = e->message_from[i];
+    s->part_from[e->n_messages] = e->window_from;
+    s->n_parts = e->n_messages + 1;
+}
+
 void judge_window(struct pass *p, struct span text)
 {
     const struct rule_input *in = p->in;
@@ -85,6 +93,7 @@ void judge_window(struct pass *p, struct span text)
     p->scratch->n_joined++;
     p->scratch->sheet.calendar = in->who.calendar;
     sheet_lay(&p->scratch->sheet, p->set, in->dir, buf_span(b), in->now_ms, true);
+    take_parts(&p->scratch->sheet, e);
     window_settle(&p->scratch->sheet, e->window_from, &p->out->note);
     judge_sheet(p);
     p->in_window = false;

@@ -104,7 +104,7 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
     s->text = text;
     s->now_ms = now_ms;
     s->has_more = s->has_clauses = s->has_plain_text = s->has_variant_text = s->has_variants = s->is_cut = false;
-    s->n_occ = s->n_woken = s->detected = 0;
+    s->n_occ = s->n_woken = s->detected = s->n_parts = 0;
     memset(s->woke_last, 0, sizeof(s->woke_last));
     s->found.n = 0;
     s->found.is_cut = false;
@@ -187,6 +187,18 @@ static void drop_borders(uint16_t *border, uint32_t n)
     }
 }
 
+/* Between two long texts a sentence ends: who cuts one to hide it leaves a short part. */
+static void end_long_parts(struct sheet *s)
+{
+    const struct view *v = &s->plain.view[VIEW_PLAIN];
+    for (uint32_t k = 1, at = 0, before = 0, to; k <= s->n_parts; k++, at = to) {
+        to = k < s->n_parts ? detect_unit_at(v, s->part_from[k]) : v->n;
+        if (before >= LONG_PART && to - at >= LONG_PART)
+            s->clause[at] = BORDER_SENTENCE;
+        before = to - at;
+    }
+}
+
 void sheet_need_clauses(struct sheet *s)
 {
     if (s->has_clauses)
@@ -203,6 +215,7 @@ void sheet_need_clauses(struct sheet *s)
     }
     if (has_borders)
         drop_borders(s->clause, v->n);
+    end_long_parts(s);
     for (uint32_t u = 0; u < v->n; u++) {
         sentence = (uint16_t)(sentence + (s->clause[u] == BORDER_SENTENCE));
         clause = (uint16_t)(clause + (s->clause[u] != BORDER_NONE));

@@ -6,7 +6,10 @@
 #include "rule/regex.h"
 #include "rule/variant.h"
 
-enum { SHORT_PARTS = 3 }; /* units of two parts that a mark does not part */
+enum {
+    SHORT_PARTS = 3, /* units of two parts that a mark does not part */
+    LONG_PART = 12,  /* units of a text that is no piece of another */
+};
 
 /* A term at units [from, to) of the plain view, bytes [bfrom, bto) of the text. */
 struct occurrence {
@@ -59,6 +62,8 @@ struct sheet {
     /* per unit of the plain view, and one behind the last */
     uint16_t *clause, *sentence;
     uint32_t units_cap;
+    uint32_t part_from[WINDOW_MAX + 1]; /* joined texts: where each begins; set behind sheet_lay */
+    uint32_t n_parts;                   /* 0: one text */
     struct plain_text plain_text, variant_text;
     /* rules woken by the words */
     struct rule_state *state;
