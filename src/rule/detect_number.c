@@ -140,8 +140,19 @@ static bool has_reach_behind(const struct view *v, uint32_t at)
     return false;
 }
 
-/* 1。3。8。…, or 打我：136，0012，3456: over punctuation only a mobile number is read, digit by digit or behind a word
- * of calling; else 150，1600，1800 would be one. */
+/* All of it in characters: 幺五二零. */
+static bool is_spelled(const struct numbers *x, size_t a, size_t b)
+{
+    const struct view *plain = &x->t->f->view[VIEW_PLAIN];
+    for (size_t k = a; k <= b; k++)
+        for (uint32_t u = x->token[k].from; u < x->token[k].to; u++)
+            if (is_digit(plain->cp[u]))
+                return false;
+    return true;
+}
+
+/* 1。3。8。…, or 打我：136，0012，3456: over punctuation only a mobile number is read, digit by digit, spelled out or
+ * behind a word of calling; else 150，1600，1800 would be one. */
 static bool may_join(const struct numbers *x, size_t a, size_t b, int kind)
 {
     bool has_mark = false, is_single = true;
@@ -152,7 +163,7 @@ static bool may_join(const struct numbers *x, size_t a, size_t b, int kind)
     if (!has_mark)
         return true;
     uint32_t from = x->token[a].from;
-    return kind == DETECT_PHONE && (is_single || has_reach_behind(x->v, x->token[b].to) ||
+    return kind == DETECT_PHONE && (is_single || is_spelled(x, a, b) || has_reach_behind(x->v, x->token[b].to) ||
                                     last_of(x->v, from > LOOK_BACK ? from - LOOK_BACK : 0, from, reach_words) >= 0);
 }
 
