@@ -40,6 +40,8 @@ static const struct rule *windowed_rule(const struct side *s)
 static const char *one_term(const struct side *s)
 {
     const struct rule *r = windowed_rule(s);
+    if (!r->n_use)
+        return ""; /* numbers alone */
     const struct term *t = &s->term[r->use[pick((uint32_t)r->n_use)].term];
     return t->text ? t->text : "";
 }
@@ -81,6 +83,8 @@ static const char *one_odd(void)
                                       "1",
                                       "3个",
                                       "第1",
+                                      "微6",
+                                      "7信",
                                       "ノ",
                                       "ㄨㄟ",
                                       "。",
