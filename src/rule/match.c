@@ -17,10 +17,11 @@
  * Only where a longer word may begin the bitmap of three units is asked. */
 enum { BITS_PER_WORD = 16, BITS_MIN = 1024, UNIT_BITS = 21, BLOCK_WORDS = 8, BLOCK_BITS = 64 * BLOCK_WORDS };
 
+/* Four of them in a cache line. */
 struct slot {
-    uint64_t key;      /* 0: free */
-    uint64_t next;     /* LONG: bits of the fourth units of its words; all bits when one has no fourth */
-    uint32_t first, n; /* SHORT, n 1: the id of its only word; else the place of its words */
+    uint64_t key;   /* 0: free */
+    uint32_t next;  /* SHORT: 1, it has one word; LONG: bits of the fourth units of its words, all when one has none */
+    uint32_t first; /* the place of its words; SHORT with one word: its id */
 };
 
 /* Two tables, because the long words are many and seldom met: what is met often stays in the caches. */
@@ -30,11 +31,21 @@ struct table {
     uint32_t mask;
 };
 
+/* A word. Those of one key stand in the order of their fourth units (0: it has none), so that of many words with one
+ * beginning few are looked at. */
+struct entry {
+    uint32_t fourth : 21;
+    uint32_t is_last : 1; /* of its key */
+    uint32_t n : 10;
+    uint32_t id;
+    const uint32_t *unit;
+};
+
 struct match {
     uint64_t *block, *three;
     uint32_t block_shift, three_shift; /* a hash's upper bits are the place */
     struct table table[2];             /* SHORT: words of one and two units, most of what occurs; LONG: the others */
-    struct match_word *word;           /* sorted by key */
+    struct entry *entry;               /* sorted by key and fourth unit */
     size_t n_words;
 };
 
@@ -67,9 +78,9 @@ static inline uint32_t join3(uint32_t two, uint32_t c)
     return two ^ rotate(c, 15);
 }
 
-static inline uint64_t next_bit(uint32_t unit)
+static inline uint32_t next_bit(uint32_t unit)
 {
-    return (uint64_t)1 << (spread(unit) >> 26);
+    return (uint32_t)1 << (spread(unit) >> 27);
 }
 
 static uint32_t slot_hash(uint64_t key)
@@ -80,10 +91,12 @@ static uint32_t slot_hash(uint64_t key)
 
 static int by_key(const void *a, const void *b)
 {
-    const struct match_word *x = a, *y = b;
+    const struct entry *x = a, *y = b;
     uint64_t kx = key_of(x->unit, x->n), ky = key_of(y->unit, y->n);
     if (kx != ky)
         return kx < ky ? -1 : 1;
+    if (x->fourth != y->fourth)
+        return x->fourth < y->fourth ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -131,14 +144,14 @@ static void build_bits(struct match *m)
 {
     size_t n_long = 0;
     for (size_t i = 0; i < m->n_words; i++)
-        n_long += m->word[i].n >= 3;
+        n_long += m->entry[i].n >= 3;
     uint32_t log = log_for(m->n_words), log3 = log_for(n_long);
     m->block_shift = 32 - (log - 9);
     m->three_shift = 32 - log3;
     m->block = xaligned(((size_t)1 << log) / 64 * sizeof(uint64_t));
     m->three = xcalloc(((size_t)1 << log3) / 64, sizeof(uint64_t));
     for (size_t i = 0; i < m->n_words; i++) {
-        const struct match_word *w = &m->word[i];
+        const struct entry *w = &m->entry[i];
         uint32_t first = spread(w->unit[0]), two = w->n > 1 ? join2(first, spread(w->unit[1])) : 0;
         uint64_t *block = block_at(m, first);
         if (w->n == 1)
@@ -152,25 +165,40 @@ static void build_bits(struct match *m)
     }
 }
 
+static uint64_t key_at(const struct match *m, size_t i)
+{
+    return key_of(m->entry[i].unit, m->entry[i].n);
+}
+
 static size_t same_key(const struct match *m, size_t i)
 {
     size_t end = i + 1;
-    uint64_t key = key_of(m->word[i].unit, m->word[i].n);
-    while (end < m->n_words && key_of(m->word[end].unit, m->word[end].n) == key)
+    uint64_t key = key_at(m, i);
+    while (end < m->n_words && key_at(m, end) == key)
         end++;
     return end;
 }
 
-static enum length length_of(const struct match_word *w)
+static enum length length_of(const struct entry *e)
 {
-    return w->n <= 2 ? SHORT : LONG;
+    return e->n <= 2 ? SHORT : LONG;
+}
+
+static struct slot make_slot(const struct match *m, size_t i, size_t end)
+{
+    struct slot s = {.key = key_at(m, i), .first = (uint32_t)i};
+    if (length_of(&m->entry[i]) == SHORT && end == i + 1)
+        s.next = 1, s.first = m->entry[i].id;
+    for (size_t k = i; length_of(&m->entry[i]) == LONG && k < end; k++)
+        s.next |= m->entry[k].fourth ? next_bit(m->entry[k].fourth) : UINT32_MAX;
+    return s;
 }
 
 static void build_slots(struct match *m)
 {
     size_t keys[2] = {0};
     for (size_t i = 0; i < m->n_words; i = same_key(m, i))
-        keys[length_of(&m->word[i])]++;
+        keys[length_of(&m->entry[i])]++;
     for (int k = 0; k < 2; k++) {
         size_t cap = 16;
         while (cap < keys[k] * 2)
@@ -179,27 +207,28 @@ static void build_slots(struct match *m)
         m->table[k].mask = (uint32_t)cap - 1;
     }
     for (size_t i = 0, end; i < m->n_words; i = end) {
-        struct table *t = &m->table[length_of(&m->word[i])];
-        uint64_t key = key_of(m->word[i].unit, m->word[i].n), next = 0;
+        struct table *t = &m->table[length_of(&m->entry[i])];
         end = same_key(m, i);
-        uint32_t at = slot_hash(key) & t->mask;
+        m->entry[end - 1].is_last = 1;
+        uint32_t at = slot_hash(key_at(m, i)) & t->mask;
         while (t->slot[at].key)
             at = (at + 1) & t->mask;
-        for (size_t k = i; k < end; k++)
-            next |= m->word[k].n > 3 ? next_bit(m->word[k].unit[3]) : UINT64_MAX;
-        bool is_id = t == &m->table[SHORT] && end == i + 1;
-        t->slot[at] = (struct slot){key, next, is_id ? m->word[i].id : (uint32_t)i, (uint32_t)(end - i)};
+        t->slot[at] = make_slot(m, i, end);
     }
 }
 
 struct match *match_new(const struct match_word *words, size_t n)
 {
     struct match *m = xcalloc(1, sizeof(*m));
-    m->word = xcalloc(n ? n : 1, sizeof(*words));
-    if (n)
-        memcpy(m->word, words, n * sizeof(*words));
+    m->entry = xcalloc(n ? n : 1, sizeof(*m->entry));
+    for (size_t i = 0; i < n; i++) {
+        const struct match_word *w = &words[i];
+        if (w->n > MATCH_WORD_MAX)
+            abort();
+        m->entry[i] = (struct entry){.fourth = w->n > 3 ? w->unit[3] : 0, .n = w->n, .id = w->id, .unit = w->unit};
+    }
     m->n_words = n;
-    qsort(m->word, n, sizeof(*words), by_key);
+    qsort(m->entry, n, sizeof(*m->entry), by_key);
     build_bits(m);
     build_slots(m);
     return m;
@@ -213,7 +242,7 @@ void match_free(struct match **m)
     free((*m)->three);
     free((*m)->table[SHORT].slot);
     free((*m)->table[LONG].slot);
-    free((*m)->word);
+    free((*m)->entry);
     free(*m);
     *m = NULL;
 }
@@ -230,25 +259,36 @@ static inline const struct slot *find_slot(const struct table *t, uint64_t key)
 static int report_short(const struct match *m, const uint32_t *unit, uint32_t i, uint32_t n, match_fn fn, void *arg)
 {
     const struct slot *s = find_slot(&m->table[SHORT], key_of(unit + i, n));
-    if (s->key && s->n == 1)
+    if (!s->key)
+        return 0;
+    if (s->next)
         return fn(arg, s->first, i, n) != 0 ? -1 : 0;
-    for (uint32_t k = 0; s->key && k < s->n; k++)
-        if (fn(arg, m->word[s->first + k].id, i, n) != 0)
+    for (const struct entry *e = m->entry + s->first;; e++) {
+        if (fn(arg, e->id, i, n) != 0)
             return -1;
-    return 0;
+        if (e->is_last)
+            return 0;
+    }
+}
+
+static inline bool is_word_at(const struct entry *e, const uint32_t *unit, uint32_t left)
+{
+    return e->n <= left && memcmp(e->unit + 4, unit + 4, (e->n - 4) * sizeof(*unit)) == 0;
 }
 
 /* Longer ones. */
 static int report(const struct match *m, const uint32_t *unit, uint32_t i, uint32_t n, match_fn fn, void *arg)
 {
     const struct slot *s = find_slot(&m->table[LONG], key_of(unit + i, 3));
-    if (!s->key || (s->next != UINT64_MAX && (i + 3 >= n || !(s->next & next_bit(unit[i + 3])))))
+    uint32_t fourth = i + 3 < n ? unit[i + 3] : 0;
+    if (!s->key || (s->next != UINT32_MAX && !(fourth && s->next & next_bit(fourth))))
         return 0;
-    for (uint32_t k = 0; k < s->n; k++) {
-        const struct match_word *w = &m->word[s->first + k];
-        if (w->n <= n - i && (w->n <= 3 || memcmp(w->unit + 3, unit + i + 3, (w->n - 3) * sizeof(*unit)) == 0) &&
-            fn(arg, w->id, i, w->n) != 0)
+    for (const struct entry *e = m->entry + s->first; e->fourth <= fourth; e++) {
+        bool is_hit = !e->fourth || (e->fourth == fourth && is_word_at(e, unit + i, n - i));
+        if (is_hit && fn(arg, e->id, i, e->n) != 0)
             return -1;
+        if (e->is_last)
+            break;
     }
     return 0;
 }
@@ -277,5 +317,5 @@ size_t match_bytes(const struct match *m)
 {
     size_t bits = ((size_t)1 << (32 - m->block_shift)) * BLOCK_BITS / 8 + ((size_t)1 << (32 - m->three_shift)) / 8;
     return bits + (m->table[SHORT].mask + m->table[LONG].mask + (size_t)2) * sizeof(struct slot) +
-           m->n_words * sizeof(struct match_word);
+           m->n_words * sizeof(struct entry);
 }

@@ -6,9 +6,11 @@
 
 struct match;
 
+enum { MATCH_WORD_MAX = 1000 };
+
 struct match_word {
     const uint32_t *unit;
-    uint32_t n; /* at least 1 */
+    uint32_t n; /* 1 to MATCH_WORD_MAX */
     uint32_t id;
 };
 
