@@ -58,7 +58,7 @@ const TEXTS = {
   counted: ["Counted", "计入"], unanswered: ["Unanswered", "未回复"], answered: ["Answered", "已回复"], on_time: ["In time", "及时率"], measured_units: ["As measured", "按口径"],
   unit_message: ["messages", "顾客消息"], unit_round: ["rounds", "轮次"], unit_session: ["sessions behind {0} of silence", "静默 {0}后的新会话"], unit_customer_day: ["customers by day", "每位顾客当日首条消息"],
   counts_start: ["begun {0}", "{0} 开始的"], counts_touch: ["begun or answered {0}", "{0} 开始或得到回复的"], counts_clip: ["open time {0}", "只计 {0} 的时间"], shop_hours: ["in the shop's hours", "店铺营业时间内"],
-  m_within: ["answered within {0}", "{0}内回复为及时"], m_midnight: ["unanswered at midnight", "当日零点仍未回复计为未回复"], m_after: ["unanswered after {0}", "超过 {0}计为未回复"], comma: [", ", "，"], full_hours: ["{0} h", "{0} 小时"], colon: ["{0}: {1}", "{0}：{1}"],
+  m_within: ["answered within {0}", "{0}内回复为及时"], m_midnight: ["unanswered at midnight", "当日 24 点前未回复计为未回复"], m_after: ["unanswered after {0}", "超过 {0}计为未回复"], comma: [", ", "，"], full_hours: ["{0} h", "{0} 小时"], colon: ["{0}: {1}", "{0}：{1}"],
   preset_taobao: ["Taobao", "淘宝"], preset_jd: ["JD", "京东"], preset_douyin: ["Douyin", "抖音"], preset_pdd: ["Pinduoduo", "拼多多"], preset_kuaishou: ["Kuaishou", "快手"], preset_wecom: ["WeCom", "企业微信"],
   preset_zendesk: ["Zendesk", "Zendesk"], preset_custom: ["own definition", "自定义口径"],
   none_named: ["(none)", "（无）"], distribution: ["How long replies took", "回复用时分布"], rounds_all: ["all rounds", "全部轮次"], rounds_first: ["first replies", "首次回复"], rounds_next: ["next replies", "后续回复"],
