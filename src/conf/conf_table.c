@@ -303,7 +303,7 @@ static const struct conf_key keys[] = {
     {"reminders.quiet.hours", CONF_TEXTS, AT(reminders.quiet.hours), COUNT(reminders.quiet.n_hours), .max = 8, .def = "[]", RELOAD,
      .help = "spans like 22:00-08:00 in which reminders wait; those about cases of severity 4 do not"},
     {"reminders.quiet.time_zone", CONF_TEXT, AT(reminders.quiet.time_zone), .def = "Asia/Shanghai", RELOAD,
-     .help = "zone of these spans"},
+     .help = "zone of these spans; shops with a calendar in another zone have them there"},
     {"reminders.quiet.shops", CONF_LIST, AT(reminders.quiet.shop), COUNT(reminders.quiet.n_shops),
      .item_bytes = sizeof(struct conf_quiet_shop), .max = 1000, .def = "[]", RELOAD,
      .help = "shops with spans of their own"},

@@ -300,11 +300,11 @@ static void on_poll(void *ctx)
     }
 }
 
-void reminder_reconfigure(struct reminder *r, const struct conf *conf)
+void reminder_reconfigure(struct reminder *r, const struct conf *conf, const struct directory *d)
 {
     reminder_plan_init(&r->plan, conf);
     quiet_free(&r->quiet);
-    r->quiet = quiet_new(conf, clock_wall_ms());
+    r->quiet = quiet_new(conf, d, clock_wall_ms());
     snprintf(r->lease, sizeof(r->lease), "%" PRId64, conf->reminders.lease_ms);
     r->wait_replicas = (unsigned)conf->redis.wait_replicas;
 }
@@ -314,7 +314,7 @@ struct reminder *reminder_start(const struct reminder_options *o)
     struct reminder *r = xcalloc(1, sizeof(*r));
     r->o = *o;
     r->node_id = xstrdup(o->node_id);
-    reminder_reconfigure(r, o->conf);
+    reminder_reconfigure(r, o->conf, o->directory);
     r->o.conf = NULL;
     r->due = redis_script_add(o->redis, script_text("remind_due"));
     r->claim = redis_script_add(o->redis, script_text("remind_claim"));

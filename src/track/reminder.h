@@ -10,8 +10,9 @@ struct reminder;
 struct reminder_options {
     struct loop *loop;
     struct redis *redis;     /* must be freed before the reminder: it ends what is in flight */
-    const struct conf *conf; /* read at start; reminder_reconfigure for a reload */
-    const char *node_id;     /* copied */
+    const struct conf *conf; /* read at start, like the directory; reminder_reconfigure for a reload */
+    const struct directory *directory;
+    const char *node_id; /* copied */
     unsigned n_shards;
     track_notify_fn notify;
     track_has_agent_fn has_agent;
@@ -20,7 +21,7 @@ struct reminder_options {
 
 /* Call before the first loop turn (it registers its scripts with the link). */
 struct reminder *reminder_start(const struct reminder_options *o);
-void reminder_reconfigure(struct reminder *r, const struct conf *conf);
+void reminder_reconfigure(struct reminder *r, const struct conf *conf, const struct directory *directory);
 /* Steps that this node recorded, those that it handed to an agent's client, and how often quiet hours held one. */
 void reminder_get_counts(const struct reminder *r, uint64_t *raised, uint64_t *delivered, uint64_t *held);
 /* Stops and frees. NULL is fine. */

@@ -155,6 +155,7 @@ static void start_reminders(struct track *t, const struct track_options *o)
     t->reminder = reminder_start(&(struct reminder_options){.loop = t->loop,
                                                             .redis = t->redis,
                                                             .conf = o->conf,
+                                                            .directory = o->directory,
                                                             .node_id = t->node_id,
                                                             .n_shards = (unsigned)o->conf->redis.shards,
                                                             .notify = o->notify,
@@ -245,7 +246,7 @@ void track_reconfigure(struct track *t, const struct conf *conf, const struct di
 {
     pump_set_wait_replicas(t->pump, (unsigned)conf->redis.wait_replicas);
     set_counting(t, conf, d);
-    reminder_reconfigure(t->reminder, conf);
+    reminder_reconfigure(t->reminder, conf, d);
     webhook_reconfigure(t->webhook, conf);
     held_reconfigure(t->held, conf);
     retain_reconfigure(t->retain, conf);
