@@ -64,7 +64,7 @@ static bool read_minutes_or_hours(struct reader *r, int n, int64_t *due)
 }
 
 /* 半小时, 半个钟; 半天内, 半个月内. */
-static bool read_half(struct reader *r, int64_t *due)
+static bool read_half(struct reader *r, bool is_bounded, int64_t *due)
 {
     static const char *const hour[] = {"小时", "个小时", "个钟头", "个钟", "钟头", "钟", NULL};
     if (duetime_take_any(r, hour) >= 0)
@@ -73,7 +73,7 @@ static bool read_half(struct reader *r, int64_t *due)
                  : duetime_take(r, "个月")                      ? duetime_close_of(r, calendar_day_of(r->now) + 15)
                                                                 : -1;
     *due = at;
-    return at >= 0 && duetime_take_any(r, within) >= 0;
+    return at >= 0 && (duetime_take_any(r, within) >= 0 || is_bounded);
 }
 
 static bool read_workdays(struct reader *r)
@@ -102,7 +102,7 @@ bool duetime_read_span(struct reader *r, int64_t *due)
     if (duetime_take(r, "半个") || duetime_take(r, "半")) {
         if (r->cp[r->at - 1] == u'个')
             r->at--;
-        return read_half(r, due);
+        return read_half(r, is_bounded, due);
     }
     uint32_t start = r->at;
     int n = duetime_take_range(r);
