@@ -59,7 +59,7 @@ class Reference:
                     m = self.figures.setdefault(f"{grain}{number}|{scope}|{name}|v", {})
                     m[what] = m.get(what, 0) + 1
                 if e.get("agent"):
-                    m = self.figures.setdefault(f"d{e['at'] // DAY}|a|{e['agent']}|v", {})
+                    m = self.figures.setdefault(f"h{e['at'] // DAY}|a|{e['agent']}|h", {})
                     hit = f"{what}{'@' if scope == 'r' else '?'}{name}"
                     m[hit] = m.get(hit, 0) + 1
 

@@ -265,7 +265,7 @@ class Shard:
                              for r in self.db.zrange(self.key("rounds"), 0, -1))
         for slot in [f"hours:{i}" for i in range(8)] + [f"days:{i}" for i in range(4)]:
             for field, m in self.packed(slot).items():
-                if not field.endswith("|v"):
+                if not field.endswith(("|v", "|h")):
                     b = m["b"]
                     m = {**m, "b": {int(k): v for k, v in (b.items() if isinstance(b, dict) else enumerate(b, 1))}}
                 s["figures"][slot[0] + field] = m

@@ -270,25 +270,31 @@ local function add_hits(sums, day, counts)
     end
 end
 
+local function add_hits_of(sums, key, day, number, names)
+    for from = 1, #names, CHUNK do
+        local fields = {}
+        for i = from, math.min(from + CHUNK - 1, #names) do
+            fields[#fields + 1] = day .. '|a|' .. names[i] .. '|h'
+        end
+        for _, v in ipairs(call('HMGET', key, unpack(fields))) do
+            if v then
+                add_hits(sums, number, unpack_mp(v))
+            end
+        end
+    end
+end
+
 local function read_hits(days, list)
     figures_fold()
     local names, sums = {}, {}
     for name in string.gmatch(list, '[^\n]+') do
         names[#names + 1] = name
     end
-    for day = days[1], days[2] do
-        local span = floor(day / 28)
-        local key = KEYS[FIRST_DAYS + span % DAYS]
-        for from = 1, call('HGET', key, '#') == tostring(span) and #names or 0, CHUNK do
-            local fields = {}
-            for i = from, math.min(from + CHUNK - 1, #names) do
-                fields[#fields + 1] = day .. '|a|' .. names[i] .. '|v'
-            end
-            for _, v in ipairs(call('HMGET', key, unpack(fields))) do
-                if v then
-                    add_hits(sums, day - days[1], unpack_mp(v))
-                end
-            end
+    for utc = days[1] - 1, days[2] + 1 do -- a day of another zone begins or ends on the next one of UTC
+        local key = KEYS[FIRST_HOURS + utc % HOURS]
+        local is_held = call('HGET', key, '#') == tostring(utc)
+        for day = math.max(utc - 1, days[1]), is_held and math.min(utc + 1, days[2]) or 0 do
+            add_hits_of(sums, key, day, day - days[1], names)
         end
     end
     for _, s in pairs(sums) do

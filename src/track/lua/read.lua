@@ -16,9 +16,7 @@ end
 local function pairs_text(m)
     local t = {}
     for k, v in pairs(m) do
-        if not find(k, '[@?]') then -- an agent's hits by rule are the dashboard's
-            t[#t + 1] = k .. ':' .. int(v)
-        end
+        t[#t + 1] = k .. ':' .. int(v)
     end
     return table.concat(t, ',')
 end

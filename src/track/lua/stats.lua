@@ -1,8 +1,9 @@
 -- Figures by hour and by day, one packed map per field `<hour or day number>|<scope>|<name>|<kind>`:
 --   scope a agent, t team, s shop; kind f first replies, n next replies, F and N the same in business hours:
 --       {n, sum, w = {within LIMITS}, b = {bucket: count}}; m replies as the deployment measures them (measure.lua)
---   scopes a, t, s with kind v: counters of messages by what became of them; scopes r (rules), x (shadow rules) with v.
---       Of an agent's day also `WHAT@RULE` and `WHAT?RULE` (shadow rules)
+--   scopes a, t, s with kind v: counters of messages by what became of them; scopes r (rules), x (shadow rules) with v
+--   scope a with kind h: an agent's counters `WHAT@RULE` and `WHAT?RULE` (shadow rules) of a day. They stand beside the hours,
+--       in which they arose (a day of another zone lies in two hashes), since nobody looks at them for longer
 -- Hours are those of UTC, days those of the shop where an event was, for rules the deployment's (zone.lua). A hash holds one day's hours (of UTC; or 28
 -- days); its field `#` is that day's number, and a newer day empties it.
 --
@@ -122,22 +123,27 @@ do
             end
         end
 
-        -- Adds to the field of that hour's day in that zone.
-        local function stat_add_day(hour, zone, scope, name, kind, add, what)
-            local day = zone.day(hour * HOUR_MS)
-            local h, key = stat_hash(FIRST_DAYS, DAYS, floor(day / 28))
-            if h and name ~= '' then
-                add(stat_field(h, key, day .. '|' .. scope .. '|' .. name .. '|' .. kind), what)
+        -- Adds to the fields of that hour and of its day in that zone.
+        local function stat_add(hour, zone, scope, name, kind, add, what)
+            if name == '' then
+                return
+            end
+            local day, rest = zone.day(hour * HOUR_MS), '|' .. scope .. '|' .. name .. '|' .. kind
+            local h, key = stat_hash(FIRST_HOURS, HOURS, floor(hour / 24))
+            if h then
+                add(stat_field(h, key, floor(hour) .. rest), what)
+            end
+            h, key = stat_hash(FIRST_DAYS, DAYS, floor(day / 28))
+            if h then
+                add(stat_field(h, key, day .. rest), what)
             end
         end
 
-        -- And to that of the hour.
-        local function stat_add(hour, zone, scope, name, kind, add, what)
+        local function stat_add_hits(hour, zone, name, hits)
             local h, key = stat_hash(FIRST_HOURS, HOURS, floor(hour / 24))
             if h and name ~= '' then
-                add(stat_field(h, key, floor(hour) .. '|' .. scope .. '|' .. name .. '|' .. kind), what)
+                add_counts(stat_field(h, key, zone.day(hour * HOUR_MS) .. '|a|' .. name .. '|h'), hits)
             end
-            stat_add_day(hour, zone, scope, name, kind, add, what)
         end
 
         local function rounds_of(list)
@@ -187,7 +193,7 @@ do
                 end
             end
             if next(hits) then
-                stat_add_day(hour, zone, 'a', names.a, 'v', add_counts, hits)
+                stat_add_hits(hour, zone, names.a, hits)
             end
             for scope, name in pairs(names) do
                 if next(counts) then
