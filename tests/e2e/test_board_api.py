@@ -239,12 +239,12 @@ def test_days_of_shops_elsewhere(folder):
     figures are those of the day there, today's and an earlier date's; and of the desk's day when the shop is no longer elsewhere."""
     redis = Redis(folder / "redis")
     story = Story(redis.client())
-    hour, desk = 3_600_000, 18 - time.gmtime().tm_hour
+    hour, desk = 3_600_000, 18 - time.gmtime().tm_hour     # 18:00 to 19:00; elsewhere 2:00 and 22:00: no midnight is near
 
     def name(offset):
         return f"{offset:+03d}:00 {offset * hour}"
     for shard in story.shard:
-        shard.counting, shard.zones = (name(desk), ""), f"{name(desk + 8)}\teast\t\n{name(desk - 19)}\twest\tother\t\n"
+        shard.counting, shard.zones = (name(desk), ""), f"{name(desk + 8)}\teast\t\n{name(desk - 20)}\twest\tother\t\n"
     people = [("ann", "red", "here"), ("eva", "red", "east"), ("will", "blue", "west")]
     for i, (agent, team, shop) in enumerate(people):
         story.agent(agent, team, shop, i)

@@ -298,7 +298,7 @@ def test_who_sees_some_teams_sees_what_rules_did_there(folder):
     for i, (name, team, shop) in enumerate(people):
         story.agent(name, team, shop, i % 4)
     for number, (name, team, shop) in enumerate([*people[:3], people[-1]]):
-        for ago, act, how in (1, 4, "rules"), (2, 1, "rules"), (20, 4, "rules"), (43, 4, "shadow"):
+        for ago, act, how in (1, 4, "rules"), (2, 1, "rules"), (20, 4, "rules"), (50, 4, "shadow"):
             for shard in range(number % 3 + 1):
                 story.put(shard, {"k": "out", "at": story.now - ago * hour, "act": act, "conv": f"c{name}{ago}", "cust": "u", "agent": name, "team": team, "shop": shop, how: "p.r"})
     board = Board(folder / "board", redis.socket)
