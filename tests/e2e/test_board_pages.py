@@ -372,10 +372,10 @@ def test_an_agent_elsewhere_has_the_date_there(folder):
         ready(page)
         page.go("agents")
         page.wait("tbody small.own-day")
-        rows = {r.split("\n")[0]: r.split("\n") for r in (e.text for e in page.find("main tbody tr"))}
-        dated = sorted(name for name, lines in rows.items() if re.search(r"\d+/\d+", lines[1] if len(lines) > 1 else ""))
-        assert dated == sorted(there), rows
-        date = page.find("tbody small.own-day")[0].text.strip()
+        rows = page.js("""return [...document.querySelectorAll("main tbody tr")].map((r) =>
+            [r.querySelector("a").textContent, r.querySelector("small.own-day")?.textContent.trim() ?? ""])""")
+        assert sorted(name for name, date in rows if date) == sorted(there), rows
+        (date,) = {date for _, date in rows if date}
         page.js("location.hash = 'agents/' + encodeURIComponent(arguments[0])", there[0])
         page.wait_text("section h2", re.escape(date))
         for width in WIDTHS:
