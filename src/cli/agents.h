@@ -14,9 +14,10 @@ struct replies {
     int64_t within[AGENTS_LIMITS];
 };
 
-/* Or a team, or a shop. */
+/* Or a team, or a shop; or a day or an hour of one of them. */
 struct agent {
     char *name;
+    int64_t number; /* of the day or hour since 1970; 0: of all that were asked for */
     struct replies first, next, first_open, next_open; /* _open: in business hours */
     struct replies measured;                           /* as the deployment measures, those that were answered … */
     int64_t unanswered;                                /* … and those that were not, in time */
@@ -31,6 +32,7 @@ struct agents {
     char scope; /* a agent, t team, s shop */
     const struct preset *preset;
     int64_t days; /* so many of each one's own; 0: hours */
+    bool is_each; /* a row for each day or hour of `only` */
     int64_t measure_at_ms;
     struct measure measure; /* as the gateways measure; no name: they do not */
     struct buf zone, zones; /* of days, and of shops with days of their own (track/day_zone.h, shop_zones.h) */
@@ -40,13 +42,13 @@ struct agents {
 struct wanted {
     char scope;
     int64_t days; /* 0: hours */
-    bool is_business, want_rounds;
+    bool is_business, want_rounds, is_each;
     const struct preset *preset;
 };
 
 /* Reads what is wanted of every agent (team, shop), with those who wait. -1: the error was printed. */
 int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, int64_t hours) MUST_CHECK;
-/* All of them sorted by name; given back to agents_fini, which frees the rest too. */
+/* All of them sorted by number and name; given back to agents_fini, which frees the rest too. */
 struct agent **agents_sorted(const struct agents *all, size_t *n);
 void agents_fini(struct agents *all, struct agent **list, size_t n);
 

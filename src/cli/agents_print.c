@@ -23,9 +23,11 @@ static void json_replies(struct json_out *j, const char *key, const struct repli
     json_obj_end(j);
 }
 
-static const char *scope_name(char scope)
+static const char *scope_name(const struct agents *all)
 {
-    return scope == 't' ? "team" : scope == 's' ? "shop" : "agent";
+    if (all->is_each)
+        return all->days ? "day" : "hour";
+    return all->scope == 't' ? "team" : all->scope == 's' ? "shop" : "agent";
 }
 
 /* What a marketplace or desk looks at, from the figures that are kept. */
@@ -98,12 +100,14 @@ static void json_agent(struct json_out *j, const struct agents *all, const struc
         {"waiting", a->waiting},
     };
     json_obj(j);
-    json_key(j, scope_name(all->scope)), json_str(j, a->name);
+    json_key(j, scope_name(all)), json_str(j, a->name);
+    if (all->is_each && !all->days)
+        json_key(j, "start_ms"), json_int(j, a->number * HOUR_MS);
     json_replies(j, "first", &a->first);
     json_replies(j, "next", &a->next);
     json_replies(j, "first_business", &a->first_open);
     json_replies(j, "next_business", &a->next_open);
-    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+    for (size_t i = 0; i < ARRAY_LEN(counts) - all->is_each; i++) /* of an earlier hour nobody knows who waited */
         json_key(j, counts[i].key), json_int(j, counts[i].n);
     if (all->measure.name[0])
         json_measured(j, &all->measure, a);
@@ -140,25 +144,20 @@ static void add_reply_cells(struct table *t, const struct replies *r)
         table_add(t, span_str("-"));
 }
 
+static void add_waiting(struct table *t, const struct agents *all, const struct agent *a)
+{
+    if (all->is_each)
+        table_add(t, span_str("-"));
+    else
+        table_addf(t, "%" PRId64, a->waiting);
+}
+
 void agents_print_table(const struct agents *all, struct agent **list, size_t n, bool is_business)
 {
     char text[TRACKED_SPAN_MAX];
-    const char *const head[] = {scope_name(all->scope),
-                                "first replies",
-                                "p50",
-                                "p90",
-                                "p99",
-                                "in 30 s",
-                                "next replies",
-                                "p50",
-                                "p90",
-                                "p99",
-                                "in 30 s",
-                                "warned",
-                                "rewritten",
-                                "blocked",
-                                "waiting",
-                                "longest"};
+    const char *const head[] = {scope_name(all), "first replies", "p50",     "p90",    "p99",     "in 30 s",
+                                "next replies",  "p50",           "p90",     "p99",    "in 30 s", "warned",
+                                "rewritten",     "blocked",       "waiting", "longest"};
     struct table *t = table_new(ARRAY_LEN(head));
     for (size_t i = 0; i < ARRAY_LEN(head); i++)
         table_add(t, span_str(head[i]));
@@ -170,7 +169,7 @@ void agents_print_table(const struct agents *all, struct agent **list, size_t n,
         table_addf(t, "%" PRId64, a->warned);
         table_addf(t, "%" PRId64, a->rewritten);
         table_addf(t, "%" PRId64, a->blocked + a->held);
-        table_addf(t, "%" PRId64, a->waiting);
+        add_waiting(t, all, a);
         table_add(
             t, span_str(a->waits_since_ms ? tracked_duration(MAX_OF(all->now_ms - a->waits_since_ms, 0), text) : "-"));
     }
@@ -181,7 +180,7 @@ void agents_print_preset(const struct agents *all, struct agent **list, size_t n
 {
     const struct preset *p = all->preset;
     char text[TRACKED_SPAN_MAX];
-    const char *const head[] = {scope_name(all->scope), "counted", "within", "rate", "mean", "waiting"};
+    const char *const head[] = {scope_name(all), "counted", "within", "rate", "mean", "waiting"};
     struct table *t = table_new(ARRAY_LEN(head));
     for (size_t i = 0; i < ARRAY_LEN(head); i++)
         table_add(t, span_str(head[i]));
@@ -197,7 +196,7 @@ void agents_print_preset(const struct agents *all, struct agent **list, size_t n
             table_add(t, span_str("-"));
         }
         table_add(t, span_str(f.count ? tracked_duration((int64_t)(f.sum_ms / (uint64_t)f.count), text) : "-"));
-        table_addf(t, "%" PRId64, list[i]->waiting);
+        add_waiting(t, all, list[i]);
     }
     printf("%s: %s, %s\n", p->name, p->measures, p->window);
     table_print(&t);
@@ -234,8 +233,7 @@ static void add_measured(struct table *t, const struct agent *a, int limit)
 void agents_print_measured(const struct agents *all, struct agent **list, size_t n)
 {
     char words[MEASURE_TEXT_MAX];
-    const char *const head[] = {
-        scope_name(all->scope), "counted", "unanswered", "answered", "in time", "mean", "p50", "p90"};
+    const char *const head[] = {scope_name(all), "counted", "unanswered", "answered", "in time", "mean", "p50", "p90"};
     if (!all->measure.name[0])
         return;
     struct table *t = table_new(ARRAY_LEN(head));

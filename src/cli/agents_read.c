@@ -1,21 +1,38 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/civil.h"
 #include "base/xalloc.h"
 #include "cli/agents.h"
+#include "cli/table.h"
 #include "track/day_zone.h"
 #include "track/shop_zones.h"
 
 enum { ZONES_APART = 2 }; /* days that two zones may be apart */
 
-static struct agent *agent_of(struct agents *all, struct span name)
+/* What a row is called where each day or hour has one. */
+static const char *number_name(const struct agents *all, int64_t number, char out[TRACKED_TIME_MAX])
 {
-    struct agent *a = map_get(&all->by_name, name);
-    if (a || !name.n || (all->only && !span_is(name, all->only)))
+    if (!all->days)
+        return tracked_time(number * HOUR_MS, out);
+    struct civil c = civil_of_day(number);
+    snprintf(out, TRACKED_TIME_MAX, "%04d-%02u-%02u", (int)c.year, c.month, c.day);
+    return out;
+}
+
+static struct agent *agent_of(struct agents *all, struct span name, int64_t number)
+{
+    char key[24], text[TRACKED_TIME_MAX];
+    if (!name.n || (all->only && !span_is(name, all->only)))
+        return NULL;
+    snprintf(key, sizeof(key), "%" PRId64, number);
+    struct agent *a = map_get(&all->by_name, all->is_each ? span_str(key) : name);
+    if (a)
         return a;
     a = xcalloc(1, sizeof(*a));
-    a->name = xmemdup0(name.p, name.n);
-    map_put(&all->by_name, name, a);
+    a->number = all->is_each ? number : 0;
+    a->name = all->is_each ? xstrdup(number_name(all, number, text)) : xmemdup0(name.p, name.n);
+    map_put(&all->by_name, all->is_each ? span_str(key) : name, a);
     return a;
 }
 
@@ -118,9 +135,10 @@ static bool is_of_days(const struct agents *all, struct span name, int64_t day)
 static void on_figures(void *ctx, const struct redis_reply *row)
 {
     struct agents *all = ctx;
-    if (all->days && !is_of_days(all, tracked_text(row, 0), tracked_int(row, row->n - 1)))
+    int64_t number = tracked_int(row, row->n - 1);
+    if (all->days && !is_of_days(all, tracked_text(row, 0), number))
         return;
-    struct agent *a = agent_of(all, tracked_text(row, 0));
+    struct agent *a = agent_of(all, tracked_text(row, 0), number);
     struct span kind = tracked_text(row, 1);
     if (!a || kind.n != 1)
         return;
@@ -152,7 +170,7 @@ static void on_figures(void *ctx, const struct redis_reply *row)
 static void on_waiting(void *ctx, const struct redis_reply *row)
 {
     struct agents *all = ctx;
-    struct agent *a = agent_of(all, tracked_text(row, all->scope == 'a' ? 3 : all->scope == 't' ? 4 : 5));
+    struct agent *a = agent_of(all, tracked_text(row, all->scope == 'a' ? 3 : all->scope == 't' ? 4 : 5), 0);
     int64_t since = tracked_int(row, 2);
     if (!a)
         return;
@@ -162,9 +180,10 @@ static void on_waiting(void *ctx, const struct redis_reply *row)
         a->waits_since_ms = since;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_number_and_name(const void *pa, const void *pb)
 {
-    return strcmp((*(struct agent *const *)a)->name, (*(struct agent *const *)b)->name);
+    const struct agent *a = *(struct agent *const *)pa, *b = *(struct agent *const *)pb;
+    return a->number != b->number ? (a->number > b->number) - (a->number < b->number) : strcmp(a->name, b->name);
 }
 
 struct agent **agents_sorted(const struct agents *all, size_t *n)
@@ -175,7 +194,7 @@ struct agent **agents_sorted(const struct agents *all, size_t *n)
     void *value;
     for (*n = 0; map_next(&all->by_name, &pos, &key, &value);)
         list[(*n)++] = value;
-    qsort(list, *n, sizeof(*list), by_name);
+    qsort(list, *n, sizeof(*list), by_number_and_name);
     return list;
 }
 
@@ -212,11 +231,12 @@ int agents_ask(struct tracked *t, struct agents *all, const struct wanted *w, in
     snprintf(from, sizeof(from), "%" PRId64, all->now_ms - hours * (int64_t)HOUR_MS);
     snprintf(to, sizeof(to), "%" PRId64, all->now_ms);
     all->days = w->days;
+    all->is_each = w->is_each;
     int rc = tracked_ask(t, on_counting, all, "counting", NULL);
     if (rc == 0)
         rc = w->days ? ask_days(t, all, scope, only)
-                     : tracked_ask(t, on_figures, all, "figures", from, to, scope, only, NULL);
-    return rc ? rc : tracked_ask(t, on_waiting, all, "waiting", "10000", NULL);
+                     : tracked_ask(t, on_figures, all, "figures", from, to, scope, only, w->is_each ? "1" : NULL, NULL);
+    return rc || w->is_each ? rc : tracked_ask(t, on_waiting, all, "waiting", "10000", NULL);
 }
 
 void agents_fini(struct agents *all, struct agent **list, size_t n)

@@ -12,7 +12,8 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(check, "[--config FILE | --keys]", "check configuration, rules, profiles, certificates")                         \
     X(status, "[--config FILE | --control PATH] [--json]", "the daemon's state")                                       \
     X(agents,                                                                                                          \
-      "[[show] NAME] [--by agent|team|shop] [--hours N | --days N] [--business | --preset NAME] [--rounds] [--config " \
+      "[[show] NAME] [--by agent|team|shop] [--hours N | --days N] [--each] [--business | --preset NAME] [--rounds] "  \
+      "[--config "                                                                                                     \
       "FILE] [--json]",                                                                                                \
       "how fast agents answer; with NAME: the last rounds")                                                            \
     X(cases, "[--all | VERB [ID] [--reason TEXT] …] [--config FILE] [--json]",                                         \

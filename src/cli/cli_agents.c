@@ -56,6 +56,8 @@ static int read_wanted(int argc, char **argv, struct wanted *w, char **rest, int
             continue;
         if (strcmp(argv[i], "--rounds") == 0)
             w->want_rounds = true;
+        else if (strcmp(argv[i], "--each") == 0)
+            w->is_each = true;
         else if (strcmp(argv[i], "--business") == 0)
             w->is_business = true;
         else if ((took = read_own(argv[i], i + 1 < argc ? argv[i + 1] : "", w)) < 0)
@@ -77,7 +79,7 @@ int cli_agents(int argc, char **argv)
     int n_rest;
     size_t n;
     if (read_wanted(argc, argv, &w, rest, &n_rest) != 0 ||
-        tracked_read_args(n_rest, rest, "WORD --hours", &args) != 0 || (w.want_rounds && !args.word))
+        tracked_read_args(n_rest, rest, "WORD --hours", &args) != 0 || ((w.want_rounds || w.is_each) && !args.word))
         return cli_usage("agents");
     struct tracked *t = tracked_open(&args);
     if (!t)
@@ -95,7 +97,7 @@ int cli_agents(int argc, char **argv)
         agents_print_preset(&all, list, n);
     else if (rc == 0 && !args.want_json)
         agents_print_table(&all, list, n, w.is_business), agents_print_measured(&all, list, n);
-    if (rc == 0 && args.word && (!args.want_json || w.want_rounds)) {
+    if (rc == 0 && args.word && !(w.is_each && !w.want_rounds) && (!args.want_json || w.want_rounds)) {
         if (!args.want_json)
             putchar('\n');
         rc = agents_print_rounds(t, w.scope, args.word, w.want_rounds ? ROUNDS_MOST : ROUNDS, args.want_json);

@@ -93,6 +93,15 @@ def test_agents_cases_reminders(tracked):
     assert sum(r["reply_ms"] for r in rounds) // 2 == (ann["first"]["mean_ms"] + ann["next"]["mean_ms"]) // 2
     assert run(gate, "agents", "show", "ann", "--rounds").count("c-ann") == 2
     assert "usage" in run(gate, "agents", "--rounds", status=2).lower()
+    assert "usage" in run(gate, "agents", "--each", status=2).lower()
+    for name, by, period, head in ("ann", "agent", "--hours", "hour"), ("ann", "agent", "--days", "day"), ("day", "team", "--days", "day"):
+        each = json.loads(run(gate, "agents", name, "--by", by, period, 2, "--each", "--json"))
+        assert 1 <= len(each) <= 2 and [r[head] for r in each] == sorted(r[head] for r in each), each
+        assert sum(r["first"]["count"] + r["next"]["count"] for r in each) == 2 and "waiting" not in each[0]
+        assert sum(r["incoming"] for r in each) == (3 if by == "team" else 2) and sum(r["blocked"] for r in each) == 1
+        assert period == "--days" or all(r["start_ms"] % 3_600_000 == 0 for r in each)
+        table = run(gate, "agents", name, "--by", by, period, 2, "--each").splitlines()
+        assert table[0].startswith(head + " ") and len(table) == 1 + len(each) and table[1].startswith(each[0][head])
     for by, name in ("team", "day"), ("shop", "s1"):
         assert json.loads(run(gate, "agents", "show", name, "--by", by, "--rounds", "--json")) == rounds, "the figures of the team are these"
         table = run(gate, "agents", name, "--by", by).split("\n\n")[1].splitlines()

@@ -61,10 +61,10 @@ local function add_figures(number_of, base, slots, per_hash, first, last, scope,
     end
 end
 
--- 'figures', from_ms, to_ms, scope, name or '': hours that overlap [from, to). {name, 'f' | 'n' | 'F' | 'N' | 'm', n, sum,
+-- 'figures', from_ms, to_ms, scope, name or '', anything: with the number of the hour behind each row: hours that overlap [from, to). {name, 'f' | 'n' | 'F' | 'N' | 'm', n, sum,
 -- five counts of LIMITS, 'bucket:count,…'} and {name, 'v', 'what:count,…'}, one row per hour; F and N in business hours
-function read.figures(from, to, scope, only)
-    add_figures(nothing, FIRST_HOURS, HOURS, 24, floor(from / HOUR_MS), floor((to - 1) / HOUR_MS), scope, only)
+function read.figures(from, to, scope, only, want_number)
+    add_figures(want_number and tonumber or nothing, FIRST_HOURS, HOURS, 24, floor(from / HOUR_MS), floor((to - 1) / HOUR_MS), scope, only)
 end
 
 -- 'days', first day, last day, scope, name or '': the same by days of each shop's zone, the number of the day behind each row
