@@ -1,7 +1,7 @@
 #include "rule/calendar.h"
 #include "rule/duetime_part.h"
 
-static const char *const within[] = {"之内", "以内", "内", "之后", "以后", "后", "左右", NULL};
+static const char *const within[] = {"之内", "以内", "内", "之后", "以后", "后", "左右", "的时间", "时间", NULL};
 /* What may stand before a span and makes even 三天 a time. */
 static const char *const at_most[] = {"不会超过", "不超过", "不出", "最多", "至多", "顶多", "最迟",
                                       "最晚",     "最慢",   "再过", "过",   "大约", "大概", NULL};
