@@ -8,7 +8,7 @@
 #include "engines.h"
 #include "rule/match.h"
 
-enum { LINES_MAX = 4000, BYTES_MIN = 18, WORD_MAX = 6 };
+enum { LINES_MAX = 50000, BYTES_MIN = 18, WORD_MAX = 6 };
 
 struct line {
     uint32_t *cp;

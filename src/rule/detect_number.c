@@ -310,8 +310,13 @@ static bool is_coded(struct numbers *x, uint32_t *i)
     const struct view *p = &x->t->f->view[VIEW_PLAIN]; /* the digit view may take a letter for a digit */
     char code[CODE_MAX + 2] = "";
     uint32_t from = *i, n = 0;
-    while (from > 0 && *i - from < CODE_MAX && p->gap[from] == 0 && is_code_char(p->cp[from - 1]))
+    if (!is_code_char(p->cp[from])) /* a digit in Chinese behind a code */
+        return false;
+    while (from > 0 && p->gap[from] == 0 && is_code_char(p->cp[from - 1])) {
+        if (*i - from == CODE_MAX)
+            return false; /* longer than any code */
         from--;
+    }
     while (from + n < p->n && n <= CODE_MAX && (n == 0 || p->gap[from + n] == 0) && is_code_char(p->cp[from + n])) {
         code[n] = (char)p->cp[from + n];
         n++;

@@ -293,22 +293,67 @@ static int report(const struct match *m, const uint32_t *unit, uint32_t i, uint3
     return 0;
 }
 
+/* What may begin with three units whose hashes these are. No branches: the processor would guess them wrong where words
+ * begin, and wait. */
+enum { ONE = 1, TWO = 2, MORE = 4 };
+
+static inline unsigned beginnings(const struct match *m, uint32_t a, uint32_t b, uint32_t c)
+{
+    const uint64_t *block = block_at(m, a);
+    uint32_t two = join2(a, b), k = pair_bit(two);
+    unsigned one = has_bit(block, a % LONG_FIRST), pair = has_bit(block, TWO_FIRST + k);
+    unsigned more = has_bit(block, k | LONG_FIRST) & has_bit(m->three, join3(two, c) >> m->three_shift);
+    return one | pair << 1 | more << 2;
+}
+
+static inline void fetch_slot(const struct table *t, uint64_t key)
+{
+    __builtin_prefetch(&t->slot[slot_hash(key) & t->mask]);
+}
+
+static int report_at(const struct match *m, unsigned may, const uint32_t *unit, uint32_t i, uint32_t n, match_fn fn,
+                     void *arg)
+{
+    if (may & ONE && report_short(m, unit, i, 1, fn, arg) != 0)
+        return -1;
+    if (may & TWO && i + 1 < n && report_short(m, unit, i, 2, fn, arg) != 0)
+        return -1;
+    return may & MORE && i + 2 < n ? report(m, unit, i, n, fn, arg) : 0;
+}
+
+/* Where something may begin, of the next units: found first, then fetched, then looked at, so that slots which are not
+ * in the caches are waited for together. */
+enum { STRIDE = 32 };
+struct places {
+    uint32_t at[STRIDE], n;
+    uint8_t may[STRIDE];
+};
+
+static void find_places(const struct match *m, const uint32_t *unit, uint32_t from, uint32_t to, uint32_t n,
+                        struct places *p)
+{
+    uint32_t a = spread(unit[from]), b = from + 1 < n ? spread(unit[from + 1]) : 0;
+    p->n = 0;
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t c = i + 2 < n ? spread(unit[i + 2]) : 0;
+        p->at[p->n] = i;
+        p->may[p->n] = (uint8_t)beginnings(m, a, b, c);
+        p->n += p->may[p->n] != 0;
+        a = b, b = c;
+    }
+    for (uint32_t k = 0; k < p->n; k++)
+        if (p->may[k] & MORE && p->at[k] + 2 < n)
+            fetch_slot(&m->table[LONG], key_of(unit + p->at[k], 3));
+}
+
 int match_scan(const struct match *m, const uint32_t *unit, uint32_t n, match_fn fn, void *arg)
 {
-    uint32_t a = n ? spread(unit[0]) : 0, b = 0;
-    for (uint32_t i = 0; i < n; i++, a = b) {
-        const uint64_t *block = block_at(m, a);
-        if (has_bit(block, a % LONG_FIRST) && report_short(m, unit, i, 1, fn, arg) != 0)
-            return -1;
-        if (i + 1 >= n)
-            break;
-        b = spread(unit[i + 1]);
-        uint32_t two = join2(a, b), k = pair_bit(two);
-        if (has_bit(block, TWO_FIRST + k) && report_short(m, unit, i, 2, fn, arg) != 0)
-            return -1;
-        if (has_bit(block, k | LONG_FIRST) && i + 2 < n &&
-            has_bit(m->three, join3(two, spread(unit[i + 2])) >> m->three_shift) && report(m, unit, i, n, fn, arg) != 0)
-            return -1;
+    struct places p;
+    for (uint32_t from = 0; from < n; from += STRIDE) {
+        find_places(m, unit, from, from + STRIDE < n ? from + STRIDE : n, n, &p);
+        for (uint32_t k = 0; k < p.n; k++)
+            if (report_at(m, p.may[k], unit, p.at[k], n, fn, arg) != 0)
+                return -1;
     }
     return 0;
 }
