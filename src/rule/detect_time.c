@@ -60,13 +60,17 @@ void detect_times(const struct detect_text *t, struct detect_list *out)
     for (uint32_t u = 0; u < v->n; u++) {
         if (u > 0 && is_number(v->cp[u]) && is_number(v->cp[u - 1]))
             continue;
-        if (!duetime_may_begin(v->cp[u]) || is_inside_word(v, u) || is_of_others(v, u))
+        if (!duetime_may_begin(v->cp[u]) || is_inside_word(v, u))
             continue;
         uint32_t n = copy_phrase(t, u, cp, unit);
         struct duetime d = duetime_read(cp, n, t->now_ms, t->calendar);
         if (d.kind == DUETIME_NONE || is_inside_word(v, unit[d.n - 1] + 1))
             continue;
         uint32_t last = unit[d.n - 1];
+        if (is_of_others(v, u)) {
+            u = last;
+            continue;
+        }
         enum detector kind = d.kind == DUETIME_DEFINITE ? DETECT_TIME
                              : d.kind == DUETIME_SOON   ? DETECT_SOON
                                                         : DETECT_SOMEDAY;
