@@ -26,12 +26,11 @@ static size_t n_lines;
 
 static void keep_lines(const uint8_t *data, size_t n)
 {
-    const uint8_t *copy = memcpy(xmalloc(n + 1), data, n);
     for (size_t at = 0, end; at < n && n_lines < LINES_MAX; at = end + 1) {
-        const uint8_t *stop = memchr(copy + at, '\n', n - at);
-        end = stop ? (size_t)(stop - copy) : n;
+        const uint8_t *stop = memchr(data + at, '\n', n - at);
+        end = stop ? (size_t)(stop - data) : n;
         if (end > at && end - at <= LINE_MAX)
-            line[n_lines++] = (struct line){copy + at, end - at};
+            line[n_lines++] = (struct line){memcpy(xmalloc(end - at), data + at, end - at), end - at};
     }
 }
 
