@@ -1,8 +1,10 @@
 """The daemon built with the thread sanitizer under everything that several threads touch at once: rings and pump, swapped
-rules, the node table, counters that are read while they are written, the operator's mode, drain."""
+rules, the node table, messages that wait for approval, counters that are read while they are written, the operator's mode,
+drain."""
 
 import asyncio
 import contextlib
+import json
 import shutil
 import signal
 
@@ -10,9 +12,10 @@ import websockets
 
 from gateway import BUILD, PATIENCE, SOURCE, Agent, Backend, Gateway, Redis, run, until
 from raw import rest, upgraded
+from test_hold import OFFER, PACK
 
 PROGRAM = BUILD / "tsan" / "src" / "chatgated"
-TEXTS = ["您好，请问有什么可以帮您", "加我微信 wx12345", "这是最好的产品", "可能大概明天发货", "稍等", "好评返现五元"]
+TEXTS = ["您好，请问有什么可以帮您", "加我微信 wx12345", "这是最好的产品", "可能大概明天发货", "稍等", "好评返现五元", OFFER]
 
 
 def test_no_data_race(folder, monkeypatch):
@@ -22,6 +25,7 @@ def test_no_data_race(folder, monkeypatch):
         redis = Redis(folder / "redis")
         rules = folder / "rules"
         shutil.copytree(SOURCE / "rules", rules)
+        (rules / "hold.yaml").write_text(PACK)
         over = asyncio.Event()
 
         async def customer_answers(agent, ws, m):
@@ -47,8 +51,16 @@ def test_no_data_race(folder, monkeypatch):
                 async for _ in ws:
                     pass
 
+        def decide():
+            """Those that wait are sent or refused in turn."""
+            def cli(*args):
+                return g.cli("held", *args, "--config", g.config, check=False)
+            for k, row in enumerate(json.loads(cli("list", "--json").stdout)[:4]):
+                cli("refuse" if k % 4 == 3 else "approve", row["id"], "--reason", "so")
+
         async def operator():
             for k in range(6):
+                await asyncio.to_thread(decide)
                 for command in ("mode observe", "reload", "mode bypass", "status", "mode enforce"):
                     assert (await asyncio.to_thread(g.ask, command))["ok"], command
                 await asyncio.to_thread(g.metrics)
@@ -69,6 +81,8 @@ def test_no_data_race(folder, monkeypatch):
             tasks = [asyncio.create_task(agent(i)) for i in range(6)] + [asyncio.create_task(rude())]
             await operator()
             await until("they have got something done", lambda: len(b.messages) > 50)
+            while not any(m["text"] == OFFER for _, m in b.messages):
+                await asyncio.to_thread(decide)
             over.set()
             await asyncio.to_thread(g.stop, signal.SIGTERM, 2 * PATIENCE)  # with all of them at work
             await asyncio.gather(*tasks, return_exceptions=True)
