@@ -7,6 +7,7 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/xalloc.h"
 #include "gate/gate.h"
 #include "gate/inherit.h"
 
@@ -30,13 +31,27 @@ static void op_status(void *ctx, struct json_out *j)
     gate_report_status(d->gate, j);
 }
 
-static int op_reload(void *ctx, struct err_list *errs)
+/* Who asked for a reload. */
+struct asked {
+    admin_reloaded_fn done;
+    void *ctx;
+};
+
+static void on_reloaded(void *ctx, int rc, const struct err_list *errs)
+{
+    struct asked *a = ctx;
+    inherit_notify("READY=1");
+    a->done(a->ctx, rc, errs);
+    free(a);
+}
+
+static void op_reload(void *ctx, admin_reloaded_fn done, void *done_ctx)
 {
     struct daemon *d = ctx;
+    struct asked *a = xmalloc(sizeof(*a));
+    *a = (struct asked){done, done_ctx};
     inherit_notify("RELOADING=1");
-    int rc = gate_reload(d->gate, errs);
-    inherit_notify("READY=1");
-    return rc;
+    gate_reload(d->gate, on_reloaded, a);
 }
 
 static void op_drain(void *ctx)
@@ -74,14 +89,17 @@ static const struct admin_ops ops = {op_status, op_reload, op_drain, op_set_mode
 
 /* --- signals --- */
 
+static void log_reload(void *ctx, int rc, const struct err_list *errs)
+{
+    (void)ctx;
+    for (size_t i = 0; rc < 0 && i < errs->n; i++)
+        log_event(LOG_ERROR, "reload_error", "at=\"%s\"", log_text(errs->line[i], (char[LOG_TEXT_MAX]){0}));
+}
+
 static void on_hangup(evutil_socket_t sig, short what, void *ctx)
 {
     (void)sig, (void)what;
-    struct err_list errs = {0};
-    if (op_reload(ctx, &errs) < 0)
-        for (size_t i = 0; i < errs.n; i++)
-            log_event(LOG_ERROR, "reload_error", "at=\"%s\"", log_text(errs.line[i], (char[LOG_TEXT_MAX]){0}));
-    err_list_fini(&errs);
+    op_reload(ctx, log_reload, NULL);
 }
 
 static void on_terminate(evutil_socket_t sig, short what, void *ctx)
@@ -121,6 +139,7 @@ static int serve(struct daemon *d, const char *config)
     loop_run(d->loop);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         event_free(signals[i]);
+    gate_end_reload(d->gate);
     admin_stop(&d->admin);
     gate_stop(&d->gate);
     log_event(LOG_INFO, "stopped", "ok=1");

@@ -8,13 +8,16 @@
 
 struct admin;
 
+/* A reload has ended: 0, errs may hold names of keys that need a restart, shown as warnings; or -1 with every problem
+ * in errs, and nothing has changed. */
+typedef void (*admin_reloaded_fn)(void *done_ctx, int rc, const struct err_list *errs);
+
 /* Called on the control thread; none may block for long. */
 struct admin_ops {
     /* Writes one JSON object: the daemon's state. */
     void (*status)(void *ctx, struct json_out *j);
-    /* 0, or -1 with every problem in errs; nothing has changed then. On 0 errs may hold names of keys that need a
-     * restart, shown as warnings. */
-    int (*reload)(void *ctx, struct err_list *errs);
+    /* Begins to reload; `done` is told when it has ended, perhaps at once. */
+    void (*reload)(void *ctx, admin_reloaded_fn done, void *done_ctx);
     /* Begins to drain; the daemon ends by itself. */
     void (*drain)(void *ctx);
     /* 0, or -1 with what is allowed in err. for_ms 0: until changed again. */

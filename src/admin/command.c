@@ -1,6 +1,7 @@
 #include "admin/command.h"
 
 #include "base/utf8.h"
+#include "base/xalloc.h"
 #include "conf/yaml.h"
 
 struct call {
@@ -8,6 +9,7 @@ struct call {
     size_t argc; /* the command's name not counted */
     const char *argv[COMMAND_ARGS_MAX];
     struct json_out *out; /* inside of the answer's object; "ok" comes first */
+    bool is_later;        /* the answer goes another way */
 };
 
 static void answer_ok(struct call *c)
@@ -85,17 +87,38 @@ static void run_ready(struct call *c)
     }
 }
 
+struct later {
+    void (*fn)(void *ctx, struct span answer);
+    void *ctx;
+};
+
+static void on_reloaded(void *ctx, int rc, const struct err_list *errs)
+{
+    struct later *l = ctx;
+    struct buf answer = {0};
+    struct json_out j = {.buf = &answer};
+    struct call c = {.out = &j};
+    json_obj(&j);
+    if (rc == 0) {
+        answer_ok(&c);
+        answer_lines(&c, "needs_restart", errs);
+    } else {
+        answer_error(&c, "nothing was changed");
+        answer_lines(&c, "errors", errs);
+    }
+    json_obj_end(&j);
+    buf_append_str(&answer, "\n");
+    l->fn(l->ctx, buf_span(&answer));
+    buf_fini(&answer);
+    free(l);
+}
+
 static void run_reload(struct call *c)
 {
-    struct err_list errs = {0};
-    if (c->env->ops->reload(c->env->ctx, &errs) == 0) {
-        answer_ok(c);
-        answer_lines(c, "needs_restart", &errs);
-    } else {
-        answer_error(c, "nothing was changed");
-        answer_lines(c, "errors", &errs);
-    }
-    err_list_fini(&errs);
+    struct later *l = xmalloc(sizeof(*l));
+    *l = (struct later){c->env->later, c->env->later_ctx};
+    c->is_later = true;
+    c->env->ops->reload(c->env->ctx, on_reloaded, l);
 }
 
 static void run_drain(struct call *c)
@@ -166,7 +189,8 @@ static int split(char *line, const char *word[COMMAND_ARGS_MAX + 1])
     }
 }
 
-static void dispatch(const struct command_env *env, char *line, struct json_out *j)
+/* False: the answer comes later. */
+static bool dispatch(const struct command_env *env, char *line, struct json_out *j)
 {
     const char *word[COMMAND_ARGS_MAX + 1] = {NULL};
     int n = split(line, word);
@@ -175,27 +199,29 @@ static void dispatch(const struct command_env *env, char *line, struct json_out 
     char text[COMMAND_LINE_MAX + 100];
     if (n < 0) {
         answer_error(&c, "too many words in the line");
-        return;
+        return true;
     }
     if (!cmd) {
         snprintf(text, sizeof(text), "\"%.64s\" is no command; help lists them", n ? word[0] : "");
         answer_error(&c, text);
-        return;
+        return true;
     }
     if (n > 1 && !*cmd->args) {
         snprintf(text, sizeof(text), "%s takes no arguments", cmd->name);
         answer_error(&c, text);
-        return;
+        return true;
     }
     for (c.argc = 0; c.argc + 1 < (size_t)n; c.argc++)
         c.argv[c.argc] = word[c.argc + 1];
     if (cmd->is_logged)
         log_event(LOG_INFO, "control", "command=%s arg=%.32s %s", cmd->name, n > 1 ? word[1] : "-", env->who);
     cmd->run(&c);
+    return !c.is_later;
 }
 
-void command_run(const struct command_env *env, struct span line, struct buf *out)
+bool command_run(const struct command_env *env, struct span line, struct buf *out)
 {
+    size_t before = out->len;
     char copy[COMMAND_LINE_MAX + 1];
     struct json_out j = {.buf = out};
     struct call c = {.env = env, .out = &j};
@@ -206,10 +232,14 @@ void command_run(const struct command_env *env, struct span line, struct buf *ou
     if (is_text) {
         memcpy(copy, line.p ? (const char *)line.p : "", line.n);
         copy[line.n] = '\0';
-        dispatch(env, copy, &j);
+        if (!dispatch(env, copy, &j)) {
+            out->len = before;
+            return false;
+        }
     } else {
         answer_error(&c, "a line is text of at most 1024 bytes");
     }
     json_obj_end(&j);
     buf_append_str(out, "\n");
+    return true;
 }

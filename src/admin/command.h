@@ -21,8 +21,11 @@ struct command_env {
     const struct admin_ops *ops;
     void *ctx;
     const char *who; /* "uid=0 pid=1", for the log */
+    /* Takes the answer of a command that takes its time; is called once for each of these, perhaps at once. */
+    void (*later)(void *later_ctx, struct span answer);
+    void *later_ctx;
 };
 
 /* Runs one line (without its newline) and appends the answer with a newline: {"ok":true, …} or {"ok":false,
- * "error":…}. Never fails otherwise. */
-void command_run(const struct command_env *env, struct span line, struct buf *out);
+ * "error":…}. False: the answer is given to `later`. Never fails otherwise. */
+bool command_run(const struct command_env *env, struct span line, struct buf *out) MUST_CHECK;

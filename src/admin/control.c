@@ -22,6 +22,8 @@ struct client {
     struct control *control;
     struct bufferevent *bev; /* NULL: free slot */
     bool is_ended;           /* the peer shut its side: closed when the last answer has gone */
+    bool is_waiting;         /* for a command that takes its time */
+    unsigned number;         /* of the connections in this slot: an answer is for one of them */
     char who[64];
 };
 
@@ -38,13 +40,38 @@ static void client_close(struct client *c)
 {
     bufferevent_free(c->bev);
     c->bev = NULL;
+    c->is_waiting = false;
+}
+
+static void set_idle_limit(struct client *c, bool is_on)
+{
+    const struct timeval idle = {IDLE_S, 0};
+    bufferevent_set_timeouts(c->bev, is_on ? &idle : NULL, is_on ? &idle : NULL);
+}
+
+/* Whom an answer is for that comes later; he may have gone. */
+struct ticket {
+    struct client *client;
+    unsigned number;
+};
+
+static void on_later(void *ctx, struct span answer)
+{
+    struct ticket *t = ctx;
+    struct client *c = t->client;
+    if (c->bev && c->number == t->number) {
+        c->is_waiting = false;
+        set_idle_limit(c, true);
+        bufferevent_write(c->bev, answer.p, answer.n);
+    }
+    free(t);
 }
 
 /* One line at a time, and none before the last answer has gone: a client that does not read costs one answer. */
 static void serve(struct client *c)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
-    while (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
+    while (!c->is_waiting && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0) {
         struct evbuffer_ptr end = evbuffer_search_eol(in, NULL, NULL, EVBUFFER_EOL_LF);
         bool is_too_long = end.pos > COMMAND_LINE_MAX || (end.pos < 0 && evbuffer_get_length(in) > COMMAND_LINE_MAX);
         if (is_too_long) {
@@ -56,10 +83,14 @@ static void serve(struct client *c)
         size_t n = (size_t)end.pos;
         const uint8_t *line = evbuffer_pullup(in, end.pos + 1);
         struct buf answer = {0};
-        struct command_env env = {.ops = c->control->ops, .ctx = c->control->ctx, .who = c->who};
-        command_run(&env, span_of(line, n), &answer);
+        struct ticket *t = xmalloc(sizeof(*t));
+        *t = (struct ticket){c, c->number};
+        struct command_env env = {c->control->ops, c->control->ctx, c->who, on_later, t};
+        c->is_waiting = true;
+        set_idle_limit(c, false);
+        if (command_run(&env, span_of(line, n), &answer))
+            on_later(t, buf_span(&answer));
         evbuffer_drain(in, n + 1);
-        bufferevent_write(c->bev, buf_span(&answer).p, answer.len);
         buf_fini(&answer);
     }
 }
@@ -75,15 +106,16 @@ static void on_written(struct bufferevent *bev, void *arg)
 {
     struct client *c = arg;
     serve(c);
-    if (c->bev && c->is_ended && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+    if (c->bev && c->is_ended && !c->is_waiting && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
         client_close(c);
 }
 
 static void on_end(struct bufferevent *bev, short what, void *arg)
 {
     struct client *c = arg;
+    bool is_owed = c->is_waiting || evbuffer_get_length(bufferevent_get_output(bev)) > 0;
     c->is_ended = true;
-    if (!(what & BEV_EVENT_EOF) || evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+    if (!(what & BEV_EVENT_EOF) || !is_owed)
         client_close(c);
 }
 
@@ -105,13 +137,12 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
         struct client *c = &ctl->client[i];
         if (c->bev)
             continue;
-        *c = (struct client){.control = ctl};
+        *c = (struct client){.control = ctl, .number = c->number + 1};
         c->bev = bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE);
         if (!c->bev)
             break;
         describe_peer(fd, c->who, sizeof(c->who));
-        const struct timeval idle = {IDLE_S, 0};
-        bufferevent_set_timeouts(c->bev, &idle, &idle);
+        set_idle_limit(c, true);
         bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * COMMAND_LINE_MAX);
         bufferevent_setcb(c->bev, on_read, on_written, on_end, c);
         bufferevent_enable(c->bev, EV_READ | EV_WRITE);

@@ -44,6 +44,8 @@ struct gate {
     struct timer *drain_timer;
     int64_t drain_deadline_ms;
     int64_t started_ms;
+    struct reload *reload;             /* under way; NULL: none */
+    struct reload_wish *reload_wishes; /* asked for meanwhile: read once more behind it */
     uint64_t reloads, reloads_failed;
     int64_t last_reload_ms;
     int64_t last_failed_ms;
@@ -52,8 +54,13 @@ struct gate {
 
 /* Loads the configuration and starts everything. NULL: every problem is in errs. */
 struct gate *gate_start(const char *conf_path, struct loop *loop, struct err_list *errs);
-/* Builds a new snapshot and hands it to the workers; on any error nothing changes. */
-int gate_reload(struct gate *g, struct err_list *errs) MUST_CHECK;
+/* Reads configuration, rules and certificates anew in a thread of the lowest priority, then hands them to the workers;
+ * nothing waits meanwhile, on any error nothing changes. `done` is told on the control thread: rc 0 (errs: keys that
+ * need a restart) or -1 with every problem. */
+typedef void (*gate_reloaded_fn)(void *ctx, int rc, const struct err_list *errs);
+void gate_reload(struct gate *g, gate_reloaded_fn done, void *ctx);
+/* Waits for what is under way and gives it up; who asked is told. After the loop has ended. */
+void gate_end_reload(struct gate *g);
 /* Stops accepting, ends the sessions within the configured time, then stops the control loop. */
 void gate_drain(struct gate *g);
 /* for_ms 0: until changed again. */

@@ -176,9 +176,13 @@ void upstream_resolve(struct upstream *const *u, size_t n, struct upstream *cons
         }
     resolve_within(wish, n_wishes, limit_ms);
     for (size_t i = 0; i < n_wishes; i++) {
+        pthread_mutex_lock(&of[i]->owner->lock); /* it may be in use already, and looked up elsewhere */
         if (wish[i].n)
             set_list(of[i], wish[i].list, wish[i].n, 0);
-        else if (!take_old(of[i], old, n_old))
+        pthread_mutex_unlock(&of[i]->owner->lock);
+        if (wish[i].n)
+            continue;
+        if (!take_old(of[i], old, n_old))
             set_up(of[i], false, wish[i].why);
     }
     free(wish);

@@ -23,16 +23,18 @@ static void on_status(void *ctx, struct json_out *j)
     json_obj_end(j);
 }
 
-static int on_reload(void *ctx, struct err_list *errs)
+static void on_reload(void *ctx, admin_reloaded_fn done, void *done_ctx)
 {
     struct daemon *d = ctx;
+    struct err_list errs = {0};
     if (d->reload_warns)
-        err_list_add(errs, "workers");
-    if (!d->reload_fails)
-        return 0;
-    err_list_add(errs, "a.yaml:1:2: x: is \"1\"");
-    err_list_add(errs, "b.yaml:3:4: y: is missing");
-    return -1;
+        err_list_add(&errs, "workers");
+    if (d->reload_fails) {
+        err_list_add(&errs, "a.yaml:1:2: x: is \"1\"");
+        err_list_add(&errs, "b.yaml:3:4: y: is missing");
+    }
+    done(done_ctx, d->reload_fails ? -1 : 0, &errs);
+    err_list_fini(&errs);
 }
 
 static void on_drain(void *ctx)
@@ -63,11 +65,26 @@ static bool on_ready(void *ctx, const char **why)
 
 static const struct admin_ops ops = {on_status, on_reload, on_drain, on_mode, on_metrics, on_ready};
 
+static void on_later(void *ctx, struct span answer)
+{
+    buf_append_span(ctx, answer);
+}
+
+static void run(struct daemon *d, const char *line, struct buf *out)
+{
+    struct buf later = {0};
+    struct command_env env = {&ops, d, "uid=0 pid=1", on_later, &later};
+    bool is_later = strcmp(line, "reload") == 0;
+    assert_int_equal(command_run(&env, span_str(line), out), !is_later);
+    assert_int_equal(out->len == 0, is_later);
+    buf_append_span(out, buf_span(&later));
+    buf_fini(&later);
+}
+
 static void expect(struct daemon *d, const char *line, const char *answer)
 {
     struct buf out = {0};
-    struct command_env env = {.ops = &ops, .ctx = d, .who = "uid=0 pid=1"};
-    command_run(&env, span_str(line), &out);
+    run(d, line, &out);
     if (strcmp(buf_cstr(&out), answer) != 0)
         fail_msg("%s: expected %s, got %s", line, answer, buf_cstr(&out));
     buf_fini(&out);
@@ -136,8 +153,7 @@ static void help_names_every_command(void **state)
     (void)state;
     struct daemon d = {0};
     struct buf out = {0};
-    struct command_env env = {.ops = &ops, .ctx = &d, .who = ""};
-    command_run(&env, span_str("help"), &out);
+    run(&d, "help", &out);
 #define X(name, args, is_logged, help)                                                                                 \
     assert_non_null(strstr(buf_cstr(&out), "{\"name\":\"" #name "\",\"args\":\"" args "\",\"help\":\"" help "\"}"));
     ADMIN_COMMANDS(X)

@@ -25,6 +25,11 @@ struct fixture {
     struct admin *admin;
     pthread_t thread;
     bool is_ready;
+    struct {
+        admin_reloaded_fn done;
+        void *ctx;
+    } reload[4]; /* under way until drain is asked for */
+    size_t n_reloads;
 };
 
 static void on_status(void *ctx, struct json_out *j)
@@ -35,15 +40,21 @@ static void on_status(void *ctx, struct json_out *j)
     json_span(j, span_of(text, sizeof(text)));
 }
 
-static int on_reload(void *ctx, struct err_list *errs)
+static void on_reload(void *ctx, admin_reloaded_fn done, void *done_ctx)
 {
-    (void)ctx, (void)errs;
-    return 0;
+    struct fixture *f = ctx;
+    assert_true(f->n_reloads < ARRAY_LEN(f->reload));
+    f->reload[f->n_reloads].done = done;
+    f->reload[f->n_reloads++].ctx = done_ctx;
 }
 
 static void on_drain(void *ctx)
 {
-    (void)ctx;
+    struct fixture *f = ctx;
+    const struct err_list none = {0};
+    for (size_t i = 0; i < f->n_reloads; i++)
+        f->reload[i].done(f->reload[i].ctx, 0, &none);
+    f->n_reloads = 0;
 }
 
 static int on_mode(void *ctx, const char *mode, int64_t for_ms, struct err *e)
@@ -157,6 +168,48 @@ static void lines_are_answered_in_order(void **state)
     assert_ptr_equal(strstr(text, "{\"ok\":true,\"version\":"), text);
     assert_true(strstr(text, "no command") < strstr(text, "\"why\":\"no healthy backend\""));
     close(fd);
+    buf_fini(&out);
+}
+
+static void read_line(int fd, struct buf *out)
+{
+    buf_reset(out);
+    do {
+        assert_int_equal(recv(fd, buf_reserve(out, 1), 1, 0), 1);
+        buf_commit(out, 1);
+    } while (buf_span(out).p[out->len - 1] != '\n');
+}
+
+/* Who asks for what takes its time waits for it, others do not; who has gone is not missed; who shut his side is. */
+static void a_reload_keeps_nobody_else_waiting(void **state)
+{
+    struct fixture *f = *state;
+    struct buf out = {0};
+    int waiting = dial(f->path), gone = dial(f->path), ended = dial(f->path), other = dial(f->path);
+    say(waiting, "reload\nversion\n");
+    say(gone, "reload\n");
+    say(ended, "reload\n");
+    shutdown(ended, SHUT_WR);
+    do { /* until all three are under way */
+        say(other, "ready\n");
+        read_line(other, &out);
+    } while (__atomic_load_n(&f->n_reloads, __ATOMIC_RELAXED) < 3);
+    assert_non_null(strstr(buf_cstr(&out), "no healthy backend"));
+    close(gone);
+    say(other, "version\n");
+    read_line(other, &out);
+    assert_int_equal(recv(waiting, &(char){0}, 1, MSG_DONTWAIT), -1);
+    say(other, "drain\n");
+    read_line(other, &out);
+    read_line(waiting, &out);
+    assert_string_equal(buf_cstr(&out), "{\"ok\":true,\"needs_restart\":[]}\n");
+    read_line(waiting, &out);
+    assert_non_null(strstr(buf_cstr(&out), "version"));
+    buf_reset(&out);
+    assert_int_equal(read_to_end(ended, &out), 1);
+    close(waiting);
+    close(ended);
+    close(other);
     buf_fini(&out);
 }
 
@@ -286,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_is_for_owner_and_group),      cmocka_unit_test(lines_are_answered_in_order),
+        cmocka_unit_test(file_is_for_owner_and_group),      cmocka_unit_test(a_reload_keeps_nobody_else_waiting),
         cmocka_unit_test(many_large_answers_arrive),        cmocka_unit_test(a_long_line_ends_the_connection),
         cmocka_unit_test(slots_are_bounded_and_given_back), cmocka_unit_test(a_living_socket_is_not_taken),
         cmocka_unit_test(a_stale_socket_is_replaced),       cmocka_unit_test(http_answers),
