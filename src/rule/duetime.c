@@ -5,29 +5,29 @@
 #include "rule/duetime_part.h"
 
 static const struct {
-    const char *word;
+    const char16_t *word;
     int minutes; /* 0: someday */
 } vague[] =
     {
-        {"马上", 5},    {"立刻", 5},    {"立即", 5},     {"立马", 5},    {"这就", 5},      {"请稍候", 3},
-        {"请稍等", 3},  {"稍等", 3},    {"稍候", 3},     {"稍后", 30},   {"待会儿", 30},   {"待会", 30},
-        {"一会儿", 30}, {"一会", 30},   {"等下", 30},    {"等一下", 30}, {"等会儿", 30},   {"等会", 30},
-        {"等一会", 30}, {"待一会", 30}, {"等等", 30},    {"过一会", 30}, {"过会", 30},     {"随后", 30},
-        {"随即", 5},    {"现在就", 5},  {"阵间", 30},    {"一阵间", 30}, {"过两天", 2880}, {"过几天", 4320},
-        {"尽快", 1440}, {"尽早", 1440}, {"回头", 0},     {"有空", 0},    {"到时候", 0},    {"到时", 0},
-        {"改天", 0},    {"晚点", 120},  {"晚一点", 120}, {"晚些", 120},  {"稍晚", 120},    {"等阵", 30},
-        {"等一阵", 30}, {"迟啲", 120},  {"迟点", 120},   {"即刻", 5},    {"这两天", 2880}, {"这几天", 4320},
+        {u"马上", 5},    {u"立刻", 5},    {u"立即", 5},     {u"立马", 5},    {u"这就", 5},      {u"请稍候", 3},
+        {u"请稍等", 3},  {u"稍等", 3},    {u"稍候", 3},     {u"稍后", 30},   {u"待会儿", 30},   {u"待会", 30},
+        {u"一会儿", 30}, {u"一会", 30},   {u"等下", 30},    {u"等一下", 30}, {u"等会儿", 30},   {u"等会", 30},
+        {u"等一会", 30}, {u"待一会", 30}, {u"等等", 30},    {u"过一会", 30}, {u"过会", 30},     {u"随后", 30},
+        {u"随即", 5},    {u"现在就", 5},  {u"阵间", 30},    {u"一阵间", 30}, {u"过两天", 2880}, {u"过几天", 4320},
+        {u"尽快", 1440}, {u"尽早", 1440}, {u"回头", 0},     {u"有空", 0},    {u"到时候", 0},    {u"到时", 0},
+        {u"改天", 0},    {u"晚点", 120},  {u"晚一点", 120}, {u"晚些", 120},  {u"稍晚", 120},    {u"等阵", 30},
+        {u"等一阵", 30}, {u"迟啲", 120},  {u"迟点", 120},   {u"即刻", 5},    {u"这两天", 2880}, {u"这几天", 4320},
 },
   english[] = {
-      {"rightaway", 5},       {"straightaway", 5},
-      {"immediately", 5},     {"rightnow", 5},
-      {"inamoment", 5},       {"inaminute", 5},
-      {"inasec", 5},          {"inasecond", 5},
-      {"onemoment", 3},       {"justamoment", 3},
-      {"shortly", 30},        {"inabit", 30},
-      {"inawhile", 30},       {"assoonaspossible", 1440},
-      {"assoonasican", 1440}, {"later", 120},
-      {"asap", 1440},         {"soon", 1440},
+      {u"rightaway", 5},       {u"straightaway", 5},
+      {u"immediately", 5},     {u"rightnow", 5},
+      {u"inamoment", 5},       {u"inaminute", 5},
+      {u"inasec", 5},          {u"inasecond", 5},
+      {u"onemoment", 3},       {u"justamoment", 3},
+      {u"shortly", 30},        {u"inabit", 30},
+      {u"inawhile", 30},       {u"assoonaspossible", 1440},
+      {u"assoonasican", 1440}, {u"later", 120},
+      {u"asap", 1440},         {u"soon", 1440},
 };
 
 /* What a time may be by its first character; most characters rule out all but one or two. */
@@ -164,7 +164,7 @@ static struct duetime read_vague(struct reader *r, unsigned may, int64_t now_ms)
 static bool read_upon(struct reader *r, int64_t *due)
 {
     *due = duetime_next_open(r) + HOUR_MS;
-    return duetime_take(r, "上班后");
+    return duetime_take(r, u"上班后");
 }
 
 static bool read_definite(struct reader *r, unsigned may, int64_t *due)

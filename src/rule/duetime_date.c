@@ -5,14 +5,14 @@
 bool duetime_read_day(struct reader *r, int64_t *due)
 {
     static const struct {
-        const char *word;
+        const char16_t *word;
         int days;
-    } days[] = {{"今天或者明天", 1}, {"今天或明天", 1}, {"明天或者后天", 2}, {"明天或后天", 2}, {"今明两天", 1},
-                {"今明两日", 1},     {"明后两天", 2},   {"明后天", 2},       {"今天", 0},       {"今日", 0},
-                {"当天", 0},         {"当日", 0},       {"今儿", 0},         {"今个", 0},       {"明天", 1},
-                {"明日", 1},         {"明儿", 1},       {"明个", 1},         {"次日", 1},       {"翌日", 1},
-                {"隔天", 1},         {"隔日", 1},       {"第二天", 1},       {"大后天", 3},     {"后天", 2},
-                {"听日", 1},         {"后日", 2}};
+    } days[] = {{u"今天或者明天", 1}, {u"今天或明天", 1}, {u"明天或者后天", 2}, {u"明天或后天", 2}, {u"今明两天", 1},
+                {u"今明两日", 1},     {u"明后两天", 2},   {u"明后天", 2},       {u"今天", 0},       {u"今日", 0},
+                {u"当天", 0},         {u"当日", 0},       {u"今儿", 0},         {u"今个", 0},       {u"明天", 1},
+                {u"明日", 1},         {u"明儿", 1},       {u"明个", 1},         {u"次日", 1},       {u"翌日", 1},
+                {u"隔天", 1},         {u"隔日", 1},       {u"第二天", 1},       {u"大后天", 3},     {u"后天", 2},
+                {u"听日", 1},         {u"后日", 2}};
     int64_t today = calendar_day_of(r->now);
     for (size_t i = 0; i < ARRAY_LEN(days); i++)
         if (duetime_take(r, days[i].word)) {
@@ -21,36 +21,36 @@ bool duetime_read_day(struct reader *r, int64_t *due)
                 *due = duetime_close_of(r, today + days[i].days + 1);
             return true;
         }
-    if (duetime_take(r, "明早") || duetime_take(r, "明晚")) {
+    if (duetime_take(r, u"明早") || duetime_take(r, u"明晚")) {
         r->at--;
         duetime_read_rest_of_day(r, today + 1, due);
         return true;
     }
-    if (duetime_take(r, "听朝") || duetime_take(r, "听晚")) {
+    if (duetime_take(r, u"听朝") || duetime_take(r, u"听晚")) {
         bool is_night = r->cp[r->at - 1] == 0x665a;
         duetime_read_rest_or(r, today + 1, due, calendar_at(today + 1, is_night ? 22 : 10, 0));
         return true;
     }
-    if (duetime_take(r, "今晚") || duetime_take(r, "当晚") || duetime_take(r, "今早")) {
+    if (duetime_take(r, u"今晚") || duetime_take(r, u"当晚") || duetime_take(r, u"今早")) {
         r->at--;
         duetime_read_rest_of_day(r, today, due);
         return true;
     }
-    static const char *const close[] = {"下班", "收工", "放工", "收市", "打烊", "关门", NULL}, *const before[] = {
-                                                                                                   "之前", "以前", "前",
-                                                                                                   NULL};
+    static const char16_t *const close[] = {u"下班", u"收工", u"放工", u"收市", u"打烊", u"关门", NULL},
+                                 *const before[] = {u"之前", u"以前", u"前", NULL};
     *due = duetime_next_close(r);
     return duetime_take_any(r, close) >= 0 && duetime_take_any(r, before) >= 0;
 }
 
 bool duetime_read_week(struct reader *r, int64_t *due)
 {
-    static const char *const week[] = {"周", "星期", "礼拜", NULL};
-    static const char *const name[] = {"一", "二", "三", "四", "五", "六", "日", "天", "末", NULL};
+    static const char16_t *const week[] = {u"周", u"星期", u"礼拜", NULL};
+    static const char16_t *const name[] = {u"一", u"二", u"三", u"四", u"五", u"六", u"日", u"天", u"末", NULL};
     uint32_t start = r->at;
     int64_t today = calendar_day_of(r->now), monday = today - (int)civil_weekday(today);
-    static const char *const next[] = {"下个", "下", NULL}, *const this[] = {"这个", "今个", "本", "这", "今", NULL};
-    int weeks = duetime_take(r, "下下个") || duetime_take(r, "下下") ? 2 : duetime_take_any(r, next) >= 0 ? 1 : 0;
+    static const char16_t *const next[] = {u"下个", u"下", NULL}, *const this[] = {u"这个", u"今个", u"本",
+                                                                                   u"这",   u"今",   NULL};
+    int weeks = duetime_take(r, u"下下个") || duetime_take(r, u"下下") ? 2 : duetime_take_any(r, next) >= 0 ? 1 : 0;
     bool is_this = weeks == 0 && duetime_take_any(r, this) >= 0;
     if (duetime_take_any(r, week) < 0) {
         r->at = start;
@@ -62,7 +62,7 @@ bool duetime_read_week(struct reader *r, int64_t *due)
             r->at = start;
             return false;
         }
-        *due = duetime_close_of(r, monday + (duetime_take(r, "初") ? 1 : duetime_take(r, "中") ? 2 : 4) + weeks * 7);
+        *due = duetime_close_of(r, monday + (duetime_take(r, u"初") ? 1 : duetime_take(r, u"中") ? 2 : 4) + weeks * 7);
         (void)duetime_take_any(r, duetime_before);
         return true;
     }
@@ -78,10 +78,10 @@ bool duetime_read_week(struct reader *r, int64_t *due)
 static bool read_month(struct reader *r, struct civil c, int64_t *due)
 {
     static const struct {
-        const char *word;
+        const char16_t *word;
         unsigned months; /* the day before this many months later */
-    } ends[] = {{"下个月底", 2}, {"下月底", 2}, {"下月内", 2}, {"下个月内", 2}, {"这个月底", 1}, {"本月底", 1},
-                {"月底", 1},     {"月末", 1},   {"月尾", 1},   {"本月内", 1},   {"当月内", 1},   {"这个月内", 1}};
+    } ends[] = {{u"下个月底", 2}, {u"下月底", 2}, {u"下月内", 2}, {u"下个月内", 2}, {u"这个月底", 1}, {u"本月底", 1},
+                {u"月底", 1},     {u"月末", 1},   {u"月尾", 1},   {u"本月内", 1},   {u"当月内", 1},   {u"这个月内", 1}};
     uint32_t start = r->at;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)
         if (duetime_take(r, ends[i].word)) {
@@ -89,23 +89,23 @@ static bool read_month(struct reader *r, struct civil c, int64_t *due)
             (void)duetime_take_any(r, duetime_before);
             return true;
         }
-    if (duetime_take(r, "年底")) {
+    if (duetime_take(r, u"年底")) {
         *due = duetime_close_of(r, calendar_month_start(c, 13 - c.month) - 1);
         (void)duetime_take_any(r, duetime_before);
         return true;
     }
-    bool is_next = duetime_take(r, "下个月") || duetime_take(r, "下月");
-    if (duetime_take(r, "月初") || (is_next && duetime_take(r, "初"))) {
+    bool is_next = duetime_take(r, u"下个月") || duetime_take(r, u"下月");
+    if (duetime_take(r, u"月初") || (is_next && duetime_take(r, u"初"))) {
         *due = duetime_close_of(r, calendar_month_start(c, 1) + 2);
         return true;
     }
-    if (duetime_take(r, "月中") || (is_next && duetime_take(r, "中"))) {
+    if (duetime_take(r, u"月中") || (is_next && duetime_take(r, u"中"))) {
         *due = duetime_close_of(r, calendar_month_start(c, is_next || c.day > 15) + 14);
         (void)duetime_take_any(r, duetime_before);
         return true;
     }
     int d = is_next ? duetime_take_number(r) : 0;
-    if (d >= 1 && d <= 31 && (duetime_take(r, "号") || duetime_take(r, "日"))) {
+    if (d >= 1 && d <= 31 && (duetime_take(r, u"号") || duetime_take(r, u"日"))) {
         duetime_read_rest_of_day(r, calendar_month_start(c, 1) + d - 1, due);
         return true;
     }
@@ -122,16 +122,16 @@ static bool read_in_month(struct reader *r, struct civil c, int month, int64_t *
 {
     struct civil of = {c.year + ((unsigned)month < c.month), (unsigned)month, 1};
     int last = (int)(calendar_month_start(of, 1) - calendar_month_start(of, 0)),
-        d = duetime_take(r, "底") || duetime_take(r, "末") ? last
-            : duetime_take(r, "初")                        ? 3
-            : duetime_take(r, "中旬")                      ? 20
-                                                           : 0;
+        d = duetime_take(r, u"底") || duetime_take(r, u"末") ? last
+            : duetime_take(r, u"初")                         ? 3
+            : duetime_take(r, u"中旬")                       ? 20
+                                                             : 0;
     if (d == 0) {
         d = duetime_take_number(r);
         uint32_t before = r->at;
-        bool is_before = duetime_take(r, "之前") || duetime_take(r, "前");
+        bool is_before = duetime_take(r, u"之前") || duetime_take(r, u"前");
         r->at = before;
-        if (d < 1 || d > last || !(is_before || duetime_take(r, "日") || duetime_take(r, "号")))
+        if (d < 1 || d > last || !(is_before || duetime_take(r, u"日") || duetime_take(r, u"号")))
             return false;
     }
     int64_t day = calendar_month_start(of, 0) + d - 1;
@@ -149,9 +149,9 @@ bool duetime_read_date(struct reader *r, int64_t *due)
     if (read_month(r, c, due))
         return true;
     int a = duetime_take_number(r);
-    if (a >= 1 && a <= 12 && duetime_take(r, "月"))
+    if (a >= 1 && a <= 12 && duetime_take(r, u"月"))
         return read_in_month(r, c, a, due);
-    if (a >= 1 && a <= 31 && (duetime_take(r, "号") || duetime_take(r, "日"))) {
+    if (a >= 1 && a <= 31 && (duetime_take(r, u"号") || duetime_take(r, u"日"))) {
         int64_t day = calendar_month_start(c, 0) + a - 1;
         if (day < today)
             day = calendar_month_start(c, 1) + a - 1;

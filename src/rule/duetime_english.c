@@ -8,14 +8,14 @@
 static int take_count(struct reader *r)
 {
     static const struct {
-        const char *word;
+        const char16_t *word;
         int n;
-    } counts[] = {{"acoupleof", 2},   {"couple", 2},   {"afew", 5},    {"few", 5},        {"several", 5},
-                  {"an", 1},          {"one", 1},      {"two", 2},     {"three", 3},      {"fourteen", 14},
-                  {"four", 4},        {"fifteen", 15}, {"five", 5},    {"sixty", 60},     {"six", 6},
-                  {"seven", 7},       {"eight", 8},    {"nine", 9},    {"ten", 10},       {"twelve", 12},
-                  {"twentyfour", 24}, {"twenty", 20},  {"thirty", 30}, {"fortyfive", 45}, {"fortyeight", 48},
-                  {"forty", 40},      {"ninety", 90},  {"a", 1}};
+    } counts[] = {{u"acoupleof", 2},   {u"couple", 2},   {u"afew", 5},    {u"few", 5},        {u"several", 5},
+                  {u"an", 1},          {u"one", 1},      {u"two", 2},     {u"three", 3},      {u"fourteen", 14},
+                  {u"four", 4},        {u"fifteen", 15}, {u"five", 5},    {u"sixty", 60},     {u"six", 6},
+                  {u"seven", 7},       {u"eight", 8},    {u"nine", 9},    {u"ten", 10},       {u"twelve", 12},
+                  {u"twentyfour", 24}, {u"twenty", 20},  {u"thirty", 30}, {u"fortyfive", 45}, {u"fortyeight", 48},
+                  {u"forty", 40},      {u"ninety", 90},  {u"a", 1}};
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
         if (duetime_take(r, counts[i].word))
             return counts[i].n;
@@ -27,7 +27,7 @@ static int take_range(struct reader *r)
 {
     int a = take_count(r);
     uint32_t before = r->at;
-    if (a >= 0 && (duetime_take(r, "to") || duetime_take(r, "or"))) {
+    if (a >= 0 && (duetime_take(r, u"to") || duetime_take(r, u"or"))) {
         int b = take_count(r);
         if (b >= a)
             return b;
@@ -38,33 +38,33 @@ static int take_range(struct reader *r)
 
 static bool read_span(struct reader *r, int64_t *due)
 {
-    static const char
-        *const workday[] = {"businessdays", "businessday", "workingdays", "workingday", "workdays", "workday", NULL},
-               *const minute[] = {"minutes", "minute", "mins", "min", NULL}, *const hour[] = {"hours", "hour", "hrs",
-                                                                                              "hr",    "h",    NULL},
-               *const day[] = {"calendardays", "days", "day", NULL}, *const week[] = {"weeks", "week", NULL};
-    if (duetime_take(r, "halfanhour") || duetime_take(r, "halfhour") || duetime_take(r, "ahalfhour")) {
+    static const char16_t *const
+        workday[] = {u"businessdays", u"businessday", u"workingdays", u"workingday", u"workdays", u"workday", NULL},
+        *const minute[] = {u"minutes", u"minute", u"mins", u"min", NULL}, *const hour[] = {u"hours", u"hour", u"hrs",
+                                                                                           u"hr",    u"h",    NULL},
+        *const day[] = {u"calendardays", u"days", u"day", NULL}, *const week[] = {u"weeks", u"week", NULL};
+    if (duetime_take(r, u"halfanhour") || duetime_take(r, u"halfhour") || duetime_take(r, u"ahalfhour")) {
         *due = r->now + 30 * (int64_t)MINUTE_MS;
         return true;
     }
-    (void)(duetime_take(r, "about") || duetime_take(r, "around") || duetime_take(r, "thenext") ||
-           duetime_take(r, "the"));
+    (void)(duetime_take(r, u"about") || duetime_take(r, u"around") || duetime_take(r, u"thenext") ||
+           duetime_take(r, u"the"));
     uint32_t start = r->at;
     int n = take_range(r);
     bool half = false;
     if (n < 0) { /* within the hour */
         r->at = start;
         n = 1;
-    } else if (duetime_take(r, "andahalf")) {
+    } else if (duetime_take(r, u"andahalf")) {
         half = true;
     }
-    (void)duetime_take(r, "more");
+    (void)duetime_take(r, u"more");
     if (duetime_take_any(r, workday) >= 0)
         *due = duetime_workdays_on(r, n);
     else if (duetime_take_any(r, minute) >= 0)
         *due = r->now + n * (int64_t)MINUTE_MS;
     else if (duetime_take_any(r, hour) >= 0)
-        *due = r->now + (n * 60 + (half || duetime_take(r, "andahalf") ? 30 : 0)) * (int64_t)MINUTE_MS;
+        *due = r->now + (n * 60 + (half || duetime_take(r, u"andahalf") ? 30 : 0)) * (int64_t)MINUTE_MS;
     else if (duetime_take_any(r, day) >= 0)
         *due = duetime_close_of(r, calendar_day_of(r->now) + n);
     else if (duetime_take_any(r, week) >= 0)
@@ -78,22 +78,22 @@ static bool read_span(struct reader *r, int64_t *due)
 static bool read_clock(struct reader *r, bool is_bare, int *minutes)
 {
     uint32_t start = r->at;
-    if (duetime_take(r, "noon") || duetime_take(r, "midday") || duetime_take(r, "lunchtime")) {
+    if (duetime_take(r, u"noon") || duetime_take(r, u"midday") || duetime_take(r, u"lunchtime")) {
         *minutes = 12 * 60;
         return true;
     }
-    if (duetime_take(r, "midnight")) {
+    if (duetime_take(r, u"midnight")) {
         *minutes = 24 * 60;
         return true;
     }
     int h = r->at < r->n && r->cp[r->at] <= '9' ? duetime_take_number(r) : -1, m = 0;
     if (h < 0 || h > 24)
         return false;
-    bool has_minutes = duetime_take(r, "点"); /* 18:30, see detect_time.c */
+    bool has_minutes = duetime_take(r, u"点"); /* 18:30, see detect_time.c */
     if (has_minutes)
         m = duetime_take_number(r);
-    bool is_pm = duetime_take(r, "pm") || duetime_take(r, "p"), is_am = !is_pm && (duetime_take(r, "am"));
-    bool has_mark = is_pm || is_am || has_minutes || duetime_take(r, "oclock");
+    bool is_pm = duetime_take(r, u"pm") || duetime_take(r, u"p"), is_am = !is_pm && (duetime_take(r, u"am"));
+    bool has_mark = is_pm || is_am || has_minutes || duetime_take(r, u"oclock");
     if (m < 0 || m > 59 || (is_bare && !has_mark)) {
         r->at = start;
         return false;
@@ -109,9 +109,9 @@ static bool read_clock(struct reader *r, bool is_bare, int *minutes)
 static bool read_part(struct reader *r, int *hour)
 {
     static const struct {
-        const char *word;
+        const char16_t *word;
         int hour;
-    } parts[] = {{"morning", 12}, {"afternoon", 18}, {"evening", 22}, {"night", 22}};
+    } parts[] = {{u"morning", 12}, {u"afternoon", 18}, {u"evening", 22}, {u"night", 22}};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (duetime_take(r, parts[i].word)) {
             *hour = parts[i].hour;
@@ -123,18 +123,19 @@ static bool read_part(struct reader *r, int *hour)
 /* today, tomorrow, friday, next monday, this afternoon: a day and where it ends. Bare, sun and sat are none. */
 static bool read_day(struct reader *r, bool is_bare, int64_t *day, int *hour)
 {
-    static const char *const tomorrow[] = {"tomorrow", "tommorow", "tomorow", "tmrw", "tmr", NULL},
-                             *const week[] = {"monday", "mon", "tuesday",  "tue", "wednesday", "wed", "thursday", "thu",
-                                              "friday", "fri", "saturday", "sat", "sunday",    "sun", NULL};
+    static const char16_t *const tomorrow[] = {u"tomorrow", u"tommorow", u"tomorow", u"tmrw", u"tmr", NULL},
+                                 *const week[] = {u"monday",   u"mon",      u"tuesday", u"tue",    u"wednesday",
+                                                  u"wed",      u"thursday", u"thu",     u"friday", u"fri",
+                                                  u"saturday", u"sat",      u"sunday",  u"sun",    NULL};
     int64_t today = calendar_day_of(r->now), monday = today - (int)civil_weekday(today);
     *day = today, *hour = -1;
-    if (duetime_take(r, "today"))
+    if (duetime_take(r, u"today"))
         return true;
-    if (duetime_take(r, "tonight")) {
+    if (duetime_take(r, u"tonight")) {
         *hour = 22;
         return true;
     }
-    if (duetime_take(r, "dayaftertomorrow") || duetime_take(r, "thedayaftertomorrow")) {
+    if (duetime_take(r, u"dayaftertomorrow") || duetime_take(r, u"thedayaftertomorrow")) {
         *day = today + 2;
         return true;
     }
@@ -142,7 +143,7 @@ static bool read_day(struct reader *r, bool is_bare, int64_t *day, int *hour)
         *day = today + 1;
         return true;
     }
-    bool is_next = duetime_take(r, "next"), is_this = !is_next && duetime_take(r, "this");
+    bool is_next = duetime_take(r, u"next"), is_this = !is_next && duetime_take(r, u"this");
     if (is_this && read_part(r, hour))
         return true;
     int d = duetime_take_any(r, week);
@@ -151,7 +152,7 @@ static bool read_day(struct reader *r, bool is_bare, int64_t *day, int *hour)
         *day += is_next || *day < today ? 7 : 0;
         return true;
     }
-    if ((is_next || is_this) && duetime_take(r, "week")) {
+    if ((is_next || is_this) && duetime_take(r, u"week")) {
         *day = monday + 4 + (is_next ? 7 : 0);
         return true;
     }
@@ -160,20 +161,20 @@ static bool read_day(struct reader *r, bool is_bare, int64_t *day, int *hour)
 
 static bool read_month_day(struct reader *r, int64_t *day)
 {
-    static const char *const months[] = {"january", "february",  "march",   "april",    "may",      "june", "july",
-                                         "august",  "september", "october", "november", "december", "jan",  "feb",
-                                         "mar",     "apr",       "may",     "jun",      "jul",      "aug",  "sep",
-                                         "oct",     "nov",       "dec",     NULL};
-    static const char *const ordinal[] = {"st", "nd", "rd", "th", NULL};
+    static const char16_t *const months[] = {
+        u"january", u"february", u"march",    u"april", u"may", u"june", u"july", u"august", u"september",
+        u"october", u"november", u"december", u"jan",   u"feb", u"mar",  u"apr",  u"may",    u"jun",
+        u"jul",     u"aug",      u"sep",      u"oct",   u"nov", u"dec",  NULL};
+    static const char16_t *const ordinal[] = {u"st", u"nd", u"rd", u"th", NULL};
     struct civil today = civil_of_day(calendar_day_of(r->now));
     int m = duetime_take_any(r, months);
-    bool is_the = m < 0 && duetime_take(r, "the");
+    bool is_the = m < 0 && duetime_take(r, u"the");
     int d = r->at < r->n && r->cp[r->at] <= '9' ? duetime_take_number(r) : -1;
     if (d < 1 || d > 31)
         return false;
     bool is_ordinal = duetime_take_any(r, ordinal) >= 0;
     if (m < 0) {
-        (void)duetime_take(r, "of");
+        (void)duetime_take(r, u"of");
         m = duetime_take_any(r, months);
     }
     if (m < 0 && !(is_the && is_ordinal))
@@ -188,25 +189,25 @@ static bool read_month_day(struct reader *r, int64_t *day)
 /* end of day, close of business, eod, end of this week, end of the month. */
 static bool read_end(struct reader *r, int64_t *due)
 {
-    static const char *const end[] = {"theendof", "endof", "closeof", NULL},
-                             *const day[] = {"businessday", "business", "today", "day", NULL},
-                             *const short_day[] = {"eod", "cob", "close", NULL};
+    static const char16_t *const end[] = {u"theendof", u"endof", u"closeof", NULL},
+                                 *const day[] = {u"businessday", u"business", u"today", u"day", NULL},
+                                 *const short_day[] = {u"eod", u"cob", u"close", NULL};
     int64_t today = calendar_day_of(r->now), friday = today - (int)civil_weekday(today) + 4;
     bool is_end = duetime_take_any(r, end) >= 0;
-    (void)(is_end && (duetime_take(r, "the") || duetime_take(r, "this")));
+    (void)(is_end && (duetime_take(r, u"the") || duetime_take(r, u"this")));
     if (is_end ? duetime_take_any(r, day) >= 0 : duetime_take_any(r, short_day) >= 0) {
-        (void)duetime_take(r, "today");
-        *due = duetime_take(r, "tomorrow") ? duetime_close_of(r, today + 1) : duetime_next_close(r);
+        (void)duetime_take(r, u"today");
+        *due = duetime_take(r, u"tomorrow") ? duetime_close_of(r, today + 1) : duetime_next_close(r);
         return true;
     }
-    bool is_week = is_end ? duetime_take(r, "week") : duetime_take(r, "eow") || duetime_take(r, "theweekend");
-    bool is_month = !is_week && is_end && duetime_take(r, "month");
+    bool is_week = is_end ? duetime_take(r, u"week") : duetime_take(r, u"eow") || duetime_take(r, u"theweekend");
+    bool is_month = !is_week && is_end && duetime_take(r, u"month");
     if (is_week || is_month) {
         *due = duetime_close_of(r, is_week ? friday : calendar_month_start(civil_of_day(today), 1) - 1);
         return true;
     }
     *due = duetime_close_of(r, today + 1);
-    return is_end && duetime_take(r, "tomorrow");
+    return is_end && duetime_take(r, u"tomorrow");
 }
 
 /* A day of the week or of a month; the reader stands still where there is none. */
@@ -226,7 +227,7 @@ static bool take_day(struct reader *r, bool is_bare, int64_t *day, int *hour)
 /* Behind a day: by 5pm, at 10. */
 static bool take_hour_of_day(struct reader *r, int *minutes)
 {
-    static const char *const lead[] = {"by", "at", "before", "around", NULL};
+    static const char16_t *const lead[] = {u"by", u"at", u"before", u"around", NULL};
     uint32_t start = r->at;
     if (read_clock(r, duetime_take_any(r, lead) < 0, minutes))
         return true;
@@ -237,7 +238,7 @@ static bool take_hour_of_day(struct reader *r, int *minutes)
 /* A day, an hour, or both in either order. */
 static bool read_moment(struct reader *r, bool is_bare, int64_t *due)
 {
-    static const char *const early[] = {"firstthing", "early", NULL}, *const on[] = {"on", "later", NULL};
+    static const char16_t *const early[] = {u"firstthing", u"early", NULL}, *const on[] = {u"on", u"later", NULL};
     int64_t day = calendar_day_of(r->now);
     int minutes = -1, hour = -1;
     bool is_early = duetime_take_any(r, early) >= 0, has_day = take_day(r, is_bare && !is_early, &day, &hour),
@@ -263,11 +264,13 @@ static bool read_moment(struct reader *r, bool is_bare, int64_t *due)
 
 bool duetime_read_english(struct reader *r, int64_t *due)
 {
-    static const char *const spans[] = {"within",  "in",         "overthenext", "giveme",   "giveus",
-                                        "allowme", "allowus",    "nomorethan",  "lessthan", "under",
-                                        "upto",    "justgiveme", NULL},
-                             *const until[] = {"by", "before",   "nolaterthan", "notlaterthan", "until", "at",
-                                               "on", "latestby", NULL};
+    static const char16_t *const spans[] = {u"within",   u"in",      u"overthenext", u"giveme",
+                                            u"giveus",   u"allowme", u"allowus",     u"nomorethan",
+                                            u"lessthan", u"under",   u"upto",        u"justgiveme",
+                                            NULL},
+                                 *const until[] = {u"by",           u"before",   u"nolaterthan",
+                                                   u"notlaterthan", u"until",    u"at",
+                                                   u"on",           u"latestby", NULL};
     uint32_t start = r->at;
     if (duetime_take_any(r, spans) >= 0) {
         uint32_t behind = r->at;
@@ -275,7 +278,7 @@ bool duetime_read_english(struct reader *r, int64_t *due)
             return true;
         r->at = behind;
         int hour;
-        if (r->cp[start] == 'i' && duetime_take(r, "the") && read_part(r, &hour)) { /* in the morning */
+        if (r->cp[start] == 'i' && duetime_take(r, u"the") && read_part(r, &hour)) { /* in the morning */
             int64_t day = calendar_day_of(r->now);
             *due = calendar_at(day, hour, 0);
             *due += *due <= r->now || hour == 12 ? DAY_MS : 0;

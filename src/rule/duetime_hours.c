@@ -42,18 +42,18 @@ int64_t duetime_next_open(const struct reader *r)
 enum twelve { AS_SAID, NOON, AFTERNOON, NIGHT };
 
 struct part_of_day {
-    const char *word;
+    const char16_t *word;
     int hour; /* where it ends */
     enum twelve twelve;
 };
 
 static const struct part_of_day parts[] = {
-    {"上昼", 12, AS_SAID}, {"下昼", 18, AFTERNOON}, {"晏昼", 18, AFTERNOON}, {"朝早", 10, AS_SAID},
-    {"夜晚", 22, NIGHT},   {"凌晨", 6, AS_SAID},    {"一大早", 10, AS_SAID}, {"一早", 10, AS_SAID},
-    {"早上", 10, AS_SAID}, {"早晨", 10, AS_SAID},   {"早间", 10, AS_SAID},   {"早", 10, AS_SAID},
-    {"上午", 12, AS_SAID}, {"午前", 12, AS_SAID},   {"午饭前", 12, AS_SAID}, {"午休前", 12, AS_SAID},
-    {"中午", 12, NOON},    {"下午", 18, AFTERNOON}, {"傍晚", 19, AFTERNOON}, {"晚上", 22, NIGHT},
-    {"晚间", 22, NIGHT},   {"夜里", 22, NIGHT},     {"夜间", 22, NIGHT},     {"晚", 22, NIGHT},
+    {u"上昼", 12, AS_SAID}, {u"下昼", 18, AFTERNOON}, {u"晏昼", 18, AFTERNOON}, {u"朝早", 10, AS_SAID},
+    {u"夜晚", 22, NIGHT},   {u"凌晨", 6, AS_SAID},    {u"一大早", 10, AS_SAID}, {u"一早", 10, AS_SAID},
+    {u"早上", 10, AS_SAID}, {u"早晨", 10, AS_SAID},   {u"早间", 10, AS_SAID},   {u"早", 10, AS_SAID},
+    {u"上午", 12, AS_SAID}, {u"午前", 12, AS_SAID},   {u"午饭前", 12, AS_SAID}, {u"午休前", 12, AS_SAID},
+    {u"中午", 12, NOON},    {u"下午", 18, AFTERNOON}, {u"傍晚", 19, AFTERNOON}, {u"晚上", 22, NIGHT},
+    {u"晚间", 22, NIGHT},   {u"夜里", 22, NIGHT},     {u"夜间", 22, NIGHT},     {u"晚", 22, NIGHT},
 };
 
 static int hour_in(int h, enum twelve part)
@@ -76,36 +76,36 @@ static bool read_clock(struct reader *r, enum twelve part, struct clock_time *ou
 {
     uint32_t start = r->at;
     int h = duetime_take_number(r), m = 0;
-    if (h < 0 || h > 24 || !(duetime_take(r, "点钟") || duetime_take(r, "点") || duetime_take(r, "时"))) {
+    if (h < 0 || h > 24 || !(duetime_take(r, u"点钟") || duetime_take(r, u"点") || duetime_take(r, u"时"))) {
         r->at = start;
         return false;
     }
     out->is_to_the_minute = r->cp[r->at - 1] == u'钟';
-    if (duetime_take(r, "半")) {
+    if (duetime_take(r, u"半")) {
         m = 30;
-    } else if (duetime_take(r, "一刻")) {
+    } else if (duetime_take(r, u"一刻")) {
         m = 15;
-    } else if (duetime_take(r, "三刻")) {
+    } else if (duetime_take(r, u"三刻")) {
         m = 45;
     } else {
         uint32_t before = r->at;
         m = duetime_take_number(r);
         bool is_digits = r->at == before + 2 && r->cp[before] <= '9'; /* 18:30 */
-        if (m < 0 || m > 59 || (!duetime_take(r, "分") && !is_digits))
+        if (m < 0 || m > 59 || (!duetime_take(r, u"分") && !is_digits))
             r->at = before, m = 0;
     }
     out->is_to_the_minute |= r->at > start && (m > 0 || r->cp[r->at - 1] == '0');
     out->minutes = hour_in(h, part) * 60 + m;
-    out->is_around = duetime_take(r, "左右");
+    out->is_around = duetime_take(r, u"左右");
     return true;
 }
 
-const char *const duetime_before[] = {"之前", "以前", "前", "之内", "以内", "内", NULL};
+const char16_t *const duetime_before[] = {u"之前", u"以前", u"前", u"之内", u"以内", u"内", NULL};
 
 static const struct part_of_day *read_part(struct reader *r, bool is_behind_day)
 {
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        if ((is_behind_day || parts[i].word[3] != '\0') && duetime_take(r, parts[i].word))
+        if ((is_behind_day || parts[i].word[1] != 0) && duetime_take(r, parts[i].word))
             return r->at < r->n && r->cp[r->at] == u'好' ? NULL : &parts[i]; /* 晚上好 greets */
     return NULL;
 }
@@ -113,9 +113,10 @@ static const struct part_of_day *read_part(struct reader *r, bool is_behind_day)
 /* 明天下班前, 周三上班后, 今天晚点. */
 static bool read_work_of_day(struct reader *r, int64_t day, int64_t *due)
 {
-    static const char *const close[] = {"下班", "收工", "放工", "收市", "打烊", "关门", NULL},
-                             *const open[] = {"一上班", "上班后", "上班", "返工", "一开门", "开门后", "开工", NULL},
-                             *const later[] = {"晚些时候", "晚一些", "晚一点", "晚些", "晚点", "稍晚", NULL};
+    static const char16_t *const close[] = {u"下班", u"收工", u"放工", u"收市", u"打烊", u"关门", NULL},
+                                 *const open[] = {u"一上班", u"上班后", u"上班", u"返工",
+                                                  u"一开门", u"开门后", u"开工", NULL},
+                                 *const later[] = {u"晚些时候", u"晚一些", u"晚一点", u"晚些", u"晚点", u"稍晚", NULL};
     if (duetime_take_any(r, close) >= 0 || duetime_take_any(r, later) >= 0) {
         *due = duetime_close_of(r, day);
         return true;
@@ -175,7 +176,7 @@ bool duetime_read_bare_hour(struct reader *r, int64_t *due)
         if (clock.is_around)
             *due += 30 * MINUTE_MS;
         else if (duetime_take_any(r, duetime_before) < 0 && !part && !clock.is_to_the_minute) {
-            r->at = start; /* a bare "3点" says too little: 第3点, 几点 */
+            r->at = start; /* a bare u"3点" says too little: 第3点, 几点 */
             return false;
         }
     } else if (!part) {

@@ -6,7 +6,7 @@
 #include "rule/duetime_word.h"
 
 /* 前, 之内 and the like behind a time. NULL-terminated. */
-extern const char *const duetime_before[];
+extern const char16_t *const duetime_before[];
 
 bool duetime_is_workday(const struct reader *r, int64_t day);
 /* The end of that day's hours, local; of a closed day, of 21:00. */

@@ -1,10 +1,11 @@
 #include "rule/calendar.h"
 #include "rule/duetime_part.h"
 
-static const char *const within[] = {"之内", "以内", "内", "之后", "以后", "后", "左右", "的时间", "时间", NULL};
+static const char16_t *const within[] = {u"之内", u"以内", u"内",     u"之后", u"以后",
+                                         u"后",   u"左右", u"的时间", u"时间", NULL};
 /* What may stand before a span and makes even 三天 a time. */
-static const char *const at_most[] = {"不会超过", "不超过", "不出", "最多", "至多", "顶多", "最迟",
-                                      "最晚",     "最慢",   "再过", "过",   "大约", "大概", NULL};
+static const char16_t *const at_most[] = {u"不会超过", u"不超过", u"不出", u"最多", u"至多", u"顶多", u"最迟",
+                                          u"最晚",     u"最慢",   u"再过", u"过",   u"大约", u"大概", NULL};
 
 static bool is_numeral(uint32_t cp)
 {
@@ -40,23 +41,24 @@ static bool ends_in(struct reader *r, int64_t *due, int64_t at)
 /* 20多分钟, 一个多小时: half of a unit more. */
 static bool read_minutes_or_hours(struct reader *r, int n, int64_t *due)
 {
-    static const char *const minute[] = {"分钟", "min", NULL}, *const hour[] = {"小时", "个钟头", "个钟", "钟头",
-                                                                                "钟",   "h",      NULL};
+    static const char16_t *const minute[] = {u"分钟", u"min", NULL}, *const hour[] = {u"小时", u"个钟头", u"个钟",
+                                                                                      u"钟头", u"钟",     u"h",
+                                                                                      NULL};
     uint32_t start = r->at;
-    bool has_more = duetime_take(r, "多") || duetime_take(r, "来");
-    if (duetime_take(r, "刻钟"))
+    bool has_more = duetime_take(r, u"多") || duetime_take(r, u"来");
+    if (duetime_take(r, u"刻钟"))
         return ends_in(r, due, r->now + n * 15 * (int64_t)MINUTE_MS);
     if (duetime_take_any(r, minute) >= 0)
         return ends_in(r, due, r->now + (n + (has_more ? 10 : 0)) * (int64_t)MINUTE_MS);
     uint32_t before = r->at;
-    if (duetime_take(r, "分") && duetime_take_any(r, within) >= 0) {
+    if (duetime_take(r, u"分") && duetime_take_any(r, within) >= 0) {
         *due = r->now + n * (int64_t)MINUTE_MS;
         return true;
     }
     r->at = before;
-    bool plus_half = !has_more && duetime_take(r, "个半");
-    if (!plus_half && duetime_take(r, "个"))
-        has_more |= duetime_take(r, "多");
+    bool plus_half = !has_more && duetime_take(r, u"个半");
+    if (!plus_half && duetime_take(r, u"个"))
+        has_more |= duetime_take(r, u"多");
     if (duetime_take_any(r, hour) >= 0)
         return ends_in(r, due, r->now + (n * 60 + (plus_half || has_more ? 30 : 0)) * (int64_t)MINUTE_MS);
     r->at = start;
@@ -66,19 +68,19 @@ static bool read_minutes_or_hours(struct reader *r, int n, int64_t *due)
 /* 半小时, 半个钟; 半天内, 半个月内. */
 static bool read_half(struct reader *r, bool is_bounded, int64_t *due)
 {
-    static const char *const hour[] = {"小时", "个小时", "个钟头", "个钟", "钟头", "钟", NULL};
+    static const char16_t *const hour[] = {u"小时", u"个小时", u"个钟头", u"个钟", u"钟头", u"钟", NULL};
     if (duetime_take_any(r, hour) >= 0)
         return ends_in(r, due, r->now + 30 * (int64_t)MINUTE_MS);
-    int64_t at = duetime_take(r, "天") || duetime_take(r, "日") ? r->now + 4 * (int64_t)HOUR_MS
-                 : duetime_take(r, "个月")                      ? duetime_close_of(r, calendar_day_of(r->now) + 15)
-                                                                : -1;
+    int64_t at = duetime_take(r, u"天") || duetime_take(r, u"日") ? r->now + 4 * (int64_t)HOUR_MS
+                 : duetime_take(r, u"个月")                       ? duetime_close_of(r, calendar_day_of(r->now) + 15)
+                                                                  : -1;
     *due = at;
     return at >= 0 && (duetime_take_any(r, within) >= 0 || is_bounded);
 }
 
 static bool read_workdays(struct reader *r)
 {
-    static const char *const workday[] = {"个工作日", "工作日", "个工作天", "工作天", "天工作日", NULL};
+    static const char16_t *const workday[] = {u"个工作日", u"工作日", u"个工作天", u"工作天", u"天工作日", NULL};
     return duetime_take_any(r, workday) >= 0;
 }
 
@@ -86,10 +88,10 @@ static bool read_workdays(struct reader *r)
 static int days_of_unit(struct reader *r)
 {
     static const struct {
-        const char *word;
+        const char16_t *word;
         int days;
-    } units[] = {{"天", 1},   {"日", 1},     {"个自然日", 1}, {"自然日", 1}, {"周", 7},
-                 {"星期", 7}, {"个星期", 7}, {"礼拜", 7},     {"个礼拜", 7}, {"个月", 30}};
+    } units[] = {{u"天", 1},   {u"日", 1},     {u"个自然日", 1}, {u"自然日", 1}, {u"周", 7},
+                 {u"星期", 7}, {u"个星期", 7}, {u"礼拜", 7},     {u"个礼拜", 7}, {u"个月", 30}};
     for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
         if (duetime_take(r, units[i].word))
             return units[i].days;
@@ -99,7 +101,7 @@ static int days_of_unit(struct reader *r)
 bool duetime_read_span(struct reader *r, int64_t *due)
 {
     bool is_bounded = duetime_take_any(r, at_most) >= 0;
-    if (duetime_take(r, "半个") || duetime_take(r, "半")) {
+    if (duetime_take(r, u"半个") || duetime_take(r, u"半")) {
         if (r->cp[r->at - 1] == u'个')
             r->at--;
         return read_half(r, is_bounded, due);

@@ -1,22 +1,16 @@
 #include "rule/duetime_word.h"
 
-/* The words are our own: ASCII, or characters of three bytes. */
-bool duetime_take_whole(struct reader *r, const char *word)
+bool duetime_take_whole(struct reader *r, const char16_t *word)
 {
-    const uint8_t *w = (const uint8_t *)word;
     uint32_t at = r->at;
-    for (; *w; at++) {
-        bool is_wide = *w >= 0x80;
-        uint32_t cp = is_wide ? (w[0] & 0x0fu) << 12 | (w[1] & 0x3fu) << 6 | (w[2] & 0x3fu) : *w;
-        if (at >= r->n || r->cp[at] != cp)
+    for (; *word; word++, at++)
+        if (at >= r->n || r->cp[at] != *word)
             return false;
-        w += is_wide ? 3 : 1;
-    }
     r->at = at;
     return true;
 }
 
-int duetime_take_any(struct reader *r, const char *const *words)
+int duetime_take_any(struct reader *r, const char16_t *const *words)
 {
     for (int i = 0; words[i]; i++)
         if (duetime_take(r, words[i]))
@@ -74,7 +68,7 @@ int duetime_take_number(struct reader *r)
 /* 3到5, 三至五: the upper number. */
 int duetime_take_range(struct reader *r)
 {
-    static const char *const to[] = {"到", "至", NULL};
+    static const char16_t *const to[] = {u"到", u"至", NULL};
     int a = duetime_take_number(r);
     uint32_t before = r->at;
     if (a >= 0 && duetime_take_any(r, to) >= 0) {

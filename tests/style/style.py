@@ -35,7 +35,7 @@ THIRD_PARTY = [
 SYSTEM = set("""
 assert ctype dirent dlfcn errno fcntl fnmatch ftw getopt glob grp inttypes libgen limits locale math netdb poll pthread pwd
 malloc sched setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib string strings syslog termios
-time unistd wchar arpa/inet netinet/in netinet/tcp sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl
+time uchar unistd wchar arpa/inet netinet/in netinet/tcp sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl
 sys/random sys/resource sys/signalfd sys/socket sys/stat sys/statfs sys/statvfs sys/syscall sys/time sys/timerfd sys/types sys/uio
 sys/un sys/utsname sys/vfs sys/wait linux/magic linux/sockios immintrin emmintrin tmmintrin
 """.split())
