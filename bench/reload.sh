@@ -1,7 +1,7 @@
 #!/bin/bash
 # What a reload of a large rule set costs the messages that are under way: the same load without and with a reload of
 # 50,000 words every half second, in alternating rounds. The gateway has one worker; it may use both cores, since a set is
-# compiled on the control thread.
+# compiled in a thread of its own.
 #
 #   bench/reload.sh --build build [--words 50000] [--rounds 5] [--secs 4] [--rate 5000]
 set -euo pipefail
