@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 import pytest
+import yaml
 
 from gateway import BUILD
 
@@ -64,6 +65,12 @@ def test_explain_as_json(rules):
 def shipped(text, *facts):
     args = [a for f in facts for a in ("--fact", f)]
     return json.loads(chatgate("explain", "--json", "--rules", ROOT / "rules", *args, text).stdout)
+
+
+@pytest.mark.parametrize("path", sorted(p.name for p in (ROOT / "rules").glob("*.yaml")))
+def test_other_readers_of_yaml_read_the_shipped_packs(path):
+    """Editors and scripts do not use libyaml."""
+    assert isinstance(yaml.safe_load((ROOT / "rules" / path).read_text()), dict)
 
 
 def test_shipped_rules_fit_platform_and_place():
