@@ -13,8 +13,9 @@ struct upstream;
 /* NULL and err when the TLS files are unusable. One reference. Servers with a name have no address yet and are not
  * picked. */
 struct upstream *upstream_new(const struct conf_upstream *c, struct err *e);
-/* Looks up the names that have no address, of all of them together, for at most so long. A server whose name was not
- * found takes the address that it has in one of `old`, where there is one; else it is down until a check finds it. */
+/* Looks up the names that have no address, of all upstreams together that are not in `old` as well (those do it
+ * themselves), for at most so long. A server whose name was not found takes the address that it has in one of `old`,
+ * where there is one; else it is down until a check finds it. Any thread, before others know the new ones. */
 void upstream_resolve(struct upstream *const *u, size_t n, struct upstream *const *old, size_t n_old, int64_t limit_ms);
 struct upstream *upstream_ref(struct upstream *u);
 void upstream_unref(struct upstream **u);
