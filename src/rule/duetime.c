@@ -4,139 +4,139 @@
 #include "rule/calendar.h"
 #include "rule/duetime_part.h"
 
-static const struct {
-    const char16_t *word;
-    int minutes; /* 0: someday */
-} vague[] =
-    {
-        {u"马上", 5},    {u"立刻", 5},    {u"立即", 5},     {u"立马", 5},    {u"这就", 5},      {u"请稍候", 3},
-        {u"请稍等", 3},  {u"稍等", 3},    {u"稍候", 3},     {u"稍后", 30},   {u"待会儿", 30},   {u"待会", 30},
-        {u"一会儿", 30}, {u"一会", 30},   {u"等下", 30},    {u"等一下", 30}, {u"等会儿", 30},   {u"等会", 30},
-        {u"等一会", 30}, {u"待一会", 30}, {u"等等", 30},    {u"过一会", 30}, {u"过会", 30},     {u"随后", 30},
-        {u"随即", 5},    {u"现在就", 5},  {u"阵间", 30},    {u"一阵间", 30}, {u"过两天", 2880}, {u"过几天", 4320},
-        {u"尽快", 1440}, {u"尽早", 1440}, {u"回头", 0},     {u"有空", 0},    {u"到时候", 0},    {u"到时", 0},
-        {u"改天", 0},    {u"晚点", 120},  {u"晚一点", 120}, {u"晚些", 120},  {u"稍晚", 120},    {u"等阵", 30},
-        {u"等一阵", 30}, {u"迟啲", 120},  {u"迟点", 120},   {u"即刻", 5},    {u"这两天", 2880}, {u"这几天", 4320},
-},
-  english[] = {
-      {u"rightaway", 5},       {u"straightaway", 5},
-      {u"immediately", 5},     {u"rightnow", 5},
-      {u"inamoment", 5},       {u"inaminute", 5},
-      {u"inasec", 5},          {u"inasecond", 5},
-      {u"onemoment", 3},       {u"justamoment", 3},
-      {u"shortly", 30},        {u"inabit", 30},
-      {u"inawhile", 30},       {u"assoonaspossible", 1440},
-      {u"assoonasican", 1440}, {u"later", 120},
-      {u"asap", 1440},         {u"soon", 1440},
-};
+/* Minutes, 0: someday. */
+static const struct duetime_meaning vague[] = {
+    {u"马上", 5},    {u"立刻", 5},    {u"立即", 5},     {u"立马", 5},    {u"这就", 5},      {u"请稍候", 3},
+    {u"请稍等", 3},  {u"稍等", 3},    {u"稍候", 3},     {u"稍后", 30},   {u"待会儿", 30},   {u"待会", 30},
+    {u"一会儿", 30}, {u"一会", 30},   {u"等下", 30},    {u"等一下", 30}, {u"等会儿", 30},   {u"等会", 30},
+    {u"等一会", 30}, {u"待一会", 30}, {u"等等", 30},    {u"过一会", 30}, {u"过会", 30},     {u"随后", 30},
+    {u"随即", 5},    {u"现在就", 5},  {u"阵间", 30},    {u"一阵间", 30}, {u"过两天", 2880}, {u"过几天", 4320},
+    {u"尽快", 1440}, {u"尽早", 1440}, {u"回头", 0},     {u"有空", 0},    {u"到时候", 0},    {u"到时", 0},
+    {u"改天", 0},    {u"晚点", 120},  {u"晚一点", 120}, {u"晚些", 120},  {u"稍晚", 120},    {u"等阵", 30},
+    {u"等一阵", 30}, {u"迟啲", 120},  {u"迟点", 120},   {u"即刻", 5},    {u"这两天", 2880}, {u"这几天", 4320},
+    {NULL, 0}};
+static const struct duetime_meaning english[] = {{u"rightaway", 5},
+                                                 {u"straightaway", 5},
+                                                 {u"immediately", 5},
+                                                 {u"rightnow", 5},
+                                                 {u"inamoment", 5},
+                                                 {u"inaminute", 5},
+                                                 {u"inasec", 5},
+                                                 {u"inasecond", 5},
+                                                 {u"onemoment", 3},
+                                                 {u"justamoment", 3},
+                                                 {u"shortly", 30},
+                                                 {u"inabit", 30},
+                                                 {u"inawhile", 30},
+                                                 {u"assoonaspossible", 1440},
+                                                 {u"assoonasican", 1440},
+                                                 {u"later", 120},
+                                                 {u"asap", 1440},
+                                                 {u"soon", 1440},
+                                                 {NULL, 0}};
 
 /* What a time may be by its first character; most characters rule out all but one or two. */
 enum {
-    BEGINS_VAGUE = 1,
-    BEGINS_DAY = 2,
-    BEGINS_WEEK = 4,
-    BEGINS_SPAN = 8,
-    BEGINS_DATE = 16,
-    BEGINS_BARE = 32,
-    BEGINS_ENGLISH = 64,
-    BEGINS_NUMBER = BEGINS_SPAN | BEGINS_DATE | BEGINS_BARE,
+    MAY_VAGUE = 1,
+    MAY_DAY = 2,
+    MAY_WEEK = 4,
+    MAY_SPAN = 8,
+    MAY_DATE = 16,
+    MAY_BARE = 32,
+    MAY_ENGLISH = 64,
+    MAY_NUMBER = MAY_SPAN | MAY_DATE | MAY_BARE,
 };
+
+/* In the order of their code points. */
+static const struct {
+    char16_t cp;
+    uint8_t may;
+} beginnings[] = {{u'一', MAY_VAGUE | MAY_NUMBER},
+                  {u'七', MAY_NUMBER},
+                  {u'三', MAY_NUMBER},
+                  {u'上', MAY_DAY | MAY_BARE},
+                  {u'下', MAY_DAY | MAY_WEEK | MAY_DATE | MAY_BARE},
+                  {u'不', MAY_SPAN},
+                  {u'两', MAY_NUMBER},
+                  {u'中', MAY_BARE},
+                  {u'九', MAY_NUMBER},
+                  {u'二', MAY_NUMBER},
+                  {u'五', MAY_NUMBER},
+                  {u'今', MAY_DAY | MAY_WEEK},
+                  {u'傍', MAY_BARE},
+                  {u'八', MAY_NUMBER},
+                  {u'六', MAY_NUMBER},
+                  {u'关', MAY_DAY},
+                  {u'再', MAY_SPAN},
+                  {u'凌', MAY_BARE},
+                  {u'几', MAY_NUMBER},
+                  {u'到', MAY_VAGUE},
+                  {u'十', MAY_NUMBER},
+                  {u'午', MAY_BARE},
+                  {u'半', MAY_SPAN},
+                  {u'即', MAY_VAGUE},
+                  {u'后', MAY_DAY},
+                  {u'听', MAY_DAY},
+                  {u'周', MAY_WEEK},
+                  {u'四', MAY_NUMBER},
+                  {u'回', MAY_VAGUE},
+                  {u'夜', MAY_BARE},
+                  {u'大', MAY_DAY | MAY_SPAN},
+                  {u'尽', MAY_VAGUE},
+                  {u'年', MAY_DATE},
+                  {u'当', MAY_DAY | MAY_DATE},
+                  {u'待', MAY_VAGUE},
+                  {u'打', MAY_DAY},
+                  {u'收', MAY_DAY},
+                  {u'改', MAY_VAGUE},
+                  {u'放', MAY_DAY},
+                  {u'早', MAY_BARE},
+                  {u'明', MAY_DAY},
+                  {u'星', MAY_WEEK},
+                  {u'晏', MAY_BARE},
+                  {u'晚', MAY_VAGUE | MAY_BARE},
+                  {u'最', MAY_SPAN},
+                  {u'月', MAY_DATE},
+                  {u'有', MAY_VAGUE},
+                  {u'朝', MAY_BARE},
+                  {u'本', MAY_WEEK | MAY_DATE},
+                  {u'次', MAY_DAY},
+                  {u'现', MAY_VAGUE},
+                  {u'百', MAY_NUMBER},
+                  {u'礼', MAY_WEEK},
+                  {u'稍', MAY_VAGUE},
+                  {u'立', MAY_VAGUE},
+                  {u'第', MAY_DAY},
+                  {u'等', MAY_VAGUE},
+                  {u'翌', MAY_DAY},
+                  {u'至', MAY_SPAN},
+                  {u'请', MAY_VAGUE},
+                  {u'过', MAY_VAGUE | MAY_SPAN},
+                  {u'这', MAY_VAGUE | MAY_WEEK | MAY_DATE},
+                  {u'迟', MAY_VAGUE},
+                  {u'阵', MAY_VAGUE},
+                  {u'随', MAY_VAGUE},
+                  {u'隔', MAY_DAY},
+                  {u'顶', MAY_SPAN},
+                  {u'马', MAY_VAGUE}};
 
 static unsigned begins(uint32_t cp)
 {
     if (cp >= '0' && cp <= '9')
-        return BEGINS_NUMBER | BEGINS_ENGLISH;
+        return MAY_NUMBER | MAY_ENGLISH;
     if (cp >= 'a' && cp <= 'z')
-        return BEGINS_ENGLISH;
-    switch (cp) {
-    case u'马':
-    case u'立':
-    case u'请':
-    case u'稍':
-    case u'待':
-    case u'等':
-    case u'随':
-    case u'现':
-    case u'阵':
-    case u'尽':
-    case u'回':
-    case u'有':
-    case u'到':
-    case u'改':
-    case u'迟':
-    case u'即':
-        return BEGINS_VAGUE;
-    case u'这':
-        return BEGINS_VAGUE | BEGINS_WEEK | BEGINS_DATE;
-    case u'一':
-        return BEGINS_VAGUE | BEGINS_NUMBER;
-    case u'晚':
-        return BEGINS_VAGUE | BEGINS_BARE;
-    case u'今':
-        return BEGINS_DAY | BEGINS_WEEK;
-    case u'过':
-        return BEGINS_VAGUE | BEGINS_SPAN;
-    case u'大':
-        return BEGINS_DAY | BEGINS_SPAN;
-    case u'当':
-        return BEGINS_DAY | BEGINS_DATE;
-    case u'收':
-    case u'放':
-    case u'打':
-    case u'关':
-    case u'隔':
-    case u'翌':
-    case u'明':
-    case u'次':
-    case u'第':
-    case u'后':
-    case u'听':
-        return BEGINS_DAY;
-    case u'下':
-        return BEGINS_DAY | BEGINS_WEEK | BEGINS_DATE | BEGINS_BARE;
-    case u'上':
-        return BEGINS_DAY | BEGINS_BARE;
-    case u'周':
-    case u'星':
-    case u'礼':
-        return BEGINS_WEEK;
-    case u'本':
-        return BEGINS_WEEK | BEGINS_DATE;
-    case u'半':
-    case u'不':
-    case u'最':
-    case u'至':
-    case u'顶':
-    case u'再':
-        return BEGINS_SPAN;
-    case u'月':
-    case u'年':
-        return BEGINS_DATE;
-    case u'午':
-    case u'晏':
-    case u'朝':
-    case u'夜':
-    case u'凌':
-    case u'早':
-    case u'中':
-    case u'傍':
-        return BEGINS_BARE;
-    case u'二':
-    case u'三':
-    case u'四':
-    case u'五':
-    case u'六':
-    case u'七':
-    case u'八':
-    case u'九':
-    case u'两':
-    case u'十':
-    case u'百':
-    case u'几':
-        return BEGINS_NUMBER;
-    default:
-        return 0;
+        return MAY_ENGLISH;
+    size_t from = 0, to = ARRAY_LEN(beginnings);
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        if (beginnings[middle].cp == cp)
+            return beginnings[middle].may;
+        if (beginnings[middle].cp < cp)
+            from = middle + 1;
+        else
+            to = middle;
     }
+    return 0;
 }
 
 bool duetime_may_begin(uint32_t cp)
@@ -152,12 +152,12 @@ static struct duetime soon(const struct reader *r, int64_t now_ms, int minutes)
 
 static struct duetime read_vague(struct reader *r, unsigned may, int64_t now_ms)
 {
-    for (size_t i = 0; may & BEGINS_VAGUE && i < ARRAY_LEN(vague); i++)
-        if (duetime_take(r, vague[i].word))
-            return soon(r, now_ms, vague[i].minutes);
-    for (size_t i = 0; may & BEGINS_ENGLISH && i < ARRAY_LEN(english); i++)
-        if (duetime_take(r, english[i].word) && !(r->at < r->n && r->cp[r->at] == 't')) /* later today, tomorrow */
-            return soon(r, now_ms, english[i].minutes);
+    int minutes = may & MAY_VAGUE ? duetime_take_meaning(r, vague) : -1;
+    if (minutes >= 0)
+        return soon(r, now_ms, minutes);
+    minutes = may & MAY_ENGLISH ? duetime_take_meaning(r, english) : -1;
+    if (minutes >= 0 && !(r->at < r->n && r->cp[r->at] == 't')) /* later today, tomorrow */
+        return soon(r, now_ms, minutes);
     return (struct duetime){DUETIME_NONE, 0, 0};
 }
 
@@ -172,13 +172,13 @@ static bool read_definite(struct reader *r, unsigned may, int64_t *due)
     static const struct {
         unsigned may;
         bool (*read)(struct reader *r, int64_t *due);
-    } kinds[] = {{BEGINS_DAY, read_upon},
-                 {BEGINS_DAY, duetime_read_day},
-                 {BEGINS_WEEK, duetime_read_week},
-                 {BEGINS_SPAN, duetime_read_span},
-                 {BEGINS_DATE, duetime_read_date},
-                 {BEGINS_BARE, duetime_read_bare_hour},
-                 {BEGINS_ENGLISH, duetime_read_english}};
+    } kinds[] = {{MAY_DAY, read_upon},
+                 {MAY_DAY, duetime_read_day},
+                 {MAY_WEEK, duetime_read_week},
+                 {MAY_SPAN, duetime_read_span},
+                 {MAY_DATE, duetime_read_date},
+                 {MAY_BARE, duetime_read_bare_hour},
+                 {MAY_ENGLISH, duetime_read_english}};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         r->at = 0;
         if (may & kinds[i].may && kinds[i].read(r, due))

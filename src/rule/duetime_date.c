@@ -4,23 +4,22 @@
 
 bool duetime_read_day(struct reader *r, int64_t *due)
 {
-    static const struct {
-        const char16_t *word;
-        int days;
-    } days[] = {{u"今天或者明天", 1}, {u"今天或明天", 1}, {u"明天或者后天", 2}, {u"明天或后天", 2}, {u"今明两天", 1},
-                {u"今明两日", 1},     {u"明后两天", 2},   {u"明后天", 2},       {u"今天", 0},       {u"今日", 0},
-                {u"当天", 0},         {u"当日", 0},       {u"今儿", 0},         {u"今个", 0},       {u"明天", 1},
-                {u"明日", 1},         {u"明儿", 1},       {u"明个", 1},         {u"次日", 1},       {u"翌日", 1},
-                {u"隔天", 1},         {u"隔日", 1},       {u"第二天", 1},       {u"大后天", 3},     {u"后天", 2},
-                {u"听日", 1},         {u"后日", 2}};
+    static const struct duetime_meaning days[] = {
+        {u"今天或者明天", 1}, {u"今天或明天", 1}, {u"明天或者后天", 2}, {u"明天或后天", 2},
+        {u"今明两天", 1},     {u"今明两日", 1},   {u"明后两天", 2},     {u"明后天", 2},
+        {u"今天", 0},         {u"今日", 0},       {u"当天", 0},         {u"当日", 0},
+        {u"今儿", 0},         {u"今个", 0},       {u"明天", 1},         {u"明日", 1},
+        {u"明儿", 1},         {u"明个", 1},       {u"次日", 1},         {u"翌日", 1},
+        {u"隔天", 1},         {u"隔日", 1},       {u"第二天", 1},       {u"大后天", 3},
+        {u"后天", 2},         {u"听日", 1},       {u"后日", 2},         {NULL, 0}};
     int64_t today = calendar_day_of(r->now);
-    for (size_t i = 0; i < ARRAY_LEN(days); i++)
-        if (duetime_take(r, days[i].word)) {
-            duetime_read_rest_of_day(r, today + days[i].days, due);
-            if (*due <= r->now) /* after hours: the next day's */
-                *due = duetime_close_of(r, today + days[i].days + 1);
-            return true;
-        }
+    int ahead = duetime_take_meaning(r, days);
+    if (ahead >= 0) {
+        duetime_read_rest_of_day(r, today + ahead, due);
+        if (*due <= r->now) /* after hours: the next day's */
+            *due = duetime_close_of(r, today + ahead + 1);
+        return true;
+    }
     if (duetime_take(r, u"明早") || duetime_take(r, u"明晚")) {
         r->at--;
         duetime_read_rest_of_day(r, today + 1, due);
@@ -77,18 +76,18 @@ bool duetime_read_week(struct reader *r, int64_t *due)
 /* 月底, 下个月底, 年底, 下个月5号, 下个月, 月中 */
 static bool read_month(struct reader *r, struct civil c, int64_t *due)
 {
-    static const struct {
-        const char16_t *word;
-        unsigned months; /* the day before this many months later */
-    } ends[] = {{u"下个月底", 2}, {u"下月底", 2}, {u"下月内", 2}, {u"下个月内", 2}, {u"这个月底", 1}, {u"本月底", 1},
-                {u"月底", 1},     {u"月末", 1},   {u"月尾", 1},   {u"本月内", 1},   {u"当月内", 1},   {u"这个月内", 1}};
+    /* the day before so many months later */
+    static const struct duetime_meaning ends[] = {{u"下个月底", 2}, {u"下月底", 2}, {u"下月内", 2}, {u"下个月内", 2},
+                                                  {u"这个月底", 1}, {u"本月底", 1}, {u"月底", 1},   {u"月末", 1},
+                                                  {u"月尾", 1},     {u"本月内", 1}, {u"当月内", 1}, {u"这个月内", 1},
+                                                  {NULL, 0}};
     uint32_t start = r->at;
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-        if (duetime_take(r, ends[i].word)) {
-            *due = duetime_close_of(r, calendar_month_start(c, ends[i].months) - 1);
-            (void)duetime_take_any(r, duetime_before);
-            return true;
-        }
+    int months = duetime_take_meaning(r, ends);
+    if (months >= 0) {
+        *due = duetime_close_of(r, calendar_month_start(c, (unsigned)months) - 1);
+        (void)duetime_take_any(r, duetime_before);
+        return true;
+    }
     if (duetime_take(r, u"年底")) {
         *due = duetime_close_of(r, calendar_month_start(c, 13 - c.month) - 1);
         (void)duetime_take_any(r, duetime_before);

@@ -7,18 +7,16 @@
 /* The number of an English word or of digits; -1: none. */
 static int take_count(struct reader *r)
 {
-    static const struct {
-        const char16_t *word;
-        int n;
-    } counts[] = {{u"acoupleof", 2},   {u"couple", 2},   {u"afew", 5},    {u"few", 5},        {u"several", 5},
-                  {u"an", 1},          {u"one", 1},      {u"two", 2},     {u"three", 3},      {u"fourteen", 14},
-                  {u"four", 4},        {u"fifteen", 15}, {u"five", 5},    {u"sixty", 60},     {u"six", 6},
-                  {u"seven", 7},       {u"eight", 8},    {u"nine", 9},    {u"ten", 10},       {u"twelve", 12},
-                  {u"twentyfour", 24}, {u"twenty", 20},  {u"thirty", 30}, {u"fortyfive", 45}, {u"fortyeight", 48},
-                  {u"forty", 40},      {u"ninety", 90},  {u"a", 1}};
-    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
-        if (duetime_take(r, counts[i].word))
-            return counts[i].n;
+    static const struct duetime_meaning counts[] = {
+        {u"acoupleof", 2},   {u"couple", 2},   {u"afew", 5},    {u"few", 5},        {u"several", 5},
+        {u"an", 1},          {u"one", 1},      {u"two", 2},     {u"three", 3},      {u"fourteen", 14},
+        {u"four", 4},        {u"fifteen", 15}, {u"five", 5},    {u"sixty", 60},     {u"six", 6},
+        {u"seven", 7},       {u"eight", 8},    {u"nine", 9},    {u"ten", 10},       {u"twelve", 12},
+        {u"twentyfour", 24}, {u"twenty", 20},  {u"thirty", 30}, {u"fortyfive", 45}, {u"fortyeight", 48},
+        {u"forty", 40},      {u"ninety", 90},  {u"a", 1},       {NULL, 0}};
+    int n = duetime_take_meaning(r, counts);
+    if (n >= 0)
+        return n;
     return r->at < r->n && r->cp[r->at] <= '9' ? duetime_take_range(r) : -1;
 }
 
@@ -108,16 +106,12 @@ static bool read_clock(struct reader *r, bool is_bare, int *minutes)
 
 static bool read_part(struct reader *r, int *hour)
 {
-    static const struct {
-        const char16_t *word;
-        int hour;
-    } parts[] = {{u"morning", 12}, {u"afternoon", 18}, {u"evening", 22}, {u"night", 22}};
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        if (duetime_take(r, parts[i].word)) {
-            *hour = parts[i].hour;
-            return true;
-        }
-    return false;
+    static const struct duetime_meaning parts[] = {
+        {u"morning", 12}, {u"afternoon", 18}, {u"evening", 22}, {u"night", 22}, {NULL, 0}};
+    int found = duetime_take_meaning(r, parts);
+    if (found >= 0)
+        *hour = found;
+    return found >= 0;
 }
 
 /* today, tomorrow, friday, next monday, this afternoon: a day and where it ends. Bare, sun and sat are none. */

@@ -87,15 +87,11 @@ static bool read_workdays(struct reader *r)
 /* Days in a unit that is no working day; 0: none stands here. */
 static int days_of_unit(struct reader *r)
 {
-    static const struct {
-        const char16_t *word;
-        int days;
-    } units[] = {{u"天", 1},   {u"日", 1},     {u"个自然日", 1}, {u"自然日", 1}, {u"周", 7},
-                 {u"星期", 7}, {u"个星期", 7}, {u"礼拜", 7},     {u"个礼拜", 7}, {u"个月", 30}};
-    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
-        if (duetime_take(r, units[i].word))
-            return units[i].days;
-    return 0;
+    static const struct duetime_meaning units[] = {{u"天", 1},     {u"日", 1},    {u"个自然日", 1}, {u"自然日", 1},
+                                                   {u"周", 7},     {u"星期", 7},  {u"个星期", 7},   {u"礼拜", 7},
+                                                   {u"个礼拜", 7}, {u"个月", 30}, {NULL, 0}};
+    int days = duetime_take_meaning(r, units);
+    return days < 0 ? 0 : days;
 }
 
 bool duetime_read_span(struct reader *r, int64_t *due)

@@ -18,6 +18,14 @@ int duetime_take_any(struct reader *r, const char16_t *const *words)
     return -1;
 }
 
+int duetime_take_meaning(struct reader *r, const struct duetime_meaning *list)
+{
+    for (; list->word; list++)
+        if (duetime_take(r, list->word))
+            return list->value;
+    return -1;
+}
+
 static int digit_of(uint32_t cp)
 {
     /* 零一二三四五六七八九 */

@@ -30,6 +30,12 @@ static inline bool duetime_take(struct reader *r, const char16_t *word)
 
 /* The same for the first of the words that stands here: its number, or -1. */
 int duetime_take_any(struct reader *r, const char16_t *const *words);
+/* What the first of these words that stands here means, or -1. The last one has no word. */
+struct duetime_meaning {
+    const char16_t *word;
+    int value; /* not negative */
+};
+int duetime_take_meaning(struct reader *r, const struct duetime_meaning *list);
 /* A number in digits or Chinese (十几 is 19), or -1. */
 int duetime_take_number(struct reader *r);
 /* A number or a range (3-5, 两三): the upper one, or -1. */
