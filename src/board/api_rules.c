@@ -81,7 +81,7 @@ static void on_feedback(void *ctx, const struct redis_reply *reply)
     job->extra = redis_reply_copy(reply);
     rule_rows_collect(&a, &m->nodes);
     for (unsigned d = 0; d < RULE_DAYS; d++)
-        buf_printf(&borders, "%lld,", (long long)(model_day_start(m, RULE_DAYS - 1 - d) / 3600000));
+        buf_printf(&borders, "%lld,", (long long)(model_day_start(m, RULE_DAYS - 1 - d) / HOUR_MS));
     buf_printf(&borders, "%lld", (long long)(m->redis_now_ms / 3600000 + 1));
     rule_rows_ids(&a, &ids);
     if (!model_ask(m, on_rules, job, MODEL_EXTRA, "rules", buf_cstr(&borders), buf_cstr(&ids)))

@@ -120,6 +120,15 @@ local function put_sums(sums, names)
     end
 end
 
+-- A name a line.
+local function names_of(list)
+    local names = {}
+    for name in string.gmatch(list, '[^\n]+') do
+        names[#names + 1] = name
+    end
+    return names
+end
+
 local function read_hour(hour)
     figures_fold()
     local names, sums = {unpack(ARGV, 3)}, {}
@@ -129,10 +138,7 @@ end
 
 local function read_day(borders, list)
     figures_fold()
-    local names, sums = {}, {}
-    for name in string.gmatch(list, '[^\n]+') do
-        names[#names + 1] = name
-    end
+    local names, sums = names_of(list), {}
     local first, last = borders[1], borders[2] - 1
     for day = floor(first / 24), floor(last / 24) do
         add_hours(sums, names, math.max(first, 24 * day), math.min(last, 24 * day + 23))
@@ -286,10 +292,7 @@ end
 
 local function read_hits(days, list)
     figures_fold()
-    local names, sums = {}, {}
-    for name in string.gmatch(list, '[^\n]+') do
-        names[#names + 1] = name
-    end
+    local names, sums = names_of(list), {}
     for utc = days[1] - 1, days[2] + 1 do -- a day of another zone begins or ends on the next one of UTC
         local key = KEYS[FIRST_HOURS + utc % HOURS]
         local is_held = call('HGET', key, '#') == tostring(utc)
