@@ -219,7 +219,7 @@ static void regex_hit(struct eval *e, const struct rule *r, const struct regex_t
     eval_consider(e, r, &f);
 }
 
-static void find_regex_in(struct eval *e, const struct rule *r, const struct rule_regex *x, const struct regex_text *in)
+static void find_regex_in(struct eval *e, const struct rule *r, const struct rule_regex *x, struct regex_text *in)
 {
     struct span text = in->text;
     size_t start = 0;
@@ -230,6 +230,7 @@ static void find_regex_in(struct eval *e, const struct rule *r, const struct rul
             e->met_limit = true;
         if (result != REGEX_HIT)
             return;
+        sheet_place(e->sheet, in);
         if (h.to > h.from && is_new(in, &h))
             regex_hit(e, r, in, &h);
         start = h.to > start ? h.to : start + 1;

@@ -21,7 +21,7 @@ enum { FAST_TEXT_MAX = 2048, STEPS_MAX = 200000, WAY_PER_STEP = 32, OPEN_REPEAT_
 
 struct regex {
     pcre2_code *fast, *guarded;
-    bool is_risky;
+    bool is_risky, has_jit;
     int edit_group; /* 0: none */
 };
 
@@ -66,6 +66,12 @@ static int edit_group_of(const pcre2_code *code)
     return n > 0 && n < OVECTOR_PAIRS ? n : 0;
 }
 
+static bool has_jit(const pcre2_code *code)
+{
+    size_t bytes = 0;
+    return pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &bytes) == 0 && bytes > 0;
+}
+
 static pcre2_code *compile(const char *pattern, uint32_t more, struct err *err)
 {
     int code;
@@ -106,6 +112,7 @@ struct regex *regex_new(const char *pattern, struct err *err)
     }
     re->is_risky =
         open_repeats(pattern) > 1 || strstr(pattern, "(?R") || strstr(pattern, "(?&") || strstr(pattern, "\\g");
+    re->has_jit = has_jit(re->fast) && has_jit(re->guarded);
     re->edit_group = edit_group_of(re->fast);
     return re;
 }
@@ -153,7 +160,9 @@ enum regex_result regex_find(const struct regex *re, struct regex_scratch *s, st
     const pcre2_code *code = re->is_risky || text.n > FAST_TEXT_MAX ? re->guarded : re->fast;
     s->steps_left = STEPS_MAX + 2 * (int64_t)text.n;
     s->last_at = start;
-    int rc = pcre2_match(code, text.p, text.n, start, PCRE2_NO_UTF_CHECK, s->data, s->ctx);
+    /* The same without looking at its arguments first, which takes longer than most patterns on a message. */
+    int rc = re->has_jit ? pcre2_jit_match(code, text.p, text.n, start, 0, s->data, s->ctx)
+                         : pcre2_match(code, text.p, text.n, start, PCRE2_NO_UTF_CHECK, s->data, s->ctx);
     if (rc == PCRE2_ERROR_NOMATCH)
         return REGEX_NONE;
     if (rc < 0)

@@ -103,7 +103,8 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
     s->finder = is_window ? &s->side->window : &s->side->all;
     s->text = text;
     s->now_ms = now_ms;
-    s->has_more = s->has_clauses = s->has_plain_text = s->has_variant_text = s->has_variants = s->is_cut = false;
+    s->has_line = s->has_more = s->has_clauses = s->has_plain_text = s->has_variant_text = s->has_variants = s->is_cut =
+        false;
     s->n_occ = s->n_woken = s->detected = s->n_parts = 0;
     memset(s->woke_last, 0, sizeof(s->woke_last));
     s->found.n = 0;
@@ -126,6 +127,16 @@ const struct folded *sheet_more(struct sheet *s)
         fold_text(s->fold_more, s->text, 1u << VIEW_PLAIN | FOLD_WANT_LINE, &s->more);
     s->has_more = true;
     return &s->more;
+}
+
+struct span sheet_line(struct sheet *s)
+{
+    if (s->has_more)
+        return s->more.line;
+    if (!s->has_line)
+        s->line = fold_line(s->fold_more, s->text);
+    s->has_line = true;
+    return s->line;
 }
 
 /* Digits in any form; the digit view knows them. */
@@ -248,13 +259,22 @@ struct regex_text sheet_regex_text(struct sheet *s, enum regex_on on, bool of_va
     if (on == ON_RAW)
         return (struct regex_text){.text = s->text};
     if (on == ON_LINE && of_variant)
-        return (struct regex_text){span_of(v->text, v->n), v->from, v->to, v, false};
+        return (struct regex_text){span_of(v->text, v->n), v->from, v->to, v, false, false};
     if (on == ON_LINE)
-        return (struct regex_text){sheet_more(s)->line, s->more.line_from, s->more.line_to, NULL, false};
+        return (struct regex_text){.text = sheet_line(s), .is_line = true};
     struct plain_text *t = of_variant ? &s->variant_text : &s->plain_text;
     bool *has = of_variant ? &s->has_variant_text : &s->has_plain_text;
     if (!*has)
         write_plain(t, of_variant ? &v->f.view[VIEW_PLAIN] : &s->plain.view[VIEW_PLAIN]);
     *has = true;
-    return (struct regex_text){span_of(t->text, t->n), t->from, t->to, v, of_variant};
+    return (struct regex_text){span_of(t->text, t->n), t->from, t->to, v, of_variant, false};
+}
+
+void sheet_place(struct sheet *s, struct regex_text *t)
+{
+    if (!t->is_line)
+        return;
+    t->text = sheet_more(s)->line;
+    t->from = s->more.line_from;
+    t->to = s->more.line_to;
 }

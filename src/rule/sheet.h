@@ -30,9 +30,10 @@ struct plain_text {
 /* What a regular expression sees, and where it came from. */
 struct regex_text {
     struct span text;
-    const uint32_t *from, *to;     /* NULL: the text as typed */
+    const uint32_t *from, *to;     /* NULL: the text as typed, or is_line */
     const struct variant *variant; /* its matches must hold a swapped byte; NULL: as typed */
     bool is_twice;                 /* from and to lead to the variant text */
+    bool is_line;                  /* where it came from is told by sheet_place */
 };
 
 /* Which bits of a rule were woken; of another epoch: none. */
@@ -52,8 +53,9 @@ struct sheet {
     struct regex_scratch *regex;
     struct folded plain;    /* plain view, reading view when the set needs it */
     struct folded more;     /* all views but reading; see sheet_more */
+    struct span line;       /* when has_line; see sheet_line */
     struct variant variant; /* when has_variants */
-    bool has_more, has_clauses, has_plain_text, has_variant_text, has_variants, is_cut;
+    bool has_line, has_more, has_clauses, has_plain_text, has_variant_text, has_variants, is_cut;
     struct occurrence occ[OCCURRENCES_MAX];
     uint32_t n_occ;
     struct detect_list found;
@@ -79,12 +81,16 @@ void sheet_fini(struct sheet *s);
  * window, and wakes no others. */
 void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms,
                bool is_window);
-/* The line. */
+/* The line, and where its bytes came from. */
 const struct folded *sheet_more(struct sheet *s);
+/* The line alone, for half the work; it stays where it is when sheet_more follows. */
+struct span sheet_line(struct sheet *s);
 /* The detections of these kinds (bits) are in s->found afterwards. */
 void sheet_detect(struct sheet *s, uint32_t kinds);
 void sheet_need_clauses(struct sheet *s);
 /* The text for regular expressions on line, plain view or raw text; the same for the variant text (only when
  * has_variants, never raw). */
 struct regex_text sheet_regex_text(struct sheet *s, enum regex_on on, bool of_variant);
+/* Before a match is mapped back: where the line came from is made when something was found in it. */
+void sheet_place(struct sheet *s, struct regex_text *t);
 uint64_t sheet_mask(const struct sheet *s, uint32_t rule);

@@ -203,15 +203,16 @@ static void find_variants(struct sheet *s)
 /* Words with symbols, on the line. */
 static void find_line_terms(struct sheet *s)
 {
-    const struct folded *f = sheet_more(s);
-    const struct view *v = &f->view[VIEW_PLAIN];
+    struct span line = sheet_line(s);
+    const struct view *v = &s->plain.view[VIEW_PLAIN];
     for (size_t i = 0; i < s->finder->n_line_terms; i++) {
         const struct term *t = &s->side->term[s->finder->line_term[i]];
-        for (size_t at = 0; at + t->text_len <= f->line.n;) {
-            const uint8_t *p = memmem(f->line.p + at, f->line.n - at, t->text, t->text_len);
+        for (size_t at = 0; at + t->text_len <= line.n;) {
+            const uint8_t *p = memmem(line.p + at, line.n - at, t->text, t->text_len);
             if (!p)
                 break;
-            size_t k = (size_t)(p - f->line.p);
+            size_t k = (size_t)(p - line.p);
+            const struct folded *f = sheet_more(s); /* the same line, with its places */
             struct occurrence o = {.term = s->finder->line_term[i], .has_border = true};
             o.bfrom = f->line_from[k];
             o.bto = f->line_to[k + t->text_len - 1];

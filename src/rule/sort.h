@@ -13,6 +13,8 @@ static inline void sort_in_place(void *items, size_t n, size_t size, int (*compa
     static const uint16_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
     uint8_t *base = items, held[SORT_ITEM_BYTES_MAX];
     assert(size <= sizeof(held));
+    if (n < 2)
+        return;
     for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++)
         for (size_t i = gaps[g]; i < n; i++) {
             size_t k = i;

@@ -216,17 +216,6 @@ static inline __attribute__((always_inline)) uint32_t entry_of(uint32_t page, ui
     return fold_entry[(uint32_t)fold_index[page] * FOLD_PAGE + low];
 }
 
-/* Characters of two and four bytes. */
-static inline uint32_t decode_rare(const uint8_t *q, uint32_t *cp)
-{
-    if (q[0] < 0xe0) {
-        *cp = (uint32_t)(q[0] & 31) << 6 | (q[1] & 63);
-        return 2;
-    }
-    *cp = (uint32_t)(q[0] & 7) << 18 | (uint32_t)(q[1] & 63) << 12 | (uint32_t)(q[2] & 63) << 6 | (q[3] & 63);
-    return 4;
-}
-
 static inline __attribute__((always_inline)) void run(struct pass *p, struct span text, bool want_line)
 {
     struct fold_scratch *s = p->s;
@@ -255,7 +244,7 @@ static inline __attribute__((always_inline)) void run(struct pass *p, struct spa
                 continue;
             }
         } else {
-            len = decode_rare(q, &cp);
+            len = fold_decode_rare(q, &cp);
             e = entry_of(cp / FOLD_PAGE, cp % FOLD_PAGE);
         }
         *p = (struct pass){s, h.n, h.gap, h.line_n, h.seen};

@@ -52,6 +52,10 @@ void fold_scratch_free(struct fold_scratch **s);
  * `want`: bits 1 << VIEW_…, FOLD_WANT_LINE. */
 void fold_text(struct fold_scratch *s, struct span text, unsigned want, struct folded *out);
 
+/* The line alone, without the map back to the text: half the work, for who only looks whether something is there. Lives
+ * in the scratch; a fold_text of the same text with FOLD_WANT_LINE puts the same line there again. */
+struct span fold_line(struct fold_scratch *s, struct span text);
+
 /* Syllable number (from FOLD_SYLLABLE_BASE) of a code point's usual reading, or 0. */
 uint32_t fold_syllable_of(uint32_t cp);
 /* "wei" for a syllable number; "" when there is none. */

@@ -37,6 +37,17 @@ void digit_fix_letters(struct fold_scratch *s, uint32_t n);
 /* reading.c: letter runs that are pinyin become syllables. Returns the finished view. */
 struct view reading_build(struct fold_scratch *s, uint32_t n, bool has_letters);
 
+/* Characters of valid UTF-8: those of two and four bytes. */
+static inline uint32_t fold_decode_rare(const uint8_t *q, uint32_t *cp)
+{
+    if (q[0] < 0xe0) {
+        *cp = (uint32_t)(q[0] & 31) << 6 | (q[1] & 63);
+        return 2;
+    }
+    *cp = (uint32_t)(q[0] & 7) << 18 | (uint32_t)(q[1] & 63) << 12 | (uint32_t)(q[2] & 63) << 6 | (q[3] & 63);
+    return 4;
+}
+
 static inline bool is_ascii_letter(uint32_t cp)
 {
     return cp - 'a' < 26;

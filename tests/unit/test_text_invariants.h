@@ -130,6 +130,14 @@ static inline const char *check_idempotent(const struct folded *f)
     return wrong;
 }
 
+static inline const char *check_line_alone(struct span text, const struct folded *f)
+{
+    static struct fold_scratch *s;
+    if (!s)
+        s = fold_scratch_new();
+    return span_eq(fold_line(s, text), f->line) ? NULL : "the line alone is another line";
+}
+
 /* NULL, or what does not hold. The text is valid UTF-8. */
 static inline const char *check_folding(struct fold_scratch *s, struct span text)
 {
@@ -143,6 +151,8 @@ static inline const char *check_folding(struct fold_scratch *s, struct span text
         wrong = check_places(text, &f.view[VIEW_READING]);
     if (!wrong)
         wrong = check_line(text, &f);
+    if (!wrong)
+        wrong = check_line_alone(text, &f);
     if (!wrong)
         wrong = check_digits(&f);
     if (!wrong)
