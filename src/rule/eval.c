@@ -1,4 +1,5 @@
 #include "rule/eval.h"
+#include "rule/literal.h"
 #include "rule/sort.h"
 #include "rule/when.h"
 
@@ -239,10 +240,21 @@ static void find_regex_in(struct eval *e, const struct rule *r, const struct rul
     }
 }
 
+/* False: the text has none of the characters that every match holds. Folding keeps digits and letters, so that the
+ * line has those of the plain view; a text as typed may have others. */
+static bool may_match(const struct sheet *s, const struct rule_regex *x)
+{
+    return !x->kinds || x->on == ON_RAW || (s->has_digits && x->kinds & LITERAL_DIGIT) ||
+           (s->has_letters && x->kinds & LITERAL_LETTER);
+}
+
 static void find_regex(struct eval *e, const struct rule *r, const struct rule_regex *x)
 {
-    struct regex_text in = sheet_regex_text(e->sheet, x->on, false);
-    find_regex_in(e, r, x, &in);
+    struct regex_text in;
+    if (may_match(e->sheet, x)) {
+        in = sheet_regex_text(e->sheet, x->on, false);
+        find_regex_in(e, r, x, &in);
+    }
     if (!r->has_variants || !e->sheet->has_variants || x->on == ON_RAW)
         return;
     in = sheet_regex_text(e->sheet, x->on, true);

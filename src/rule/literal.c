@@ -7,10 +7,11 @@
 #include "rule/literal_set.h"
 
 /* A part of a pattern: either the exact set of strings that it can match (`is_exact`), or strings of which one must
- * occur in whatever it matches (possibly none), and then a second such set. Whatever is not understood makes the whole
- * pattern unknown. */
+ * occur in whatever it matches (possibly none), and then a second such set, and kinds of characters. Whatever is not
+ * understood makes the whole pattern unknown. */
 struct part {
     bool is_exact;
+    unsigned kinds;
     struct literals set, also;
 };
 
@@ -22,33 +23,34 @@ struct reader {
     unsigned depth;
 };
 
+static void set_none(struct part *a)
+{
+    a->is_exact = false;
+    a->kinds = 0;
+    a->set.n = a->also.n = 0;
+}
+
 /* A set has room for many and holds few: parts are made without clearing it, and copied by what is in them. */
 static struct part *part_new(void)
 {
     struct part *a = xmalloc(sizeof(*a));
-    a->is_exact = false;
-    a->set.n = a->also.n = 0;
+    set_none(a);
     return a;
 }
 
 static void part_copy(struct part *to, const struct part *from)
 {
     to->is_exact = from->is_exact;
+    to->kinds = from->kinds;
     literals_copy(&to->set, &from->set);
     literals_copy(&to->also, &from->also);
 }
 
-static void set_none(struct part *a)
-{
-    a->is_exact = false;
-    a->set.n = a->also.n = 0;
-}
-
 static void set_empty(struct part *a)
 {
+    set_none(a);
     a->is_exact = true;
     a->set.n = 1;
-    a->also.n = 0;
     a->set.len[0] = 0;
 }
 
@@ -56,11 +58,20 @@ static void set_empty(struct part *a)
 struct sequence {
     struct part run;
     struct literals best, second;
+    unsigned kinds;
     bool was_cut;
 };
 
+/* The kinds that fewer messages hold. */
+static unsigned best_kinds(unsigned a, unsigned b)
+{
+    bool is_first = a && (!b || (a & b) == a);
+    return is_first ? a : b;
+}
+
 static void sequence_add(struct sequence *s, const struct part *b)
 {
+    s->kinds = best_kinds(s->kinds, b->kinds);
     if (b->is_exact && s->run.is_exact && literals_product(&s->run.set, &b->set))
         return;
     literals_keep_best(&s->best, &s->second, &s->run.set);
@@ -124,10 +135,34 @@ static void read_escape(struct reader *r, struct part *out)
         set_one(out, c);
 }
 
+static unsigned kind_of(uint8_t c)
+{
+    return (unsigned)c - '0' < 10 ? LITERAL_DIGIT : (c | 32u) - 'a' < 26 ? LITERAL_LETTER : 0;
+}
+
+/* Kinds of a class's characters, between its brackets; 0 when there are others, or it is not simple. */
+static unsigned class_kinds(const uint8_t *p, const uint8_t *end)
+{
+    unsigned kinds = 0;
+    for (; p < end; p++) {
+        unsigned kind = kind_of(*p);
+        if (!kind)
+            return 0;
+        kinds |= kind;
+        if (p + 2 < end && p[1] == '-') {
+            if (kind_of(p[2]) != kind || (*p & 32) != (p[2] & 32))
+                return 0;
+            p += 2;
+        }
+    }
+    return kinds;
+}
+
 /* Behind "[". Small classes of plain characters are sets, everything else says nothing. */
 static void read_class(struct reader *r, struct part *out)
 {
     bool is_plain = true;
+    const uint8_t *first = r->p;
     set_none(out);
     out->is_exact = true;
     if (r->p < r->end && *r->p == '^')
@@ -163,6 +198,7 @@ static void read_class(struct reader *r, struct part *out)
     }
     if (!is_plain || out->set.n == 0)
         set_none(out);
+    out->kinds = r->p > first ? class_kinds(first, r->p - 1) : 0;
 }
 
 /* Behind "(". Look-arounds match the empty string. */
@@ -206,7 +242,7 @@ static void read_quantifier(struct reader *r, struct part *out)
             set_none(out);
         } else if (*r->p == '?') {
             if (out->is_exact && out->set.n < LITERALS_MAX)
-                out->set.len[out->set.n++] = 0;
+                out->set.len[out->set.n++] = 0, out->kinds = 0;
             else
                 set_none(out);
         } else if (*r->p == '+') {
@@ -257,6 +293,7 @@ static void read_sequence(struct reader *r, struct part *out)
     struct part *item = part_new();
     s->best.n = s->second.n = 0;
     s->was_cut = false;
+    s->kinds = 0;
     set_empty(&s->run);
     while (r->p < r->end && *r->p != '|' && *r->p != ')' && !r->is_unknown) {
         read_item(r, item);
@@ -264,6 +301,7 @@ static void read_sequence(struct reader *r, struct part *out)
             sequence_add(s, item);
     }
     part_copy(out, &s->run);
+    out->kinds = s->kinds;
     if (s->was_cut) {
         literals_keep_best(&s->best, &s->second, &s->run.set);
         out->is_exact = false;
@@ -293,6 +331,7 @@ static void read_alternatives(struct reader *r, struct part *out)
         r->p++;
         read_sequence(r, next);
         unite_also(out, next);
+        out->kinds = out->kinds && next->kinds ? out->kinds | next->kinds : 0;
         unsigned n = out->set.n + next->set.n;
         out->is_exact = out->is_exact && next->is_exact && n <= LITERALS_MAX;
         if (literals_unite(&out->set, &next->set))
@@ -304,16 +343,19 @@ static void read_alternatives(struct reader *r, struct part *out)
     free(next);
 }
 
-void literal_extract(const char *pattern, struct literals *out, struct literals *also)
+unsigned literal_extract(const char *pattern, struct literals *out, struct literals *also)
 {
     struct reader r = {(const uint8_t *)pattern, (const uint8_t *)pattern + strlen(pattern), false, 0};
     struct part *all = part_new();
     read_alternatives(&r, all);
+    bool is_known = !r.is_unknown && r.p == r.end;
+    unsigned kinds = is_known ? all->kinds : 0;
     out->n = also->n = 0;
-    if (!r.is_unknown && r.p == r.end && literals_shortest(&all->set) > 0) {
+    if (is_known && literals_shortest(&all->set) > 0) {
         literals_copy(out, &all->set);
         if (literals_shortest(&all->also) > 0)
             literals_copy(also, &all->also);
     }
     free(all);
+    return kinds;
 }

@@ -12,6 +12,11 @@ struct literals {
     unsigned n; /* 0: nothing can be proven */
 };
 
+/* Kinds of characters: every match holds one of these. */
+enum { LITERAL_DIGIT = 1, LITERAL_LETTER = 2 }; /* of ASCII */
+
 /* One of out's literals stands in every match of the pattern (UTF-8), and one of also's, from another part of it, so
- * that a common word alone (我, 价) does not call for PCRE2. also->n is 0 when out->n is. */
-void literal_extract(const char *pattern, struct literals *out, struct literals *also);
+ * that a common word alone (我, 价) does not call for PCRE2. also->n is 0 when out->n is.
+ * Returns kinds (LITERAL_*) of which every match holds a character, for the classes of a pattern ([0-9a-z]); 0: nothing
+ * is known. */
+unsigned literal_extract(const char *pattern, struct literals *out, struct literals *also);

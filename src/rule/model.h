@@ -77,6 +77,7 @@ struct rule_regex {
     uint8_t on;
     bool has_literal;
     bool has_also; /* a second set of literals, of which one must be seen too */
+    uint8_t kinds; /* LITERAL_*: a text without them cannot match; 0: any may */
 };
 
 enum rewrite_kind { REWRITE_NONE, REWRITE_TEXT, REWRITE_MAP, REWRITE_MASK };

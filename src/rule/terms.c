@@ -278,7 +278,7 @@ static void wake_by_literals(struct loader *l, struct rule *r, unsigned index)
 {
     struct literals *lit = xcalloc(2, sizeof(*lit));
     struct rule_regex *x = &r->regex[index];
-    literal_extract(x->pattern, &lit[0], &lit[1]);
+    x->kinds = (uint8_t)literal_extract(x->pattern, &lit[0], &lit[1]);
     x->has_literal = wake_by(l, r, x, &lit[0], BIT_REGEX + index);
     x->has_also = x->has_literal && wake_by(l, r, x, &lit[1], BIT_ALSO + index);
     if (!x->has_literal)

@@ -18,13 +18,10 @@ static uint32_t put_alone(uint8_t *out, uint32_t cp, uint32_t e)
     return utf8_encode(payload, out);
 }
 
-static inline uint32_t decode(const uint8_t *q, uint32_t *cp)
+/* Whether an entry is that of a letter or separator of the BMP that folds to itself. */
+static inline bool is_itself(uint32_t e, uint32_t cp)
 {
-    if (__builtin_expect(q[0] - 0xe0u < 16, 1)) {
-        *cp = (uint32_t)(q[0] & 15) << 12 | (uint32_t)(q[1] & 63) << 6 | (q[2] & 63);
-        return 3;
-    }
-    return fold_decode_rare(q, cp);
+    return (e & ((uint32_t)FOLD_OTHER << 30 | 0xffff)) == cp;
 }
 
 /* False: a character depends on those before it. */
@@ -33,23 +30,29 @@ static bool write_line(uint8_t *line, struct span text, uint32_t *n)
     const uint8_t *q = text.p, *const end = q + text.n;
     uint8_t *out = line;
     while (q < end) {
-        uint32_t cp, e;
-        if (*q < 0x80) {
-            *out++ = (uint8_t)fold_entry_payload(fold_entry[*q++]);
+        uint32_t a = *q, len = 3, cp, e, put;
+        if (a < 0x80) {
+            *out++ = (uint8_t)fold_entry[a];
+            q++;
             continue;
         }
-        uint32_t len = decode(q, &cp);
-        e = fold_lookup(cp);
-        if (len == 3 && fold_entry_kind(e) <= FOLD_SEP && fold_entry_payload(e) == cp) {
-            memcpy(out, q, 3);
-            out += 3;
+        if (__builtin_expect(a - 0xe0 < 16, 1)) {
+            uint32_t page = (a & 15) << 6 | (q[1] & 63), low = q[2] & 63;
+            e = fold_entry[(uint32_t)fold_index[page] * FOLD_PAGE + low];
+            cp = page << 6 | low;
+            if (is_itself(e, cp)) {
+                memcpy(out, q, 3);
+                out += 3, q += 3;
+                continue;
+            }
         } else {
-            uint32_t put = put_alone(out, cp, e);
-            if (put == LINE_DEPENDS)
-                return false;
-            out += put;
+            len = fold_decode_rare(q, &cp);
+            e = fold_lookup(cp);
         }
-        q += len;
+        put = put_alone(out, cp, e);
+        if (put == LINE_DEPENDS)
+            return false;
+        out += put, q += len;
     }
     *n = (uint32_t)(out - line);
     return true;

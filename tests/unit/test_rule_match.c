@@ -113,6 +113,21 @@ static const char *second_of(const char *pattern)
     return text_of(&also);
 }
 
+static unsigned kinds_of(const char *pattern)
+{
+    static struct literals lit, also;
+    return literal_extract(pattern, &lit, &also);
+}
+
+static bool holds_kind(const char *text, unsigned kinds)
+{
+    bool is_held = !kinds;
+    for (; *text; text++)
+        is_held |= (kinds & LITERAL_DIGIT && *text >= '0' && *text <= '9') ||
+                   (kinds & LITERAL_LETTER && *text >= 'a' && *text <= 'z');
+    return is_held;
+}
+
 static bool holds_one(const char *text, const struct literals *lit)
 {
     for (unsigned i = 0; i < lit->n; i++) {
@@ -154,15 +169,40 @@ static void literals_are_read_from_patterns(void **state)
     assert_string_equal(second_of("(我.*转账)+x"), "x");
 }
 
+static void kinds_are_read_from_patterns(void **state)
+{
+    (void)state;
+    assert_int_equal(kinds_of("微信[0-9a-z]{2,}"), LITERAL_DIGIT | LITERAL_LETTER);
+    assert_int_equal(kinds_of("微信[a-z]{2,4}[0-9]{3}"), LITERAL_DIGIT);
+    assert_int_equal(kinds_of("微信([A-Z]|[0-5]+)"), LITERAL_DIGIT | LITERAL_LETTER);
+    assert_int_equal(kinds_of("[0-9]{3,}.{0,4}微信"), LITERAL_DIGIT);
+    assert_int_equal(kinds_of("微信[0-9]"), LITERAL_DIGIT);
+    assert_int_equal(kinds_of("微信[0-9]?"), 0);
+    assert_int_equal(kinds_of("微信[01]?"), 0);
+    assert_int_equal(kinds_of("微信[0-9]{0,3}"), 0);
+    assert_int_equal(kinds_of("微信([0-9]|号)"), 0);
+    assert_int_equal(kinds_of("微信([0-9]|)"), 0);
+    assert_int_equal(kinds_of("微信(?=[0-9])"), 0);
+    assert_int_equal(kinds_of("微信[^0-9]"), 0);
+    assert_int_equal(kinds_of("微信[0-9_]"), 0);
+    assert_int_equal(kinds_of("微信[0-z]"), 0);
+    assert_int_equal(kinds_of("微信[A-z]"), 0);
+    assert_int_equal(kinds_of("微信[\\d0]"), 0);
+    assert_int_equal(kinds_of("微信[0-9二]"), 0);
+    assert_int_equal(kinds_of("微信\\d"), 0); /* digits of any script */
+    assert_int_equal(kinds_of("(?i)微信[0-9]"), 0);
+}
+
 /* Random patterns on random texts: whatever matches holds a literal. */
 static void literals_are_sound(void **state)
 {
     (void)state;
-    static const char *const atoms[] = {"a",    "b", "c",    "ab",   "bc",    "(a|bc)", "(?:ab|c)", "[ab]",
-                                        "[^a]", ".", "(a|)", "(b+)", "(?=a)", "\\w",    "(?!c)",    "(a|b)\\1"};
+    static const char *const atoms[] = {"a",     "b",        "c",     "ab",    "bc",   "(a|bc)", "(?:ab|c)",
+                                        "[ab]",  "[^a]",     ".",     "(a|)",  "(b+)", "(?=a)",  "\\w",
+                                        "(?!c)", "(a|b)\\1", "[0-9]", "[a-b]", "[1c]"};
     static const char *const quantifiers[] = {"", "", "", "?", "*", "+", "{2}", "{0,2}", "+?", "*+", "{1,}"};
     struct regex_scratch *scratch = regex_scratch_new();
-    unsigned matches = 0, seconds = 0;
+    unsigned matches = 0, seconds = 0, with_kinds = 0;
     for (int round = 0; round < 4000; round++) {
         char pattern[200] = "", text[24];
         size_t n = 0;
@@ -174,14 +214,19 @@ static void literals_are_sound(void **state)
         if (!re)
             continue;
         struct literals lit, also;
-        literal_extract(pattern, &lit, &also);
+        unsigned kinds = literal_extract(pattern, &lit, &also);
         for (int t = 0; t < 10; t++) {
             uint32_t len = draw(20);
             for (uint32_t i = 0; i < len; i++)
-                text[i] = (char)('a' + draw(3));
+                text[i] = "abc1"[draw(4)];
             text[len] = '\0';
             struct regex_hit h;
-            if (regex_find(re, scratch, span_of(text, len), 0, &h) != REGEX_HIT || !lit.n)
+            if (regex_find(re, scratch, span_of(text, len), 0, &h) != REGEX_HIT)
+                continue;
+            with_kinds += kinds > 0;
+            if (!holds_kind(text, kinds))
+                fail_msg("/%s/ matches \"%s\", which has none of its kinds", pattern, text);
+            if (!lit.n)
                 continue;
             matches++;
             seconds += also.n > 0;
@@ -190,7 +235,7 @@ static void literals_are_sound(void **state)
         }
         regex_free(&re);
     }
-    assert_true(matches > 2000 && seconds > 1000);
+    assert_true(matches > 2000 && seconds > 1000 && with_kinds > 1000);
     regex_scratch_free(&scratch);
 }
 
@@ -241,6 +286,7 @@ int main(void)
         cmocka_unit_test(agrees_with_a_naive_search),
         cmocka_unit_test(a_scan_can_be_stopped_and_may_be_empty),
         cmocka_unit_test(literals_are_read_from_patterns),
+        cmocka_unit_test(kinds_are_read_from_patterns),
         cmocka_unit_test(literals_are_sound),
         cmocka_unit_test(no_pattern_stalls),
         cmocka_unit_test(dangerous_patterns_are_refused),
