@@ -6,9 +6,9 @@
 #include "bench_opt.h"
 #include "bench_proc.h"
 #include "bench_relay.h"
+#include "bench_xmpp_backend.h"
 
-/* What the servers have in common: a core, descriptors, a loop until a signal ends it. */
-static struct loop *start_server(long core)
+struct loop *server_loop(long core)
 {
     if (core >= 0 && pin_to_core(core) < 0) {
         fprintf(stderr, "--core: this machine has no core %ld for us\n", core);
@@ -44,7 +44,7 @@ int bench_echo(int argc, char **argv)
         return rc == 1 ? 0 : rc;
     struct endpoint at;
     struct err e = {"needs --listen ADDR:PORT"};
-    struct loop *loop = start_server(core);
+    struct loop *loop = server_loop(core);
     struct echo *s = loop && listen && endpoint_parse(&at, listen, &e) == 0 ? echo_start(loop, &at, &e) : NULL;
     if (!s) {
         fprintf(stderr, "echo: %s\n", e.text);
@@ -62,6 +62,47 @@ int bench_echo(int argc, char **argv)
     echo_stop(&s);
     loop_free(&loop);
     return 0;
+}
+
+int bench_xmpp_backend(int argc, char **argv)
+{
+    const char *listen = NULL;
+    long core = -1;
+    bool quiet = false;
+    const struct opt table[] = {
+        {"listen", OPT_TEXT, &listen, 0, 0, "ADDR:PORT", "or unix:PATH"},
+        {"core", OPT_INT, &core, -1, 1023, "N", "run on this core only"},
+        {"quiet", OPT_FLAG, &quiet, 0, 0, NULL, "no line at start and end"},
+        {0},
+    };
+    int rc =
+        opt_read(table,
+                 "chatgate-bench xmpp-backend --listen ADDR:PORT\n"
+                 "An XMPP server for measurements: lets everybody in by PLAIN, delivers stanzas by their address to\n"
+                 "whoever is connected, and does nothing else.\n",
+                 argc, argv);
+    if (rc)
+        return rc == 1 ? 0 : rc;
+    struct endpoint at;
+    struct err e = {"needs --listen ADDR:PORT"};
+    struct loop *loop = server_loop(core);
+    bool is_fit = loop && listen && endpoint_parse(&at, listen, &e) == 0;
+    struct xmpp_backend *b = is_fit ? xmpp_backend_start(loop, &at, &e) : NULL;
+    if (!b) {
+        fprintf(stderr, "xmpp-backend: %s\n", e.text);
+    } else {
+        if (!quiet)
+            fprintf(stderr, "XMPP backend on %s\n", listen);
+        serve(loop);
+        struct xmpp_backend_counts n = xmpp_backend_counts(b);
+        if (!quiet)
+            fprintf(stderr, "%llu connections, %llu stanzas delivered, %llu returned\n", (unsigned long long)n.accepted,
+                    (unsigned long long)n.delivered, (unsigned long long)n.returned);
+    }
+    int status = b ? 0 : 2;
+    xmpp_backend_stop(&b);
+    loop_free(&loop);
+    return status;
 }
 
 int bench_relay(int argc, char **argv)
@@ -82,7 +123,7 @@ int bench_relay(int argc, char **argv)
         return rc == 1 ? 0 : rc;
     struct endpoint at, backend;
     struct err e = {"needs --listen ADDR:PORT and --to ADDR:PORT"};
-    struct loop *loop = start_server(core);
+    struct loop *loop = server_loop(core);
     bool is_fit = loop && listen && to && endpoint_parse(&at, listen, &e) == 0 && endpoint_parse(&backend, to, &e) == 0;
     struct relay *r = is_fit ? relay_start(loop, &at, &backend, &e) : NULL;
     if (!r)
@@ -106,6 +147,8 @@ static const struct {
     {"idle", bench_idle, "memory per idle connection"},
     {"rate", bench_rate, "new connections a second"},
     {"knee", bench_knee, "the highest rate that a target holds"},
+    {"xmpp-load", bench_xmpp_load, "messages over XMPP, at a fixed rate and as many as go"},
+    {"xmpp-backend", bench_xmpp_backend, "an XMPP backend that only delivers"},
 };
 
 int main(int argc, char **argv)
@@ -121,6 +164,6 @@ int main(int argc, char **argv)
     FILE *out = is_help ? stdout : stderr;
     fprintf(out, "chatgate-bench COMMAND [options]; COMMAND --help lists them\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-6s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
     return is_help ? 0 : 2;
 }

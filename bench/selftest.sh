@@ -92,6 +92,36 @@ expect "$work/relay.csv" lost 0
 kill $relay
 wait $relay || fail "the relay's end"
 
+# XMPP: the backend in the same process, then in one of its own, with agents and customers at different addresses.
+# xmpp_row FILE: messages a second, lost, refused and disordered of the last table's row.
+xmpp_row() { awk -F'|' '/^\| x / {print int($3), int($8), int($9), int($10)}' "$1" | tail -1; }
+rm -f "$sock"
+"$bench" xmpp-load --backend "unix:$sock" --target "x=unix:$sock" --pairs 5 --rate 500 --secs 0.5 --rounds 1 --outstanding 20 \
+    >"$work/xmpp.txt" 2>&1 || fail xmpp-load
+read -r per_s lost refused disordered <<<"$(xmpp_row "$work/xmpp.txt")"
+[ "$per_s" -gt 100 ] || fail "xmpp-load: hardly a message"
+[ "$lost $refused $disordered" = "0 0 0" ] || fail "xmpp-load: $lost lost, $refused refused, $disordered disordered"
+rm -f "$sock"
+"$bench" xmpp-backend --quiet --listen "unix:$sock" &
+backend=$!
+trap 'kill $backend 2>/dev/null || true; rm -rf "$work"' EXIT
+until [ -S "$sock" ]; do kill -0 $backend || fail xmpp-backend; sleep 0.02; done
+"$bench" xmpp-load --target "x=unix:$sock,unix:$sock" --pid "x=$backend" --pairs 5 --rate 0 --secs 0.3 --rounds 2 \
+    >"$work/xmpp2.txt" 2>&1 || fail "xmpp-load at a backend of its own"
+read -r per_s lost refused disordered <<<"$(xmpp_row "$work/xmpp2.txt")"
+[ "$per_s" -gt 100 ] || fail "xmpp-load at a backend of its own: hardly a message"
+[ "$lost $refused $disordered" = "0 0 0" ] || fail "xmpp-load: $lost lost, $refused refused, $disordered disordered"
+# A customer elsewhere: every message comes back as refused.
+rm -f "$work/other.sock"
+"$bench" xmpp-load --backend "unix:$work/other.sock" --target "x=unix:$sock,unix:$work/other.sock" --pairs 2 --rate 100 --secs 0.2 \
+    --rounds 1 >"$work/xmpp3.txt" 2>&1 || fail "xmpp-load with customers elsewhere"
+read -r per_s lost refused disordered <<<"$(xmpp_row "$work/xmpp3.txt")"
+[ "$per_s $lost" = "0 0" ] && [ "$refused" -gt 20 ] || fail "xmpp-load: refusals were not counted"
+kill $backend
+wait $backend || fail "the XMPP backend's end"
+"$bench" xmpp-load --target "x=unix:$work/none.sock" --pairs 1 >"$work/xmpp4.txt" 2>&1 && fail "a missing XMPP target passed"
+grep -q "^xmpp-load: x: connect" "$work/xmpp4.txt" || fail "a missing XMPP target is not named"
+
 # Nobody there: told, and not taken for a result.
 "$bench" load --target "none=ws+unix:$work/none.sock:/ws" --conns 2 --secs 0.1 --rounds 1 >"$work/none.txt" 2>&1 &&
     fail "a missing target passed"
