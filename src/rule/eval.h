@@ -54,6 +54,12 @@ void eval_rule(struct eval *e, const struct rule *r);
 void eval_consider(struct eval *e, const struct rule *r, const struct found *f);
 /* Whether two units of the plain view stand in the same clause or sentence. */
 bool eval_in_same(struct eval *e, uint8_t same, uint32_t a, uint32_t b);
+/* Whether the hit is asked in a question that the words behind it refuse (`refused`). */
+bool eval_is_refused(struct eval *e, const struct rule *r, const struct found *f);
+/* Whether the hit stands within quotation marks. */
+bool eval_is_quoted(const struct eval *e, const struct found *f);
+/* Whether the unit is the 不, 没 or 唔 of 能不能, 有没有, 可以不可以: asked, not denied. */
+bool eval_is_choice(const struct view *v, uint32_t unit);
 /* Finds the combinations of one `near` among the pieces. */
 void eval_near(struct eval *e, const struct rule *r, const struct near *near);
 /* Tells the trace that something was dropped, by a piece (may be NULL). */

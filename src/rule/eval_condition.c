@@ -41,9 +41,9 @@ static bool is_near(struct eval *e, const struct not_near *nn, const struct foun
 }
 
 /* 能不能, 可不可以, 有没有, 可以不可以: the word asks and denies nothing. */
-static bool is_asking(const struct view *v, const struct piece *c)
+bool eval_is_choice(const struct view *v, uint32_t u)
 {
-    uint32_t u = c->from, no = u < v->n ? v->cp[u] : 0;
+    uint32_t no = u < v->n ? v->cp[u] : 0;
     if (no != 0x4e0d && no != 0x6ca1 && no != 0x5514) /* 不 没 唔 */
         return false;
     return (u >= 1 && u + 1 < v->n && v->cp[u - 1] == v->cp[u + 1]) ||
@@ -56,7 +56,7 @@ static const struct piece *clearing_context(struct eval *e, const struct rule *r
         const struct piece *c = &e->piece[i];
         if (c->role != ROLE_NOT_NEAR || !is_near(e, &r->not_near[c->index], f, c))
             continue;
-        if (r->dir == DIR_INCOMING || !is_asking(&e->sheet->plain.view[VIEW_PLAIN], c))
+        if (r->dir == DIR_INCOMING || !eval_is_choice(&e->sheet->plain.view[VIEW_PLAIN], c->from))
             return c;
     }
     return NULL;
@@ -136,7 +136,7 @@ static bool is_question(struct eval *e, const struct found *f)
     return false;
 }
 
-static bool is_quoted(const struct eval *e, const struct found *f)
+bool eval_is_quoted(const struct eval *e, const struct found *f)
 {
     struct span t = e->sheet->text;
     uint32_t open_at = 0, open = 0;
@@ -183,10 +183,12 @@ void eval_consider(struct eval *e, const struct rule *r, const struct found *f)
         why = "place";
     else if ((r->skip & SKIP_QUESTION) && is_question(e, f))
         why = "question";
-    else if ((r->skip & SKIP_QUOTED) && is_quoted(e, f))
+    else if ((r->skip & SKIP_QUOTED) && eval_is_quoted(e, f))
         why = "quoted";
     else if ((by = clearing_context(e, r, f)))
         why = "context";
+    else if (eval_is_refused(e, r, f))
+        why = "refused";
     if (why) {
         eval_tell_dropped(e, r, f->bfrom, f->bto, by, why);
         return;

@@ -73,6 +73,27 @@ static void take_skip(struct load_ctx *c)
     }
 }
 
+/* whole: an answer that fills its clause; begin: how one begins; filler: what may stand around; turn: what makes it no
+ * refusal; ask: what makes its clause a question without a mark. */
+static void take_refused(struct load_ctx *c)
+{
+    static const char *const keys[] = {"whole", "begin", "filler", "turn", "ask", NULL};
+    const struct ynode *n = load_key(c, "refused");
+    if (!n)
+        return;
+    if (n->kind != YNODE_MAP) {
+        yaml_bad(c->l->errs, n, "refused: is %s, must be a map of whole, begin, filler, turn, ask", yaml_describe(n));
+        return;
+    }
+    yaml_allow_keys(n, keys, c->l->errs);
+    for (unsigned part = 0; keys[part]; part++)
+        if (yaml_get(n, keys[part]))
+            words_take(c->l, yaml_get(n, keys[part]), "refused", load_pending(c, ROLE_REFUSED, part), NULL);
+    if (!yaml_get(n, "whole") && !yaml_get(n, "begin"))
+        yaml_bad(c->l->errs, n, "refused: whole and begin are missing, at least one of them must be there");
+    c->r->has_refused = true;
+}
+
 static void take_window(struct load_ctx *c)
 {
     static const char *const keys[] = {"messages", "seconds", NULL};
@@ -176,6 +197,7 @@ void load_take_conditions(struct load_ctx *c)
 {
     take_at(c);
     take_skip(c);
+    take_refused(c);
     take_window(c);
     take_conditions(c);
 }

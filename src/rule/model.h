@@ -40,8 +40,12 @@ enum role {
     ROLE_NOT_NEAR,
     ROLE_SEVERITY,
     ROLE_KEY,
-    ROLE_FILLER
+    ROLE_FILLER,
+    ROLE_REFUSED /* index: enum refused_part */
 };
+
+/* `refused`: what a question and the refusal behind it are known by. */
+enum refused_part { REFUSED_WHOLE, REFUSED_BEGIN, REFUSED_FILLER, REFUSED_TURN, REFUSED_ASK };
 
 struct use {
     uint32_t term;
@@ -142,7 +146,7 @@ struct rule {
     struct not_near not_near[NOT_NEARS_MAX];
     uint8_t n_not_near;
     uint8_t skip, at, at_unit; /* at: AT_*, at_unit: enum same (any: the whole message) */
-    bool has_filler, has_not_reading;
+    bool has_filler, has_not_reading, has_refused;
     uint32_t length_min, length_max;
     uint8_t gap;
     bool has_punctuation, has_border, has_homophones, has_variants;

@@ -476,6 +476,41 @@ static void short_pieces_are_read_together(void **state)
     ruleset_unref(&s);
 }
 
+static void a_refused_question_is_no_hit(void **state)
+{
+    (void)state;
+    struct ruleset *s =
+        set_of("pack: p\ndefaults: { refused: { whole: [ 不会, 不行, 不 ], begin: [ 不支持, we only ], "
+               "filler: [ 亲, 抱歉, 我们, 的, 哦 ], turn: [ 加我, 懂的 ], ask: [ 您问 ] } }\nrules:\n"
+               "  - id: p.a\n    title: t\n    action: block\n    words: [ 加微信, 什么微信, paypal ]\n"
+               "    near: [ { within: 6, groups: [ [ 打 ], [ $phone ] ] } ]\n    window: { messages: 3, "
+               "seconds: 60 }\n" EXAMPLES);
+    expect(s, "加微信吗？不会", ACTION_PASS);
+    expect(s, "能加微信吗？抱歉亲，我们不行的哦", ACTION_PASS);
+    expect(s, "能不能加微信，不支持的，请在平台沟通", ACTION_PASS);
+    expect(s, "您问加微信，不行的", ACTION_PASS);
+    expect(s, "您说的“加微信”，我们不支持", ACTION_PASS);
+    expect(s, "\"加微信\" 不行", ACTION_PASS);
+    expect(s, "能加微信吗？能打款吗？都问了吗？不行", ACTION_PASS);
+    expect(s, "有微信吗有加微信吗不支持", ACTION_PASS);
+    expect(s, "PayPal? Sorry, we only take cards", ACTION_BLOCK); /* sorry is no filler here */
+    expect(s, "PayPal? we only take cards", ACTION_PASS);
+    expect(s, "加微信嘛！不行", ACTION_PASS);
+    expect(s, "加微信吗", ACTION_BLOCK);
+    expect(s, "加微信吗？", ACTION_BLOCK);
+    expect(s, "加微信吗？加", ACTION_BLOCK);
+    expect(s, "加微信，不行的", ACTION_BLOCK); /* asks nothing */
+    expect(s, "什么微信，不行的", ACTION_BLOCK);
+    expect(s, "加微信吗？不会用就说", ACTION_BLOCK); /* the answer goes on */
+    expect(s, "加微信吗？我们不行的，加我好友", ACTION_BLOCK);
+    expect(s, "加微信吗？不行，您懂的", ACTION_BLOCK);
+    expect(s, "加微信吗？那加微信", ACTION_BLOCK);
+    expect(s, "加微信吗？好的。不行", ACTION_BLOCK);
+    expect(s, "打13912340987吗？不行", ACTION_BLOCK); /* the number has been said */
+    expect(s, "打款后加微信吗？不支持，加微信", ACTION_BLOCK);
+    ruleset_unref(&s);
+}
+
 static void a_warning_yields_to_what_is_stricter(void **state)
 {
     (void)state;
@@ -495,6 +530,7 @@ static void a_warning_yields_to_what_is_stricter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refused_question_is_no_hit),
         cmocka_unit_test(a_warning_yields_to_what_is_stricter),
         cmocka_unit_test(words_gaps_and_borders),
         cmocka_unit_test(near_orders_distances_and_contexts),
