@@ -12,13 +12,25 @@
 struct check {
     const struct conf *conf;
     struct err_list errs, warnings;
+    struct directory *directory; /* NULL: none, or not to be read */
+    const struct ruleset *set;   /* while hints are added */
 };
 
 static void check_directory(struct check *c)
 {
-    struct directory *d;
-    if (c->conf->directory && directory_load(c->conf->directory, &d, &c->errs) == 0)
-        directory_unref(&d);
+    if (c->conf->directory && directory_load(c->conf->directory, &c->directory, &c->errs) != 0)
+        c->directory = NULL;
+}
+
+static void on_fact(void *ctx, struct span shop, const char *fact)
+{
+    struct check *c = ctx;
+    char where[4400];
+    if (strncmp(fact, "locale=", 7) == 0)
+        return; /* one of three when it was read, and cn is what all rules are for */
+    snprintf(where, sizeof(where), "%s: shops.%.*s", c->conf->directory, (int)MIN_OF(shop.n, (size_t)100),
+             (const char *)shop.p);
+    ruleset_lint_fact(c->set, where, fact, &c->warnings);
 }
 
 /* Hints are for those who write rules: the shipped packs are not theirs to mend. */
@@ -49,6 +61,9 @@ static void check_rules(struct check *c)
     if (ruleset_load(&o, &set, &c->errs))
         return;
     add_hints(c, set);
+    c->set = set;
+    if (c->directory)
+        directory_each_fact(c->directory, on_fact, c);
     if (ruleset_count(set) == 0)
         err_list_add(&c->warnings, "%s: rules.packs: no rules were found, every message passes", conf->file);
     ruleset_unref(&set);
@@ -154,6 +169,8 @@ int cli_check(int argc, char **argv)
         check_rules(&c);
         check_profiles(&c);
         check_certificates(&c);
+        if (c.directory)
+            directory_unref(&c.directory);
         conf_free(&conf);
     }
     int code = report(&c);

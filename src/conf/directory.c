@@ -319,6 +319,17 @@ void directory_each_own_zone(const struct directory *d, directory_zone_fn fn, vo
     }
 }
 
+void directory_each_fact(const struct directory *d, directory_fact_fn fn, void *ctx)
+{
+    size_t pos = 0;
+    struct span name;
+    for (void *v; map_next(&d->shops, &pos, &name, &v);) {
+        const struct shop *shop = v;
+        for (size_t i = 0; i < shop->n_facts; i++)
+            fn(ctx, name, shop->facts[i]);
+    }
+}
+
 /* Bytes of the character at s[i]; of a broken one, 1. */
 static size_t step(struct span s, size_t i)
 {

@@ -34,3 +34,6 @@ struct directory_agent directory_find(const struct directory *d, struct span age
 /* Calls fn for each shop that names a calendar of its own, with that calendar's time zone; in any order. */
 typedef void (*directory_zone_fn)(void *ctx, struct span shop, const char *zone);
 void directory_each_own_zone(const struct directory *d, directory_zone_fn fn, void *ctx);
+/* Calls fn for each fact of each shop, platform and locale among them; in any order. */
+typedef void (*directory_fact_fn)(void *ctx, struct span shop, const char *fact);
+void directory_each_fact(const struct directory *d, directory_fact_fn fn, void *ctx);

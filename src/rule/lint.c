@@ -1,5 +1,6 @@
 #include "rule/lint.h"
 
+#include "base/buf.h"
 #include "rule/judge.h"
 #include "rule/model.h"
 
@@ -133,4 +134,57 @@ void ruleset_lint(const struct ruleset *s, struct err_list *out)
     for (size_t i = 0; i < s->n_rules; i++)
         lint_rule(&s->side[s->rule[i]->dir], s->rule[i], out);
     lint_talk(s, out);
+}
+
+/* ---- facts ---- */
+
+/* What is asked of one fact: whether this value is, and all values, each once. */
+struct asked {
+    const char *fact;
+    size_t name_len; /* up to and with the = */
+    bool is_known;
+    struct buf values;
+};
+
+static void note_asked(struct asked *a, const struct names *facts)
+{
+    for (size_t i = 0; i < facts->n; i++) {
+        const char *f = facts->name[i], *value = f + a->name_len;
+        char word[200];
+        if (strncmp(f, a->fact, a->name_len) != 0)
+            continue;
+        a->is_known |= strcmp(f, a->fact) == 0;
+        snprintf(word, sizeof(word), " %s ", value);
+        if (!strstr(buf_cstr(&a->values), word))
+            buf_printf(&a->values, "%s%s ", a->values.len ? "" : " ", value);
+    }
+}
+
+static void note_when(struct asked *a, const struct rule_when *w)
+{
+    note_asked(a, &w->facts);
+    note_asked(a, &w->absent);
+}
+
+static void note_rules(struct asked *a, struct rule *const *rule, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        note_when(a, &rule[i]->when);
+        for (size_t k = 0; k < rule[i]->n_variants; k++)
+            note_when(a, &rule[i]->variant[k].when);
+    }
+}
+
+void ruleset_lint_fact(const struct ruleset *s, const char *where, const char *fact, struct err_list *out)
+{
+    const char *equals = strchr(fact, '=');
+    struct asked a = {.fact = fact};
+    if (!equals)
+        return;
+    a.name_len = (size_t)(equals - fact) + 1;
+    note_rules(&a, s->rule, s->n_rules);
+    note_rules(&a, s->off, s->n_off);
+    if (!a.is_known && a.values.len)
+        err_list_add(out, "%s: no rule asks for %s; they ask for%s", where, fact, buf_cstr(&a.values));
+    buf_fini(&a.values);
 }

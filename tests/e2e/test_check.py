@@ -118,6 +118,21 @@ def test_warnings_do_not_fail(site):
     ]
 
 
+def test_a_platform_that_no_rule_asks_for(folder):
+    (folder / "rules").symlink_to(SOURCE / "rules")
+    (folder / "profiles").symlink_to(SOURCE / "conf/profiles")
+    text = (SOURCE / "docs/configuration.md").read_text()
+    known = re.search(r"`shops\.NAME\.platform` \|[^`]*`([^`]*)`", text)[1].split()
+    shops = "".join(f"  {name}: {{platform: {name}, locale: cn, facts: [vip, colour=blue]}}\n" for name in known)
+    (folder / "directory.yaml").write_text(f"shops:\n{shops}  typed: {{platform: taobo}}\n")
+    (folder / "c.yaml").write_text("directory: directory.yaml\nlisteners: [{address: '127.0.0.1:0', profile: plain-ws-json, upstream: im}]\n"
+                                   "upstreams: [{name: im, servers: ['127.0.0.1:1']}]\nrules: {packs: [$DATA/rules]}\n")
+    code, lines = check("--config", folder / "c.yaml", data=folder)
+    assert code == 0 and len(lines) == 2 and len(known) > 10, lines
+    assert lines[0].startswith(f"warning: {folder}/directory.yaml: shops.typed: no rule asks for platform=taobo; they ask for "), lines
+    assert sorted(lines[0].split("they ask for")[1].split()) == sorted(known)
+
+
 def test_the_samples_are_good(folder):
     (folder / "rules").symlink_to(SOURCE / "rules")
     (folder / "profiles").symlink_to(SOURCE / "conf/profiles")
