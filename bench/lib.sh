@@ -6,6 +6,7 @@
 build=$root/build
 work=$(mktemp -d)
 pids=()
+redis='{enabled: false}'
 pin=() # what stands before the gateway on its command line
 
 # The script's own head.
@@ -47,6 +48,7 @@ finish() {
     local pid
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
     for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    pids=()
     rm -rf "$work"
 }
 trap finish EXIT
@@ -66,7 +68,8 @@ await_socket() {
 }
 
 # shellcheck disable=SC2154 # port_base and out
-# start_gate NAME PORT WORKERS PACKS: a gateway without Redis before the backend on port $port_base; its log stays in $out.
+# start_gate NAME PORT WORKERS PACKS: a gateway before the backend on port $port_base, without Redis unless $redis says
+# otherwise; its log stays in $out.
 start_gate() {
     mkdir -p "$work/$1"
     cat >"$work/$1.yaml" <<END
@@ -82,7 +85,7 @@ upstreams:
 limits: {connections: 9900, connections_per_address: 0, messages_per_s: 0}
 rules: {packs: [$4]}
 ring: {dir: $work/$1, size: 256M}
-redis: {enabled: false}
+redis: $redis
 END
     "${pin[@]}" "$gate" --config "$work/$1.yaml" >"$out/$1.log" 2>&1 &
     pids+=($!)
