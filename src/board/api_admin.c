@@ -195,7 +195,7 @@ static void put_audit(struct json_out *j, const struct redis_reply *entry)
 static void on_audit(void *ctx, const struct redis_reply *reply)
 {
     struct job *job = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         job_no_redis(job);
         return;
     }

@@ -75,7 +75,7 @@ static void on_done(void *ctx, const struct redis_reply *reply)
     struct job *job = ctx;
     struct span word = row_text(reply, 0);
     model_ask_forget(job->board->model);
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         audit(job, "unknown"); /* lost on the way: it may or may not have happened */
         job_no_redis(job);
         return;
@@ -106,11 +106,7 @@ static void on_done(void *ctx, const struct redis_reply *reply)
 static void on_case(void *ctx, const struct redis_reply *reply)
 {
     struct job *j = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
-        job_no_redis(j);
-        return;
-    }
-    const struct user *u = job_user(j);
+    const struct user *u = job_reader(j, reply);
     if (!u)
         return;
     const struct model *m = j->board->model;

@@ -45,7 +45,7 @@ static void on_opened(void *ctx, const struct redis_reply *reply)
     struct job *job = o->job;
     struct span id = row_text(reply, 1);
     model_ask_forget(job->board->model);
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY || !span_is(row_text(reply, 0), "OK")) {
+    if (!redis_is_array(reply) || !span_is(row_text(reply, 0), "OK")) {
         job_audit(job, "case_opened", "unknown");
         no_redis(o);
         return;
@@ -91,7 +91,7 @@ static bool joins_anothers(const struct opening *o, const struct user *u, const 
 static void on_others(void *ctx, const struct redis_reply *reply)
 {
     struct opening *o = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         no_redis(o);
         return;
     }

@@ -131,11 +131,7 @@ static void put_history(struct json_out *j, const struct redis_reply *reply)
 static void on_case(void *ctx, const struct redis_reply *reply)
 {
     struct job *job = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
-        job_no_redis(job);
-        return;
-    }
-    const struct user *u = job_user(job);
+    const struct user *u = job_reader(job, reply);
     if (!u)
         return;
     if (!case_is_visible(u, redis_item(reply, 1))) {

@@ -132,7 +132,7 @@ static void on_decided(void *ctx, const struct redis_reply *reply)
     struct job *job = ctx;
     struct span word = row_text(reply, 0);
     model_ask_forget(job->board->model);
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         job_audit(job, action_of(job), "unknown"); /* lost on the way: it may or may not have happened */
         job_no_redis(job);
         return;
@@ -165,11 +165,7 @@ static void on_decided(void *ctx, const struct redis_reply *reply)
 static void on_one(void *ctx, const struct redis_reply *reply)
 {
     struct job *j = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
-        job_no_redis(j);
-        return;
-    }
-    const struct user *u = job_user(j);
+    const struct user *u = job_reader(j, reply);
     if (!u)
         return;
     if (!is_visible(u, redis_item(reply, 1))) {

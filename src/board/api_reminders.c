@@ -168,7 +168,7 @@ static void on_snoozed(void *ctx, const struct redis_reply *reply)
     struct job *job = ctx;
     struct span word = row_text(reply, 0);
     model_ask_forget(job->board->model);
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         job_audit(job, "reminder_snooze", "unknown");
         job_no_redis(job);
     } else if (span_is(word, "OK")) {
@@ -192,11 +192,7 @@ static void on_snoozed(void *ctx, const struct redis_reply *reply)
 static void on_one(void *ctx, const struct redis_reply *reply)
 {
     struct job *j = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
-        job_no_redis(j);
-        return;
-    }
-    const struct user *u = job_user(j);
+    const struct user *u = job_reader(j, reply);
     if (!u)
         return;
     if (!is_item_visible(u, redis_item(reply, 1)) || !user_may(u, SCOPE_SNOOZE)) {

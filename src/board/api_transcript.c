@@ -40,7 +40,7 @@ static void put_entry(struct json_out *j, const struct redis_reply *e)
 static void on_entries(void *ctx, const struct redis_reply *reply)
 {
     struct job *job = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         job_no_redis(job);
         return;
     }
@@ -72,7 +72,7 @@ static void ask_entries(struct job *j, int64_t after, redis_fn fn, unsigned most
 static void on_head(void *ctx, const struct redis_reply *reply)
 {
     struct job *j = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY)
+    if (!redis_is_array(reply))
         job_no_redis(j);
     else
         ask_entries(j, MAX_OF(row_int(redis_item(reply, 1), 1) - ENTRIES_MOST, 0), on_entries, ENTRIES_MOST);
@@ -81,11 +81,7 @@ static void on_head(void *ctx, const struct redis_reply *reply)
 static void on_case(void *ctx, const struct redis_reply *reply)
 {
     struct job *j = ctx;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
-        job_no_redis(j);
-        return;
-    }
-    const struct user *u = job_user(j);
+    const struct user *u = job_reader(j, reply);
     const struct redis_reply *row = redis_item(reply, 1);
     if (!u)
         return;

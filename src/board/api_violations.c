@@ -139,7 +139,7 @@ static void on_feedback(void *ctx, const struct redis_reply *reply)
 {
     struct feed *f = ctx;
     struct job *job = f->job;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         job_no_redis(job);
     } else {
         struct buf out = {0};
@@ -235,11 +235,7 @@ static void ask_one(struct job *j, redis_fn fn)
 /* The entry when there is one that the user may see; else it was answered, and NULL. */
 static const struct redis_reply *visible_entry(struct job *j, const struct redis_reply *reply, enum scope scope)
 {
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
-        job_no_redis(j);
-        return NULL;
-    }
-    const struct user *u = job_user(j);
+    const struct user *u = job_reader(j, reply);
     const struct redis_reply *row = redis_item(reply, 1);
     if (!u)
         return NULL;
@@ -290,7 +286,7 @@ static void on_given(void *ctx, const struct redis_reply *reply)
     struct job *job = ctx;
     char action[2 * STATE_MAX];
     snprintf(action, sizeof(action), "violation_%s", job->to);
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY) {
+    if (!redis_is_array(reply)) {
         job_audit(job, action, "unknown");
         job_no_redis(job);
         return;

@@ -34,6 +34,14 @@ const struct user *job_user(struct job *j)
     return u;
 }
 
+const struct user *job_reader(struct job *j, const struct redis_reply *reply)
+{
+    if (redis_is_array(reply))
+        return job_user(j);
+    job_no_redis(j);
+    return NULL;
+}
+
 bool job_shard(struct job *j)
 {
     uint64_t s;

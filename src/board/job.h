@@ -24,6 +24,8 @@ struct job *job_new(const struct request *r);
 void job_free(struct job *j);
 /* The user, with the rights that they have now; NULL: gone, the request was answered and the job is freed. */
 const struct user *job_user(struct job *j);
+/* The same, for a job whose answer must be an array; NULL also where it is none, which was answered. */
+const struct user *job_reader(struct job *j, const struct redis_reply *reply);
 /* Takes the shard out of the id "SHARD-…"; false when it is none, or no shard of ours. */
 bool job_shard(struct job *j);
 /* Calls a script on the job's shard; fn gets the job. */

@@ -99,7 +99,7 @@ static void on_answer(void *ctx, const struct redis_reply *reply)
 {
     struct question *q = ctx;
     struct model *m = q->m;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY || !reply->n) {
+    if (!redis_is_array(reply) || !reply->n) {
         char text[160];
         log_event_limited(&m->limit, LOG_WARN, "redis_read", "shard=%u error=\"%s\"", q->shard,
                           redis_text(reply, text));

@@ -63,7 +63,7 @@ static void on_part(void *ctx, const struct redis_reply *reply)
 {
     struct part *p = ctx;
     struct asked *a = p->asked;
-    if (redis_is_error(reply) || reply->kind != REDIS_ARRAY || !reply->n)
+    if (!redis_is_array(reply) || !reply->n)
         a->g.error = "a shard of Redis did not answer";
     else
         a->g.reply[p->shard] = redis_reply_copy(reply);

@@ -37,6 +37,8 @@ struct redis_reply {
 typedef void (*redis_fn)(void *ctx, const struct redis_reply *reply);
 
 bool redis_is_error(const struct redis_reply *reply);
+/* What a script that lists or does something answers; else an error, or what is none of ours. */
+bool redis_is_array(const struct redis_reply *reply);
 /* Is it an error with this code word (`NOSCRIPT`, `LINK`)? */
 bool redis_has_code(const struct redis_reply *reply, const char *code);
 /* Item `at` of an array, or a nil reply when there is none. */

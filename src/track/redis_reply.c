@@ -7,6 +7,11 @@ bool redis_is_error(const struct redis_reply *reply)
     return reply->kind == REDIS_ERROR;
 }
 
+bool redis_is_array(const struct redis_reply *reply)
+{
+    return !redis_is_error(reply) && reply->kind == REDIS_ARRAY;
+}
+
 bool redis_has_code(const struct redis_reply *reply, const char *code)
 {
     size_t n = strlen(code);

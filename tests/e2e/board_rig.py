@@ -1,5 +1,7 @@
 """chatgate-board on a Redis, its users, its API, and its pages in Chromium."""
 
+import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -8,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from gateway import BUILD, PATIENCE, SOURCE, Process, free_port, wait_for
+from gateway import BUILD, PATIENCE, SOURCE, Process, Redis, free_port, wait_for
 from selenium import webdriver
 from selenium.common.exceptions import (ElementClickInterceptedException, ElementNotInteractableException,
                                         StaleElementReferenceException, WebDriverException)
@@ -274,4 +276,31 @@ def milliseconds():
     return time.time() * 1000
 
 
-__all__ = ["Board", "Client", "Page", "Story", "PASSWORD", "SOURCE", "USERS", "passwd", "token", "free_of_surprises", "milliseconds"]
+TWO_SHOPS = """
+shops: {s1: {}, s2: {}}
+agents:
+  - {id: ann, team: red, shop: s1}
+  - {id: bob, team: blue, shop: s2}
+"""
+
+
+@contextlib.contextmanager
+def two_shops(folder, rules):
+    """A Redis and a board for gateways whose agents ann and bob have a shop each, and whose only pack is `rules`."""
+    redis = Redis(folder / "redis")
+    board = Board(folder / "board", redis.socket)
+    (folder / "packs").mkdir()
+    (folder / "packs" / "own.yaml").write_text(rules)
+    (folder / "directory.yaml").write_text(TWO_SHOPS)
+    yield folder, redis, board
+    board.stop()
+    redis.stop()
+
+
+def in_thread(fn, *args):
+    """What blocks, while gateways and agents of the same test go on."""
+    return asyncio.get_running_loop().run_in_executor(None, fn, *args)
+
+
+__all__ = ["Board", "Client", "Page", "Story", "PASSWORD", "SOURCE", "USERS", "passwd", "token", "free_of_surprises", "milliseconds",
+           "two_shops", "in_thread"]

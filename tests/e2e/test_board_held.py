@@ -7,8 +7,8 @@ import os
 import re
 
 import pytest
-from board_rig import Board, Client, Page, free_of_surprises
-from gateway import PATIENCE, Agent, Backend, Gateway, Redis, wait_for
+from board_rig import Client, Page, free_of_surprises, in_thread, two_shops
+from gateway import PATIENCE, Agent, Backend, Gateway, wait_for
 from test_board_api import check
 
 RULES = """pack: approval
@@ -21,28 +21,12 @@ rules:
     notice: 该消息需要主管批准。
     examples: {hit: [五折优惠], miss: [你好]}
 """
-DIRECTORY = """
-shops: {s1: {}, s2: {}}
-agents:
-  - {id: ann, team: red, shop: s1}
-  - {id: bob, team: blue, shop: s2}
-"""
 
 
 @pytest.fixture
 def rig(folder):
-    redis = Redis(folder / "redis")
-    board = Board(folder / "board", redis.socket)
-    (folder / "packs").mkdir()
-    (folder / "packs" / "approval.yaml").write_text(RULES)
-    (folder / "directory.yaml").write_text(DIRECTORY)
-    yield folder, redis, board
-    board.stop()
-    redis.stop()
-
-
-def in_thread(fn, *args):
-    return asyncio.get_running_loop().run_in_executor(None, fn, *args)
+    with two_shops(folder, RULES) as rig:
+        yield rig
 
 
 def held(client, n):

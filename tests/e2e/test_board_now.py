@@ -5,7 +5,7 @@ import http.client
 import time
 
 import pytest
-from board_rig import Board, Client, Page, free_of_surprises
+from board_rig import Board, Client, Page, free_of_surprises, in_thread
 from gateway import PATIENCE, Agent, Backend, Gateway, Redis, wait_for
 
 DIRECTORY = """
@@ -28,10 +28,6 @@ def rig(folder):
     yield folder, redis, board
     board.stop()
     redis.stop()
-
-
-async def in_thread(fn, *args):
-    return await asyncio.get_running_loop().run_in_executor(None, fn, *args)
 
 
 def test_a_customer_waits_green_amber_red_and_is_answered(rig):

@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from board_rig import Board, Client, Page, Story, free_of_surprises
+from board_rig import Board, Client, Page, Story, free_of_surprises, in_thread, two_shops
 from gateway import Agent, Backend, Gateway, Redis, wait_for
 from test_board_api import check
 
@@ -27,28 +27,12 @@ rules:
     notice: no
     examples: {hit: [转账吧], miss: [你好]}
 """
-DIRECTORY = """
-shops: {s1: {}, s2: {}}
-agents:
-  - {id: ann, team: red, shop: s1}
-  - {id: bob, team: blue, shop: s2}
-"""
 
 
 @pytest.fixture
 def rig(folder):
-    redis = Redis(folder / "redis")
-    board = Board(folder / "board", redis.socket)
-    (folder / "packs").mkdir()
-    (folder / "packs" / "try_out.yaml").write_text(RULES)
-    (folder / "directory.yaml").write_text(DIRECTORY)
-    yield folder, redis, board
-    board.stop()
-    redis.stop()
-
-
-def in_thread(fn, *args):
-    return asyncio.get_running_loop().run_in_executor(None, fn, *args)
+    with two_shops(folder, RULES) as rig:
+        yield rig
 
 
 def with_gateway(rig, text, look):
