@@ -31,19 +31,13 @@ static void build(struct finder *f, const struct side *s, bool is_window)
     free(reading);
 }
 
-/* In the order of `wake`: which rule is woken first decides the order of hits. */
 static void note_window(struct side *s)
 {
     for (size_t i = 0; i < s->n_terms; i++) {
         struct term *t = &s->term[i];
-        uint32_t n = 0;
-        for (uint32_t k = 0; k < t->n_wake; k++)
-            n += s->rule[t->wake[k].rule]->window_messages > 0;
         t->n_wake_window = 0;
-        t->wake_window = n ? xcalloc(n, sizeof(*t->wake_window)) : NULL;
         for (uint32_t k = 0; k < t->n_wake; k++)
-            if (s->rule[t->wake[k].rule]->window_messages > 0)
-                t->wake_window[t->n_wake_window++] = t->wake[k];
+            t->n_wake_window += s->rule[t->wake[k].rule]->window_messages > 0;
     }
     for (size_t i = 0; i < s->n_rules; i++)
         for (size_t u = 0; u < s->rule[i]->n_use && s->rule[i]->window_messages; u++)
@@ -63,28 +57,47 @@ void finder_build(struct side *s)
     build(&s->window, s, true);
 }
 
+static enum wake_part part_of(const struct side *s, const struct wake *w)
+{
+    const struct rule_gate *g = &s->gate[w->rule];
+    bool is_lead = g->lead >> w->bit & 1;
+    return g->has_window ? is_lead ? WAKE_WINDOW_LEAD : WAKE_WINDOW : is_lead ? WAKE_LEAD : WAKE_OTHER;
+}
+
+static void pack_wakes(struct side *s, const struct term *t, struct term_look *look, uint32_t first)
+{
+    uint32_t n[WAKE_PARTS] = {0}, *to = s->wakes + first;
+    for (enum wake_part part = 0; part < WAKE_PARTS; part++)
+        for (uint32_t k = 0; k < t->n_wake; k++)
+            if (part_of(s, &t->wake[k]) == part) {
+                *to++ = t->wake[k].rule << WAKE_BIT_LOG | t->wake[k].bit;
+                n[part]++;
+            }
+    look->wake = first;
+    look->n_wake = (uint16_t)t->n_wake; /* not more, see check_wakes */
+    look->n_wake_window = (uint16_t)(n[WAKE_WINDOW] + n[WAKE_WINDOW_LEAD]);
+    look->lead_from = (uint16_t)n[WAKE_WINDOW];
+    look->n_lead = (uint16_t)(n[WAKE_WINDOW_LEAD] + n[WAKE_LEAD]);
+    look->n_lead_window = (uint16_t)n[WAKE_WINDOW_LEAD];
+}
+
 void finder_pack(struct side *s)
 {
-    size_t n = 0;
+    uint32_t n = 0;
     for (size_t i = 0; i < s->n_terms; i++)
-        n += s->term[i].n_wake + s->term[i].n_wake_window;
+        n += s->term[i].n_wake;
     s->look = xcalloc(s->n_terms + 1, sizeof(*s->look));
     s->wakes = xcalloc(n + 1, sizeof(*s->wakes));
     n = 0;
     for (size_t i = 0; i < s->n_terms; i++) {
         const struct term *t = &s->term[i];
-        s->look[i] = (struct term_look){.wake = (uint32_t)n,
-                                        .n_wake = t->n_wake,
-                                        .n_wake_window = t->n_wake_window,
-                                        .spelling = t->spelling,
+        s->look[i] = (struct term_look){.spelling = t->spelling,
                                         .gap = t->gap,
                                         .has_punctuation = t->has_punctuation,
                                         .is_loose = t->is_loose,
                                         .is_used = t->is_used};
-        for (uint32_t k = 0; k < t->n_wake; k++)
-            s->wakes[n++] = t->wake[k].rule << WAKE_BIT_LOG | t->wake[k].bit;
-        for (uint32_t k = 0; k < t->n_wake_window; k++)
-            s->wakes[n++] = t->wake_window[k].rule << WAKE_BIT_LOG | t->wake_window[k].bit;
+        pack_wakes(s, t, &s->look[i], n);
+        n += t->n_wake;
     }
 }
 

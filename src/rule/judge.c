@@ -68,6 +68,39 @@ static bool is_awake(const struct side *side, const struct rule_gate *g, uint64_
     return false;
 }
 
+/* Rules are looked at in the order in which words of them were found: hits keep it. */
+static void sort_awake(struct sheet *s, uint32_t n)
+{
+    uint32_t sorted = 0;
+    for (uint32_t i = 0; i < s->n_occ && sorted + 1 < n; i++) {
+        const struct term *t = &s->side->term[s->occ[i].term];
+        for (uint32_t k = 0; k < t->n_wake; k++)
+            for (uint32_t a = sorted; a < n; a++)
+                if (s->awake[a] == t->wake[k].rule) {
+                    s->awake[a] = s->awake[sorted];
+                    s->awake[sorted++] = t->wake[k].rule;
+                    break;
+                }
+    }
+}
+
+/* The rules that are to be looked at, but for those that always are; how many. */
+static uint32_t find_awake(struct sheet *s, bool in_window)
+{
+    const struct side *side = s->side;
+    uint32_t n = 0;
+    for (size_t w = 0; w < sheet_woken_words(side->n_rules); w++)
+        for (uint64_t bits = s->woken[w]; bits; bits &= bits - 1) {
+            uint32_t r = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
+            const struct rule_gate *gate = &side->gate[r];
+            if (!gate->is_always && (!in_window || gate->has_window) && is_awake(side, gate, s->mask[r]))
+                s->awake[n++] = r;
+        }
+    if (n > 1)
+        sort_awake(s, n);
+    return n;
+}
+
 void judge_sheet(struct pass *p)
 {
     struct rule_scratch *s = p->scratch;
@@ -85,15 +118,10 @@ void judge_sheet(struct pass *p)
         struct rule_trace t = {.what = TRACE_VARIANT, .by = span_of(s->sheet.variant.text, s->sheet.variant.n)};
         e->trace(e->trace_arg, &t);
     }
-    for (uint32_t i = 0; i < s->sheet.n_woken; i++) {
-        uint32_t number = s->sheet.woken[i];
-        const struct rule_gate *gate = &side->gate[number];
-        uint64_t mask = s->sheet.state[number].mask;
-        if (gate->is_always || (p->in_window && !gate->has_window) || !is_awake(side, gate, mask))
-            continue;
-        if (wants(p, side->rule[number]))
-            eval_rule(e, side->rule[number]);
-    }
+    uint32_t n_awake = find_awake(&s->sheet, p->in_window);
+    for (uint32_t i = 0; i < n_awake; i++)
+        if (wants(p, side->rule[s->sheet.awake[i]]))
+            eval_rule(e, side->rule[s->sheet.awake[i]]);
     for (size_t i = 0; i < side->n_always; i++)
         if (wants(p, side->rule[side->always[i]]))
             eval_rule(e, side->rule[side->always[i]]);
@@ -118,7 +146,7 @@ static void judge_text(struct pass *p, struct span text)
     p->scratch->sheet.calendar = p->in->who.calendar;
     sheet_lay(&p->scratch->sheet, p->set, p->in->dir, text, p->in->now_ms, false);
     if (p->text == 0 && judge_takes_note(p))
-        window_take_note(&p->scratch->sheet, &p->out->note, &p->scratch->start);
+        judge_note_window(p, text);
     judge_sheet(p);
     p->has_unread |= !p->has_ack;
 }

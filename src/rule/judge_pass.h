@@ -37,6 +37,7 @@ struct pass {
     const struct rule *only;
     uint16_t text;
     bool in_window, is_again;
+    bool is_apart;            /* nothing hits over the border between the earlier texts and text 0 */
     bool has_ack, has_unread; /* this text was hit by an acknowledging rule; some text was not */
 };
 
@@ -55,6 +56,9 @@ void judge_drop_yielding(struct verdict *v);
 /* Whether notes of texts are taken and trusted: the second look at a rewritten message, one rule alone and an
  * explanation do without. */
 bool judge_takes_note(const struct pass *p);
+/* Takes the note of text 0, which the sheet holds, and finds out from it and those of the earlier texts whether
+ * anything can hit over the border. */
+void judge_note_window(struct pass *p, struct span text);
 /* Puts the tails of the earlier texts before the head of the first text: a hit may begin in one and end in the other.
  * Not where their notes rule that out. */
 void judge_window(struct pass *p, struct span text);

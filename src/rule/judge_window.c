@@ -51,16 +51,20 @@ static size_t window_of(const struct side *side, const struct rule_input *in, si
     return n;
 }
 
-static bool may_hit_together(struct pass *p, const size_t *which, size_t n, struct span text)
+void judge_note_window(struct pass *p, struct span text)
 {
+    struct rule_scratch *s = p->scratch;
     const struct window_note *before[WINDOW_MAX];
+    size_t which[WINDOW_MAX], n = window_of(s->sheet.side, p->in, which);
+    window_take_note(&s->sheet, &p->out->note, &s->start);
+    if (!n || text.n > HEAD_BYTES_MAX)
+        return;
     for (size_t i = 0; i < n; i++) {
         before[i] = p->in->before_note[which[i]];
         if (p->in->before[which[i]].n > TAIL_BYTES_MAX)
-            return true; /* its note speaks of more than is joined */
+            return; /* its note speaks of more than is joined */
     }
-    return !judge_takes_note(p) || text.n > HEAD_BYTES_MAX ||
-           window_may_hit(&p->set->side[p->in->dir], before, n, &p->scratch->start, &p->out->note);
+    p->is_apart = !window_may_hit(&s->sheet, before, n, &s->start, &p->out->note);
 }
 
 static void take_parts(struct sheet *s, const struct eval *e)
@@ -77,7 +81,7 @@ void judge_window(struct pass *p, struct span text)
     struct eval *e = &p->scratch->eval;
     struct buf *b = &p->scratch->joined;
     size_t which[WINDOW_MAX], n = window_of(&p->set->side[in->dir], in, which);
-    if (!n || !may_hit_together(p, which, n, text))
+    if (!n || p->is_apart)
         return;
     buf_reset(b);
     for (e->n_messages = 0; e->n_messages < n; e->n_messages++) {

@@ -63,6 +63,7 @@ struct near {
     uint8_t n_groups, first_group;       /* groups are numbered through the rule */
     uint32_t detectors[NEAR_GROUPS_MAX]; /* bits of enum detector */
     uint64_t need;                       /* bits of the groups that have words only */
+    uint8_t lead;                        /* the rarest of them, see lead.h */
 };
 
 enum side_of { SIDE_BEFORE = 1, SIDE_AFTER = 2, SIDE_BOTH = 3 };
@@ -153,7 +154,7 @@ struct rule {
     uint8_t homophones_same;
     unsigned window_messages;
     int64_t window_ms;
-    uint8_t window_slot, window_regex; /* where its groups and its regular expressions stand in a note */
+    uint8_t window_regex; /* where its regular expressions stand in a note */
     enum rewrite_kind rewrite;
     const char *rewrite_text;
     uint8_t rewrite_of;
@@ -214,6 +215,8 @@ static inline size_t rule_first_use(const struct rule *r, uint32_t term)
 enum term_form { TERM_PLAIN, TERM_READING, TERM_LINE };
 
 enum { WAKE_BIT_LOG = 6 };
+/* The first two are of rules with a window, the middle two of bits that lead (lead.h). */
+enum wake_part { WAKE_WINDOW, WAKE_WINDOW_LEAD, WAKE_LEAD, WAKE_OTHER, WAKE_PARTS };
 struct wake {
     uint32_t rule;
     uint8_t bit;
@@ -234,8 +237,7 @@ struct term {
     uint32_t spelling; /* plain: number + 1 of the spelling that it is, 0: none */
     struct wake *wake;
     uint32_t n_wake, wake_cap;
-    struct wake *wake_window; /* those of `wake` whose rule has a window */
-    uint32_t n_wake_window;
+    uint32_t n_wake_window;        /* those whose rule has a window */
     struct window_use *window_use; /* as words of a group of a `near` with a window */
     uint32_t n_window_use;
     bool is_window_trigger; /* what it wakes or replaces may be a hit of a rule with a window */
@@ -244,19 +246,19 @@ struct term {
 /* What of a term is looked at where it occurs, apart from the rest of it: the system empties the caches between two
  * messages, and there are many terms. */
 struct term_look {
-    uint32_t wake; /* place in the side's `wakes`: n_wake of them, then those whose rule has a window */
-    uint32_t n_wake, n_wake_window;
+    uint32_t wake; /* place in the side's `wakes` */
+    uint16_t n_wake, n_wake_window, lead_from, n_lead, n_lead_window;
+    uint8_t gap;
+    uint8_t window_reach;              /* the widest of its uses there */
     uint32_t window_use, n_window_use; /* place in the plan's uses */
     uint32_t spelling;
-    uint8_t gap;
     bool has_punctuation, is_loose, is_used;
 };
 
 /* What a term is to one `near` of a rule with a window. */
 struct window_use {
-    const struct rule *rule;
-    const struct use *use;
     uint16_t near; /* through all rules with a window */
+    uint16_t bit;  /* of a note's groups */
     uint8_t group; /* within the near */
 };
 
@@ -275,10 +277,11 @@ struct picture {
 
 /* What decides whether a woken rule is looked at, apart from the rest of it: most woken rules are not. */
 struct rule_gate {
-    uint64_t alone;       /* bits of the mask that are enough by themselves */
+    uint64_t lead;        /* bits of the mask without one of which the rule is not looked at */
+    uint64_t alone;       /* those that are enough by themselves */
     uint32_t regex_alone; /* as the rule's */
     uint32_t first_need;  /* in the side's `needs`: `need` of each of its nears */
-    uint8_t n_near, window_slot, window_regex;
+    uint8_t n_near, window_regex;
     bool is_always, needs_two, has_window, has_regex;
 };
 
@@ -296,7 +299,7 @@ struct side {
     size_t n_rules;
     struct term *term;
     struct term_look *look; /* by number, as `term` */
-    uint32_t *wakes;        /* rule << WAKE_BIT_LOG | bit */
+    uint32_t *wakes;        /* rule << WAKE_BIT_LOG | bit; of each term in the order of enum wake_part */
     size_t n_terms, terms_cap;
     struct finder all, window; /* window: empty when no rule has one */
     uint32_t *always;

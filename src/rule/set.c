@@ -72,7 +72,7 @@ static void side_free(struct side *s)
 {
     window_fini(s);
     for (size_t i = 0; i < s->n_terms; i++)
-        free(s->term[i].wake), free(s->term[i].wake_window);
+        free(s->term[i].wake);
     free(s->term);
     free(s->rule);
     free(s->spelling);

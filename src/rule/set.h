@@ -68,21 +68,24 @@ struct commit {
 
 /* What judging a text alone has shown of it: kept with the text, it lets later messages tell without another look that
  * no rule hits over the border (rule/window.h). All zero: nothing is known. */
-enum { WINDOW_WORDS_MAX = 48 };
-struct window_word { /* the one nearest to the border, of each group of each `near` with a window */
-    uint16_t near;
-    uint8_t group, distance; /* characters between it and the border */
+enum { WINDOW_WORDS_MAX = 40, WINDOW_UNITS = 11, WINDOW_GROUP_WORDS = 8 };
+struct window_word { /* of a group of a `near` with a window */
+    uint32_t term;
+    uint8_t distance; /* characters between it and the border */
+    uint8_t gap, same, bits;
 };
 struct window_note {
     uint64_t set;             /* which set's rules made it; 0: nothing is known */
     uint32_t number, follows; /* whoever keeps the texts numbers them from 1 on: this one and the one before it */
     uint64_t literals, also;  /* of regular expressions */
-    uint64_t group[4];        /* bits of the groups of which a word is anywhere in the text */
-    uint32_t units, numerals;
-    uint32_t last[2], last_syllable[2]; /* the last unit and the one before it, 0: there is none */
-    uint16_t last_part;                 /* units behind the last separator */
+    uint64_t group[WINDOW_GROUP_WORDS]; /* bits of the groups of which a word is anywhere in the text */
+    uint32_t units, syllables, numerals;
+    uint32_t last[WINDOW_UNITS], last_syllable[WINDOW_UNITS]; /* the last unit, the one before it …; 0: there is none */
+    uint16_t last_part;                                       /* units behind the last separator */
     uint8_t edge, ends, inner, before;
     bool is_numeral, is_amount, has_letters, has_money;
+    bool is_plain_end;        /* none of these units is read as another */
+    bool is_doubled;          /* it begins as the text before it ends */
     bool may_span, may_blend; /* the border to the text before it may lie in a word, or change how it is read */
     uint8_t n_words;
     struct window_word word[WINDOW_WORDS_MAX];

@@ -30,8 +30,9 @@ void sheet_fini(struct sheet *s)
     free(s->sentence);
     plain_text_fini(&s->plain_text);
     plain_text_fini(&s->variant_text);
-    free(s->state);
+    free(s->mask);
     free(s->woken);
+    free(s->awake);
 }
 
 static void reserve(struct sheet *s, uint32_t units, size_t rules)
@@ -42,17 +43,18 @@ static void reserve(struct sheet *s, uint32_t units, size_t rules)
         s->sentence = xrealloc(s->sentence, s->units_cap * sizeof(*s->sentence));
     }
     if (rules > s->rules_cap) {
-        s->state = xrealloc(s->state, rules * sizeof(*s->state));
-        s->woken = xrealloc(s->woken, rules * sizeof(*s->woken));
-        memset(s->state, 0, rules * sizeof(*s->state));
+        s->mask = xrealloc(s->mask, rules * sizeof(*s->mask));
+        s->woken = xrealloc(s->woken, sheet_woken_words(rules) * sizeof(*s->woken));
+        s->awake = xrealloc(s->awake, rules * sizeof(*s->awake));
         s->rules_cap = (uint32_t)rules;
-        s->epoch = 0;
     }
+    memset(s->mask, 0, rules * sizeof(*s->mask));
+    memset(s->woken, 0, sheet_woken_words(rules) * sizeof(*s->woken));
 }
 
 uint64_t sheet_mask(const struct sheet *s, uint32_t rule)
 {
-    return s->state[rule].epoch == s->epoch ? s->state[rule].mask : 0;
+    return s->mask[rule];
 }
 
 static bool is_digit(uint32_t cp)
@@ -105,7 +107,7 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
     s->now_ms = now_ms;
     s->has_line = s->has_more = s->has_clauses = s->has_plain_text = s->has_variant_text = s->has_variants = s->is_cut =
         false;
-    s->n_occ = s->n_woken = s->detected = s->n_parts = 0;
+    s->n_occ = s->detected = s->n_parts = 0;
     memset(s->woke_last, 0, sizeof(s->woke_last));
     s->found.n = 0;
     s->found.is_cut = false;
@@ -113,10 +115,6 @@ void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, s
               &s->plain);
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     reserve(s, v->n, s->side->n_rules);
-    if (++s->epoch == 0) { /* wrapped */
-        memset(s->state, 0, s->rules_cap * sizeof(*s->state));
-        s->epoch = 1;
-    }
     note_features(s);
     sheet_find_words(s);
 }

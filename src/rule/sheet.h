@@ -36,12 +36,6 @@ struct regex_text {
     bool is_line;                  /* where it came from is told by sheet_place */
 };
 
-/* Which bits of a rule were woken; of another epoch: none. */
-struct rule_state {
-    uint64_t mask;
-    uint32_t epoch;
-};
-
 struct sheet {
     const struct ruleset *set;
     const struct side *side;
@@ -68,10 +62,10 @@ struct sheet {
     uint32_t n_parts;                   /* 0: one text */
     struct plain_text plain_text, variant_text;
     /* rules woken by the words */
-    struct rule_state *state;
-    uint32_t rules_cap, epoch;
-    uint32_t *woken;
-    uint32_t n_woken;
+    uint64_t *mask;  /* by rule: bits of what was found of it */
+    uint64_t *woken; /* bits of the rules of which something was found that leads, see lead.h */
+    uint32_t *awake; /* room for their numbers */
+    uint32_t rules_cap;
     uint32_t woke_last[64]; /* by term: number + 1 of the last one that woke its rules; it need not again */
 };
 
@@ -94,3 +88,8 @@ struct regex_text sheet_regex_text(struct sheet *s, enum regex_on on, bool of_va
 /* Before a match is mapped back: where the line came from is made when something was found in it. */
 void sheet_place(struct sheet *s, struct regex_text *t);
 uint64_t sheet_mask(const struct sheet *s, uint32_t rule);
+
+static inline size_t sheet_woken_words(size_t rules)
+{
+    return (rules + 63) / 64;
+}

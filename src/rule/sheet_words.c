@@ -16,15 +16,12 @@ static void wake_rules(struct sheet *s, uint32_t id)
     *last = id + 1;
     const struct term_look *t = &s->side->look[id];
     bool is_window = s->finder == &s->side->window;
-    const uint32_t *w = s->side->wakes + t->wake + (is_window ? t->n_wake : 0);
-    for (uint32_t i = 0, n = is_window ? t->n_wake_window : t->n_wake; i < n; i++) {
-        uint32_t r = w[i] >> WAKE_BIT_LOG;
-        struct rule_state *state = &s->state[r];
-        if (state->epoch != s->epoch) {
-            *state = (struct rule_state){.epoch = s->epoch};
-            s->woken[s->n_woken++] = r;
-        }
-        state->mask |= (uint64_t)1 << (w[i] & ((1u << WAKE_BIT_LOG) - 1));
+    const uint32_t *w = s->side->wakes + t->wake, *lead = w + t->lead_from;
+    for (uint32_t i = 0, n = is_window ? t->n_wake_window : t->n_wake; i < n; i++)
+        s->mask[w[i] >> WAKE_BIT_LOG] |= (uint64_t)1 << (w[i] % (1u << WAKE_BIT_LOG));
+    for (uint32_t i = 0, n = is_window ? t->n_lead_window : t->n_lead; i < n; i++) {
+        uint32_t r = lead[i] >> WAKE_BIT_LOG;
+        s->woken[r / 64] |= (uint64_t)1 << (r % 64);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/xalloc.h"
 #include "rule/confuse.h"
 #include "rule/finder.h"
+#include "rule/lead.h"
 #include "rule/literal.h"
 #include "rule/mark.h"
 #include "rule/picture.h"
@@ -349,6 +350,15 @@ static bool needs_always(const struct rule *r)
     return is_always;
 }
 
+/* Their numbers are kept in 16 bits. */
+static void check_wakes(struct loader *l, const struct side *s)
+{
+    for (size_t i = 0; i < s->n_terms; i++)
+        if (s->term[i].n_wake > UINT16_MAX)
+            err_list_add(l->errs, "\"%s\": stands in %u places of rules, at most %d are allowed", s->term[i].text,
+                         s->term[i].n_wake, UINT16_MAX);
+}
+
 void words_compile(struct loader *l)
 {
     reading_note_common(l->set);
@@ -381,6 +391,8 @@ void words_compile(struct loader *l)
             picture_load(l, (enum direction)dir);
         }
         fill_gates(s);
+        lead_choose(s);
+        check_wakes(l, s);
         finder_build(s);
         finder_pack(s);
         window_build(s);

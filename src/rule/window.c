@@ -23,6 +23,8 @@ static void add_pieces(struct window_plan *p, const uint32_t *unit, uint32_t n)
         set_bit(p, window_piece(p, unit[0], unit[1], WINDOW_WHOLE));
     for (uint32_t k = 1; k < n; k++) {
         set_bit(p, window_piece(p, unit[k - 1], unit[k], WINDOW_PAIR));
+        if (n > WINDOW_UNITS)
+            set_bit(p, window_piece(p, unit[k - 1], unit[k], WINDOW_LONG));
         if (k > 1)
             set_bit(p, window_piece(p, unit[k - 2], unit[k - 1], unit[k]));
     }
@@ -85,21 +87,30 @@ static void build_pieces(struct window_plan *p, const struct side *s)
         (void)take_line(p, s->picture[i].sign, unit);
 }
 
-static void add_use(struct term *t, const struct rule *r, const struct use *use, size_t first_near)
+/* Where the groups of a rule have their bits in a note: side by side in one of its words where there is room, else
+ * among others' (then more is looked at than need be). */
+struct place {
+    unsigned word, shift;
+};
+
+static struct place place_groups(unsigned used[WINDOW_GROUP_WORDS], const struct rule *r)
 {
-    for (unsigned i = 0; i < r->n_near; i++) {
-        const struct near *near = &r->near[i];
-        if (use->index < near->first_group || use->index >= near->first_group + near->n_groups)
-            continue;
-        if ((t->n_window_use & (t->n_window_use - 1)) == 0)
-            t->window_use =
-                xrealloc(t->window_use, (t->n_window_use ? t->n_window_use * 2 : 1) * sizeof(*t->window_use));
-        t->window_use[t->n_window_use++] =
-            (struct window_use){r, use, (uint16_t)(first_near + i), (uint8_t)(use->index - near->first_group)};
-    }
+    for (unsigned w = 0; w < WINDOW_GROUP_WORDS; w++)
+        if (used[w] + r->n_groups <= 64) {
+            used[w] += r->n_groups;
+            return (struct place){w, used[w] - r->n_groups};
+        }
+    return (struct place){r->number % WINDOW_GROUP_WORDS, r->number * 11 % 64};
 }
 
-static void take_near(struct window_plan *p, const struct rule *r, const struct near *near)
+static void lead_near(struct window_plan *p, struct window_near *n, unsigned bit)
+{
+    p->lead[bit / 64] |= (uint64_t)1 << (bit % 64);
+    n->next = p->led[bit];
+    p->led[bit] = (uint16_t)p->n_near;
+}
+
+static void take_near(struct window_plan *p, const struct rule *r, const struct near *near, struct place at)
 {
     if ((p->n_near & (p->n_near - 1)) == 0)
         p->near = xrealloc(p->near, (p->n_near ? p->n_near * 2 : 1) * sizeof(*p->near));
@@ -108,39 +119,76 @@ static void take_near(struct window_plan *p, const struct rule *r, const struct 
                               .same = near->same,
                               .is_ordered = near->is_ordered,
                               .n_groups = near->n_groups,
-                              .slot = r->window_slot,
-                              .first_bit = near->first_group};
+                              .group_word = (uint8_t)at.word,
+                              .group_shift = (uint8_t)((at.shift + near->first_group) % 64),
+                              .gap = r->gap,
+                              .homophones_same = r->homophones_same,
+                              .has_punctuation = r->has_punctuation,
+                              .has_border = r->has_border,
+                              .has_variants = r->has_variants};
     for (unsigned g = 0; g < near->n_groups; g++) {
         uint32_t kinds = near->detectors[g];
         n->money |= (uint8_t)((kinds >> DETECT_MONEY & 1) << g);
         n->number |= (uint8_t)((kinds & ~(1u << DETECT_MONEY) ? 1u : 0u) << g);
         p->detectors |= kinds;
     }
-    p->is_open |= (n->number | n->money) & ((n->number | n->money) - 1); /* two numbers: no word is needed */
+    if ((n->number | n->money) & ((n->number | n->money) - 1) || !near->need)
+        p->is_open = true; /* two numbers: no word is needed */
+    else
+        lead_near(p, n, at.word * 64 + (at.shift + near->lead) % 64);
 }
 
-static void take_rule(struct window_plan *p, struct side *s, struct rule *r)
+static bool is_known_use(const struct term *t, const struct window_use *u)
 {
-    size_t first = p->n_near;
-    r->window_slot = (uint8_t)p->n_rules++;
-    for (unsigned i = 0; i < r->n_near; i++)
-        take_near(p, r, &r->near[i]);
-    for (size_t i = 0; i < r->n_use; i++) {
-        struct term *t = &s->term[r->use[i].term];
-        t->is_window_trigger |= r->use[i].role == ROLE_KEY;
-        if (r->use[i].role == ROLE_GROUP)
-            add_use(t, r, &r->use[i], first);
+    for (uint32_t i = 0; i < t->n_window_use; i++)
+        if (t->window_use[i].near == u->near && t->window_use[i].group == u->group)
+            return true;
+    return false;
+}
+
+static void add_use(struct term *t, const struct rule *r, unsigned group, size_t first_near, struct place at)
+{
+    for (unsigned i = 0; i < r->n_near; i++) {
+        const struct near *near = &r->near[i];
+        struct window_use u = {.near = (uint16_t)(first_near + i),
+                               .bit = (uint16_t)(at.word * 64 + (at.shift + group) % 64),
+                               .group = (uint8_t)(group - near->first_group)};
+        if (group < near->first_group || group >= near->first_group + near->n_groups || is_known_use(t, &u))
+            continue;
+        if ((t->n_window_use & (t->n_window_use - 1)) == 0)
+            t->window_use =
+                xrealloc(t->window_use, (t->n_window_use ? t->n_window_use * 2 : 1) * sizeof(*t->window_use));
+        t->window_use[t->n_window_use++] = u;
     }
-    r->window_regex = (uint8_t)(p->n_regexes % 64);
+}
+
+static void take_regexes(struct window_plan *p, struct side *s, struct rule *r)
+{
+    r->window_regex = s->gate[r->number].window_regex = (uint8_t)(p->n_regexes % 64);
     for (unsigned i = 0; i < r->n_regex; i++)
         if (r->regex_alone >> i & 1)
             p->alone |= (uint64_t)1 << ((p->n_regexes + i) % 64);
     p->n_regexes += r->n_regex;
-    s->gate[r->number].window_slot = r->window_slot;
-    s->gate[r->number].window_regex = r->window_regex;
+    if (r->n_regex)
+        p->regex_rule[p->n_regex_rules++] = r->number;
+}
+
+static void take_rule(struct window_plan *p, struct side *s, struct rule *r, unsigned used[WINDOW_GROUP_WORDS])
+{
+    size_t first = p->n_near;
+    struct place at = place_groups(used, r);
+    for (unsigned i = 0; i < r->n_near; i++)
+        take_near(p, r, &r->near[i], at);
+    for (size_t i = 0; i < r->n_use; i++) {
+        struct term *t = &s->term[r->use[i].term];
+        t->is_window_trigger |= r->use[i].role == ROLE_KEY;
+        if (r->use[i].role == ROLE_GROUP)
+            add_use(t, r, r->use[i].index, first, at);
+    }
+    take_regexes(p, s, r);
     p->has_variants |= r->has_variants;
     p->detectors |= r->detect;
-    p->is_open |= r->regex_always || p->n_near > UINT16_MAX;
+    p->is_open |= r->regex_always || p->n_near > UINT16_MAX - 1;
 }
 
 static void pack_uses(struct window_plan *p, struct side *s)
@@ -152,10 +200,13 @@ static void pack_uses(struct window_plan *p, struct side *s)
     n = 0;
     for (size_t i = 0; i < s->n_terms; i++) {
         struct term *t = &s->term[i];
-        s->look[i].window_use = (uint32_t)n;
-        s->look[i].n_window_use = t->n_window_use;
+        struct term_look *look = &s->look[i];
+        look->window_use = (uint32_t)n;
+        look->n_window_use = t->n_window_use;
         if (t->n_window_use)
             memcpy(p->use + n, t->window_use, t->n_window_use * sizeof(*p->use));
+        for (uint32_t k = 0; k < t->n_window_use; k++)
+            look->window_reach = MAX_OF(look->window_reach, p->near[p->use[n + k].near].within);
         n += t->n_window_use;
     }
 }
@@ -166,10 +217,12 @@ void window_build(struct side *side)
     if (!side->n_windowed)
         return;
     struct window_plan *p = side->plan = xcalloc(1, sizeof(*p));
+    unsigned used[WINDOW_GROUP_WORDS] = {0};
     p->set = ++number;
+    p->regex_rule = xcalloc(side->n_rules + 1, sizeof(*p->regex_rule));
     for (size_t i = 0; i < side->n_rules; i++)
         if (side->rule[i]->window_messages)
-            take_rule(p, side, side->rule[i]);
+            take_rule(p, side, side->rule[i], used);
     for (size_t i = 0; i < side->n_terms; i++)
         side->term[i].is_window_trigger |= side->term[i].n_wake_window > 0;
     build_pieces(p, side);
@@ -182,7 +235,7 @@ void window_fini(struct side *side)
     for (size_t i = 0; i < side->n_terms; i++)
         free(side->term[i].window_use);
     if (side->plan)
-        free(side->plan->piece), free(side->plan->near), free(side->plan->use);
+        free(side->plan->piece), free(side->plan->near), free(side->plan->use), free(side->plan->regex_rule);
     free(side->plan);
     side->plan = NULL;
 }

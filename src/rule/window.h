@@ -27,20 +27,19 @@ enum window_edge {
     EDGE_ALNUM, /* two or more Latin letters or digits */
 };
 
-/* How a text begins, and which words stand near its start. */
+/* How a text begins. */
 struct window_start {
-    uint32_t first[2], first_syllable[2]; /* the first unit and the next, 0: there is none */
-    uint16_t first_part;                  /* units before the first separator */
-    uint8_t edge, begins;                 /* begins: enum part_end */
-    bool is_numeral, is_money;
-    uint8_t n_words;
-    struct window_word word[WINDOW_WORDS_MAX];
+    uint32_t first[WINDOW_UNITS], first_syllable[WINDOW_UNITS]; /* the first unit, the next …, 0: there is none */
+    uint16_t first_part;                                        /* units before the first separator */
+    uint8_t edge, begins;                                       /* begins: enum part_end */
+    bool is_numeral, is_money, is_plain;                        /* is_plain: none of these units is read as another */
 };
 
 /* From a sheet of one whole text alone, with all words found. */
 void window_take_note(struct sheet *s, struct window_note *note, struct window_start *start);
-/* Whether the texts, the new one last, may hit together; note: the new text's, in which is kept how it follows. */
-bool window_may_hit(const struct side *side, const struct window_note *const *before, size_t n,
+/* Whether the texts, the new one last, may hit together; `s` and `start` are the new one's, and so is the note, in
+ * which is kept how it follows and which words lie on the border. */
+bool window_may_hit(const struct sheet *s, const struct window_note *const *before, size_t n,
                     const struct window_start *start, struct window_note *note);
 /* After the words of the joined text were found: those that lie on the border at byte `border` go into the note, so
  * that it need not be looked at once more for the next message. */

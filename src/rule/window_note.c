@@ -106,58 +106,57 @@ static bool is_bare(const struct window_plan *p, struct span text, uint32_t from
     return true;
 }
 
-static bool is_in_part(const struct sheet *s, uint8_t same, uint32_t a, uint32_t b)
+bool window_add_word(struct window_note *note, const struct window_word *w)
 {
-    return same == SAME_ANY || (same == SAME_CLAUSE ? s->clause[a] == s->clause[b] : s->sentence[a] == s->sentence[b]);
-}
-
-/* Which groups stand within reach of either end, in the same clause or sentence where that is asked for. Joined, a text
- * has no longer clauses than alone: marks between short pieces part nothing, and pieces at a border grow. */
-static bool note_word(struct window_word *word, uint8_t *n, const struct window_use *u, uint32_t distance)
-{
-    if (*n == WINDOW_WORDS_MAX)
+    if (note->n_words == WINDOW_WORDS_MAX)
         return false;
-    word[(*n)++] = (struct window_word){u->near, u->group, (uint8_t)distance};
+    note->word[note->n_words++] = *w;
     return true;
 }
 
-/* False: more than there is room for. */
-static bool note_nears(struct sheet *s, struct window_note *note, struct window_start *start)
+/* In which part of the text, as bits: that of its end, or only another one. */
+static uint8_t part_bits(const struct sheet *s, bool is_one, uint32_t last, uint32_t unit)
 {
+    return (uint8_t)((is_one || s->clause[last] == s->clause[unit] ? WORD_IN_CLAUSE : 0) |
+                     (is_one || s->sentence[last] == s->sentence[unit] ? WORD_IN_SENTENCE : 0));
+}
+
+/* The groups, and which words of them stand within reach of the end. Joined, a text has no longer clauses than alone:
+ * marks between short pieces part nothing, and pieces at a border grow. False: more than there is room for. */
+static bool note_words(const struct sheet *s, struct window_note *note)
+{
+    const struct window_plan *p = s->side->plan;
     uint32_t n = s->plain.view[VIEW_PLAIN].n;
-    bool is_one = note->inner == PART_NONE, fits = true;
+    bool fits = true;
     for (uint32_t i = 0; i < s->n_occ; i++) {
         const struct occurrence *o = &s->occ[i];
         const struct term_look *t = &s->side->look[o->term];
-        for (uint32_t k = 0; k < t->n_window_use; k++) {
-            const struct window_use *u = &s->side->plan->use[t->window_use + k];
-            const struct window_near *near = &s->side->plan->near[u->near];
-            bool is_first = o->from <= near->within && (is_one || is_in_part(s, near->same, 0, o->from));
-            bool is_last =
-                n - o->to <= near->within && (is_one || is_in_part(s, near->same, n - 1, MAX_OF(o->to, 1u) - 1));
-            if ((!is_first && !is_last) || !eval_takes(u->rule, u->use, o))
-                continue;
-            fits = fits && (!is_first || note_word(start->word, &start->n_words, u, o->from));
-            fits = fits && (!is_last || note_word(note->word, &note->n_words, u, n - o->to));
-        }
+        const struct window_use *u = p->use + t->window_use;
+        uint8_t bits = t->n_window_use ? window_word_bits(o) : 0;
+        for (uint32_t k = 0; k < t->n_window_use; k++)
+            if (window_takes(&p->near[u[k].near], bits, o->gap, o->same))
+                window_set_group(note->group, u[k].bit);
+        if (!t->n_window_use || n - o->to > t->window_reach)
+            continue;
+        bits |= part_bits(s, note->inner == PART_NONE, n - 1, MAX_OF(o->to, 1u) - 1);
+        fits = fits && window_add_word(note, &(struct window_word){.term = o->term,
+                                                                   .distance = (uint8_t)(n - o->to),
+                                                                   .gap = o->gap,
+                                                                   .same = o->same,
+                                                                   .bits = bits});
     }
     return fits;
 }
 
-/* From what woke the rules: which groups have a word, which regular expressions a literal. */
-static void note_woken(const struct sheet *s, struct window_note *note)
+void window_note_literals(const struct sheet *s, uint64_t *literals, uint64_t *also)
 {
-    const uint64_t groups = ((uint64_t)1 << GROUPS_MAX) - 1, regexes = ((uint64_t)1 << REGEXES_MAX) - 1;
-    for (uint32_t i = 0; i < s->n_woken; i++) {
-        const struct rule_gate *r = &s->side->gate[s->woken[i]];
-        uint64_t mask = s->state[s->woken[i]].mask;
-        if (!r->has_window)
-            continue;
-        note->group[window_group_word(r->window_slot)] |= window_group_bits(mask >> BIT_GROUP & groups, r->window_slot);
-        if (!r->has_regex)
-            continue;
-        note->literals |= window_rotate(mask >> BIT_REGEX & regexes, r->window_regex);
-        note->also |= window_rotate(mask >> BIT_ALSO & regexes, r->window_regex);
+    const uint64_t regexes = ((uint64_t)1 << REGEXES_MAX) - 1;
+    const struct window_plan *p = s->side->plan;
+    for (size_t i = 0; i < p->n_regex_rules; i++) {
+        uint64_t mask = s->mask[p->regex_rule[i]];
+        unsigned at = s->side->gate[p->regex_rule[i]].window_regex;
+        *literals |= window_rotate(mask >> BIT_REGEX & regexes, at);
+        *also |= window_rotate(mask >> BIT_ALSO & regexes, at);
     }
 }
 
@@ -174,12 +173,13 @@ static bool has_other_ways(const struct sheet *s)
     return has_sides && has_targets;
 }
 
-static bool is_swapped(const struct sheet *s, uint32_t unit)
+/* Whether any of units [from, to) is read as another. */
+static bool is_swapped(const struct sheet *s, uint32_t from, uint32_t to)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     const struct variant *x = &s->variant;
     for (uint32_t i = 0; s->side->plan->has_variants && i < x->n_swaps; i++)
-        if (x->swap[i].bfrom < v->to[unit] && v->from[unit] < x->swap[i].bto)
+        if (x->swap[i].bfrom < v->to[to - 1] && v->from[from] < x->swap[i].bto)
             return true;
     return false;
 }
@@ -195,19 +195,24 @@ static void note_ends(const struct sheet *s, struct window_note *note, struct wi
     const struct window_plan *p = s->side->plan;
     const struct view *v = &s->plain.view[VIEW_PLAIN], *digit = &s->plain.view[VIEW_DIGIT],
                       *r = s->finder->reading ? &s->plain.view[VIEW_READING] : v;
-    uint32_t last = v->n - 1;
-    for (uint32_t k = 0; k < 2; k++) {
-        start->first[k] = k < v->n ? v->cp[k] : 0;
-        start->first_syllable[k] = k < r->n ? r->cp[k] : 0;
-        note->last[k] = k < v->n ? v->cp[last - k] : 0;
-        note->last_syllable[k] = k < r->n ? r->cp[r->n - 1 - k] : 0;
+    uint32_t last = v->n - 1, near = MIN_OF(v->n, (uint32_t)WINDOW_UNITS);
+    for (uint32_t k = 0; k < near; k++) {
+        start->first[k] = v->cp[k];
+        note->last[k] = v->cp[last - k];
     }
+    note->syllables = r->n;
+    for (uint32_t k = 0; k < MIN_OF(r->n, (uint32_t)WINDOW_UNITS); k++) {
+        start->first_syllable[k] = r->cp[k];
+        note->last_syllable[k] = r->cp[r->n - 1 - k];
+    }
+    start->is_plain = !is_swapped(s, 0, near);
+    note->is_plain_end = !is_swapped(s, v->n - near, v->n);
     start->is_numeral = number_class(digit->cp[0]) & IS_NUMERAL || is_alnum(v->cp[0]);
     start->is_money = is_money(v->cp[0]);
     note->is_numeral = number_class(digit->cp[last]) & IS_NUMERAL || is_alnum(v->cp[last]);
-    if (is_bare(p, s->text, 0, v->from[0]) && !is_swapped(s, 0))
+    if (is_bare(p, s->text, 0, v->from[0]) && (start->is_plain || !is_swapped(s, 0, 1)))
         start->edge = edge_of(start->first);
-    if (is_bare(p, s->text, v->to[last], (uint32_t)s->text.n) && !is_swapped(s, last))
+    if (is_bare(p, s->text, v->to[last], (uint32_t)s->text.n) && (note->is_plain_end || !is_swapped(s, last, v->n)))
         note->edge = edge_of(note->last);
 }
 
@@ -216,7 +221,7 @@ void window_take_note(struct sheet *s, struct window_note *note, struct window_s
     const struct window_plan *p = s->side->plan;
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     memset(note, 0, offsetof(struct window_note, word));
-    memset(start, 0, offsetof(struct window_start, word));
+    memset(start, 0, sizeof(*start));
     note->units = v->n;
     note->has_letters = s->has_letters;
     if (s->is_cut || !v->n || (p->has_variants && has_other_ways(s)))
@@ -224,23 +229,28 @@ void window_take_note(struct sheet *s, struct window_note *note, struct window_s
     note_numbers(s, note);
     note_ends(s, note, start);
     note_parts(s, note, start);
-    note_woken(s, note);
-    if (note_nears(s, note, start))
+    window_note_literals(s, &note->literals, &note->also);
+    if (note_words(s, note))
         note->set = p->set;
 }
 
 /* A word on the border, as one of the new text's: it may be the first half of a later hit. */
 static bool note_border_word(const struct sheet *joined, const struct occurrence *o, struct window_note *note)
 {
-    uint32_t behind = joined->plain.view[VIEW_PLAIN].n - o->to;
+    const struct window_plan *p = joined->side->plan;
     const struct term_look *t = &joined->side->look[o->term];
-    for (uint32_t k = 0; k < t->n_window_use; k++) {
-        const struct window_use *u = &joined->side->plan->use[t->window_use + k];
-        if (behind <= joined->side->plan->near[u->near].within && eval_takes(u->rule, u->use, o) &&
-            !note_word(note->word, &note->n_words, u, behind))
-            return false;
-    }
-    return true;
+    uint32_t behind = joined->plain.view[VIEW_PLAIN].n - o->to;
+    uint8_t bits = window_word_bits(o);
+    for (uint32_t k = 0; k < t->n_window_use; k++)
+        if (window_takes(&p->near[p->use[t->window_use + k].near], bits, o->gap, o->same))
+            window_set_group(note->group, p->use[t->window_use + k].bit);
+    if (!t->n_window_use || behind > t->window_reach)
+        return true;
+    return window_add_word(note, &(struct window_word){.term = o->term,
+                                                       .distance = (uint8_t)behind,
+                                                       .gap = o->gap,
+                                                       .same = o->same,
+                                                       .bits = bits | WORD_IN_CLAUSE | WORD_IN_SENTENCE});
 }
 
 void window_settle(const struct sheet *joined, uint32_t border, struct window_note *note)
@@ -259,7 +269,7 @@ void window_settle(const struct sheet *joined, uint32_t border, struct window_no
         fits = fits && note_border_word(joined, o, note);
     }
     if (has_word)
-        note_woken(joined, note);
+        window_note_literals(joined, &note->literals, &note->also);
     if (!fits)
         note->set = 0;
 }

@@ -62,6 +62,23 @@ static const char *one_example(const struct side *s)
     return r->n_examples ? r->example[pick((uint32_t)r->n_examples)].text : "";
 }
 
+static size_t char_border(struct span s, size_t at)
+{
+    while (at < s.n && (s.p[at] & 0xc0) == 0x80)
+        at++;
+    return at;
+}
+
+/* 加微微信: cut between the two, it is a word only when they are read as one. */
+static void add_doubled_term(const struct side *s, struct buf *out)
+{
+    const char *term = one_term(s);
+    size_t n = strlen(term), from = char_border(span_str(term), n ? pick((uint32_t)n) : 0);
+    size_t to = from < n ? char_border(span_str(term), from + 1) : n;
+    buf_append(out, term, to);
+    buf_append_str(out, term + from);
+}
+
 /* What a border can do something to. */
 static const char *one_odd(void)
 {
@@ -160,7 +177,10 @@ static void make_sentence(const struct side *s, struct buf *out)
             buf_append_str(out, one_term(s));
             break;
         case 3:
-            buf_append_str(out, pick(3) ? "" : one_spelling(s));
+            if (pick(3))
+                add_doubled_term(s, out);
+            else
+                buf_append_str(out, pick(3) ? "" : one_spelling(s));
             break;
         default:
             buf_append_str(out, one_odd());
@@ -238,13 +258,6 @@ static void one_message(const struct ruleset *set, struct rule_scratch *scratch,
         count->hits += without.hit[i].in_window;
     static const struct window_note none;
     remember(t, text, at_ms, pick(40) ? &with.note : &none);
-}
-
-static size_t char_border(struct span s, size_t at)
-{
-    while (at < s.n && (s.p[at] & 0xc0) == 0x80)
-        at++;
-    return at;
 }
 
 static void one_conversation(const struct ruleset *set, struct rule_scratch *scratch, struct tally *count)
