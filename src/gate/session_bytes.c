@@ -125,7 +125,7 @@ static void read_side(struct session *s, struct conn *c, struct buf *hold, size_
         }
         feed(s, hold, span_of(w->rbuf, got), use);
         session_update_reading(s); /* pipelined requests, for one, wait in the socket */
-        if (s->state == SS_DEAD || (got < READ_BYTES && !(c->tls && tls_pending(c->tls))))
+        if (s->state == SS_DEAD || (got < READ_BYTES && !(c->tls && tls_has_pending(c->tls))))
             return;
     }
     if (s->state != SS_DEAD)

@@ -29,28 +29,36 @@ int addr_resolve(const struct conf_addr *from, bool is_passive, struct addr *out
     return 0;
 }
 
-const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX])
+struct host addr_host(const struct addr *a)
 {
-    if (a->any.sa.sa_family == AF_INET)
-        inet_ntop(AF_INET, &a->any.in.sin_addr, out, ADDR_TEXT_MAX);
-    else if (a->any.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->any.in6.sin6_addr))
-        inet_ntop(AF_INET, &a->any.in6.sin6_addr.s6_addr[12], out, ADDR_TEXT_MAX);
-    else if (a->any.sa.sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &a->any.in6.sin6_addr, out, ADDR_TEXT_MAX);
-    else
+    struct host h = {.is_unix = false};
+    if (a->any.sa.sa_family == AF_INET) {
+        h.addr[10] = h.addr[11] = 0xff;
+        memcpy(h.addr + 12, &a->any.in.sin_addr, 4);
+    } else if (a->any.sa.sa_family == AF_INET6) {
+        memcpy(h.addr, &a->any.in6.sin6_addr, 16);
+    } else {
+        h.is_unix = true;
+    }
+    return h;
+}
+
+const char *host_text(const struct host *h, char out[ADDR_TEXT_MAX])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (h->is_unix)
         snprintf(out, ADDR_TEXT_MAX, "unix");
+    else if (memcmp(h->addr, mapped, sizeof(mapped)) == 0)
+        inet_ntop(AF_INET, h->addr + 12, out, ADDR_TEXT_MAX);
+    else
+        inet_ntop(AF_INET6, h->addr, out, ADDR_TEXT_MAX);
     return out;
 }
 
-void addr_bytes(const struct addr *a, uint8_t out[16])
+const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
-    memset(out, 0, 16);
-    if (a->any.sa.sa_family == AF_INET) {
-        out[10] = out[11] = 0xff;
-        memcpy(out + 12, &a->any.in.sin_addr, 4);
-    } else if (a->any.sa.sa_family == AF_INET6) {
-        memcpy(out, &a->any.in6.sin6_addr, 16);
-    }
+    struct host h = addr_host(a);
+    return host_text(&h, out);
 }
 
 bool addr_is_same(const struct addr *a, const struct addr *b)
@@ -60,12 +68,11 @@ bool addr_is_same(const struct addr *a, const struct addr *b)
 
 bool addr_in_cidr(const struct addr *a, const struct conf_cidr *list, size_t n)
 {
-    uint8_t b[16];
-    addr_bytes(a, b);
+    struct host h = addr_host(a);
     for (size_t i = 0; i < n; i++) {
         unsigned whole = list[i].bits / 8, rest = list[i].bits % 8;
         uint8_t mask = (uint8_t)(0xff00 >> rest);
-        if (memcmp(b, list[i].addr, whole) == 0 && (!rest || ((b[whole] ^ list[i].addr[whole]) & mask) == 0))
+        if (memcmp(h.addr, list[i].addr, whole) == 0 && (!rest || ((h.addr[whole] ^ list[i].addr[whole]) & mask) == 0))
             return true;
     }
     return false;

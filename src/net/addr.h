@@ -22,11 +22,17 @@ struct addr {
 
 enum { ADDR_TEXT_MAX = 128 };
 
+/* What is kept of a peer's address: the host, without the port. */
+struct host {
+    uint8_t addr[16]; /* IPv4 mapped; zeros for a Unix socket */
+    bool is_unix;
+};
+
 /* Resolves a configured address, blocking for names: at start and reload only; net/resolve.h else. */
 int addr_resolve(const struct conf_addr *from, bool is_passive, struct addr *out, struct err *e) MUST_CHECK;
 /* "127.0.0.1", "::1", "unix". Without the port. */
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
-/* The address as 16 bytes, IPv4 mapped; zeros for a Unix socket. */
-void addr_bytes(const struct addr *a, uint8_t out[16]);
+struct host addr_host(const struct addr *a);
+const char *host_text(const struct host *h, char out[ADDR_TEXT_MAX]);
 bool addr_is_same(const struct addr *a, const struct addr *b);
 bool addr_in_cidr(const struct addr *a, const struct conf_cidr *list, size_t n);

@@ -137,7 +137,7 @@ enum conn_io conn_read(struct conn *c, void *p, size_t n, size_t *done)
 
 void conn_read_again(struct conn *c)
 {
-    if (c->state == CONN_OPEN && c->want_read && c->tls && tls_pending(c->tls))
+    if (c->state == CONN_OPEN && c->want_read && c->tls && tls_has_pending(c->tls))
         event_active(&c->ev, EV_READ, 0);
 }
 
@@ -217,6 +217,7 @@ static void handshake(struct conn *c)
         c->state = CONN_OPEN;
         rearm(c);
         c->h->on_open(c);
+        conn_read_again(c); /* the peer's first bytes may have come with the handshake */
         return;
     case TLS_WANT_READ:
         c->tls_write_blocked = false;

@@ -1,7 +1,6 @@
-#include "net/tls.h"
+#include "net/tls_parts.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -9,21 +8,6 @@
 #include <stdatomic.h>
 
 #include "base/xalloc.h"
-
-struct tls_server {
-    SSL_CTX *ctx;
-    char alpn[32]; /* length byte and name */
-    atomic_uint refs;
-};
-
-struct tls_client {
-    SSL_CTX *ctx;
-    atomic_uint refs;
-};
-
-struct tls {
-    SSL *ssl;
-};
 
 /* An OpenSSL error in words, without its numbers and the names of its rooms. */
 static const char *error_words(unsigned long code, char out[256])
@@ -40,8 +24,7 @@ static const char *error_words(unsigned long code, char out[256])
     return out;
 }
 
-/* The oldest queued OpenSSL error as text; clears the queue. */
-static const char *openssl_text(char out[256])
+const char *tls_error_text(char out[256])
 {
     unsigned long code = ERR_get_error();
     if (code)
@@ -55,7 +38,7 @@ static const char *openssl_text(char out[256])
 static int fail(struct err *e, const char *what)
 {
     char text[256];
-    return err_set(e, "%s: %s", what, openssl_text(text));
+    return err_set(e, "%s: %s", what, tls_error_text(text));
 }
 
 static SSL_CTX *ctx_new(const SSL_METHOD *method)
@@ -168,7 +151,7 @@ void tls_client_unref(struct tls_client **c)
     *c = NULL;
 }
 
-static SSL *client_ssl(struct tls_client *c, const char *server_name)
+SSL *tls_client_ssl(struct tls_client *c, const char *server_name)
 {
     SSL *ssl = SSL_new(c->ctx);
     if (!ssl)
@@ -185,118 +168,9 @@ static SSL *client_ssl(struct tls_client *c, const char *server_name)
     return ssl;
 }
 
-static struct tls *wrap(SSL *ssl, int fd)
-{
-    if (!ssl || SSL_set_fd(ssl, fd) != 1) {
-        SSL_free(ssl);
-        return NULL;
-    }
-    struct tls *t = xcalloc(1, sizeof(*t));
-    t->ssl = ssl;
-    return t;
-}
-
-struct tls *tls_accept(struct tls_server *s, int fd)
-{
-    struct tls *t = wrap(SSL_new(s->ctx), fd);
-    if (t)
-        SSL_set_accept_state(t->ssl);
-    return t;
-}
-
-struct tls *tls_connect(struct tls_client *c, int fd, const char *server_name)
-{
-    struct tls *t = wrap(client_ssl(c, server_name), fd);
-    if (t)
-        SSL_set_connect_state(t->ssl);
-    return t;
-}
-
-void tls_close_notify(struct tls *t)
-{
-    if (SSL_is_init_finished(t->ssl))
-        SSL_shutdown(t->ssl);
-    ERR_clear_error();
-}
-
-void tls_free(struct tls **t)
-{
-    if (!*t)
-        return;
-    tls_close_notify(*t);
-    SSL_free((*t)->ssl);
-    free(*t);
-    *t = NULL;
-}
-
-static enum tls_want result(struct tls *t, int rc, struct err *e)
-{
-    int saved = errno;
-    char text[256];
-    switch (SSL_get_error(t->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-        return TLS_WANT_READ;
-    case SSL_ERROR_WANT_WRITE:
-        return TLS_WANT_WRITE;
-    case SSL_ERROR_ZERO_RETURN:
-        return TLS_CLOSED;
-    case SSL_ERROR_SYSCALL:
-        if (!saved)
-            return TLS_CLOSED;
-        errno = saved;
-        err_sys(e, "TLS");
-        ERR_clear_error();
-        return TLS_FAILED;
-    default: {
-        long verify = SSL_get_verify_result(t->ssl);
-        if (verify != X509_V_OK)
-            err_set(e, "certificate: %s", X509_verify_cert_error_string(verify));
-        else
-            err_set(e, "TLS: %s", openssl_text(text));
-        ERR_clear_error();
-        return TLS_FAILED;
-    }
-    }
-}
-
-enum tls_want tls_handshake(struct tls *t, struct err *e)
-{
-    ERR_clear_error();
-    errno = 0;
-    int rc = SSL_do_handshake(t->ssl);
-    return rc == 1 ? TLS_OK : result(t, rc, e);
-}
-
-enum tls_want tls_read(struct tls *t, void *p, size_t n, size_t *done, struct err *e)
-{
-    ERR_clear_error();
-    errno = 0;
-    int rc = SSL_read_ex(t->ssl, p, n, done);
-    return rc == 1 ? TLS_OK : result(t, rc, e);
-}
-
-enum tls_want tls_write(struct tls *t, const void *p, size_t n, size_t *done, struct err *e)
-{
-    ERR_clear_error();
-    errno = 0;
-    int rc = SSL_write_ex(t->ssl, p, n, done);
-    return rc == 1 ? TLS_OK : result(t, rc, e);
-}
-
-size_t tls_pending(const struct tls *t)
-{
-    return (size_t)SSL_pending(t->ssl);
-}
-
-const char *tls_describe(const struct tls *t, char out[64])
-{
-    snprintf(out, 64, "%s/%s", SSL_get_version(t->ssl), SSL_get_cipher_name(t->ssl));
-    return out;
-}
-
 struct bufferevent *tls_stream_new(struct event_base *base, struct tls_client *c, const char *server_name, int options)
 {
-    SSL *ssl = client_ssl(c, server_name);
+    SSL *ssl = tls_client_ssl(c, server_name);
     return ssl ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, options) : NULL;
 }
 

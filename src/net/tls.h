@@ -25,7 +25,7 @@ void tls_client_set_alpn(struct tls_client *c, const char *protocol);
 struct tls_client *tls_client_ref(struct tls_client *c);
 void tls_client_unref(struct tls_client **c);
 
-/* Data path: OpenSSL directly on a non-blocking socket, buffers released while idle. */
+/* Data path: OpenSSL on a non-blocking socket, buffers released while idle. A connection belongs to one thread. */
 enum tls_want { TLS_OK, TLS_WANT_READ, TLS_WANT_WRITE, TLS_CLOSED, TLS_FAILED };
 struct tls *tls_accept(struct tls_server *s, int fd);
 /* server_name: sent by SNI unless it is an address, and verified. */
@@ -37,10 +37,9 @@ enum tls_want tls_handshake(struct tls *t, struct err *e);
  */
 enum tls_want tls_read(struct tls *t, void *p, size_t n, size_t *done, struct err *e);
 enum tls_want tls_write(struct tls *t, const void *p, size_t n, size_t *done, struct err *e);
-/* Bytes decrypted and not yet read: the socket will not become readable for them. */
-size_t tls_pending(const struct tls *t);
-/* "TLSv1.3 TLS_AES_128_GCM_SHA256", for the closing line. */
-const char *tls_describe(const struct tls *t, char out[64]);
+/* Bytes, decrypted or not, were taken from the socket and not yet read: it will not become readable for them. What
+ * there is may be too little for a read. */
+bool tls_has_pending(const struct tls *t);
 
 /* stream.c's: a bufferevent that connects with TLS, and the text of its last error. */
 struct bufferevent *tls_stream_new(struct event_base *base, struct tls_client *c, const char *server_name, int options);
