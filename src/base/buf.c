@@ -56,6 +56,19 @@ void buf_append_span(struct buf *b, struct span s)
     buf_append(b, s.p, s.n);
 }
 
+void buf_set(struct buf *b, struct span s)
+{
+    buf_reset(b);
+    if (s.n > BUF_LIMIT)
+        abort();
+    if (s.n > b->cap) {
+        free(b->data);
+        b->data = xmalloc(s.n);
+        b->cap = (uint32_t)s.n;
+    }
+    buf_append_span(b, s);
+}
+
 void buf_append_str(struct buf *b, const char *s)
 {
     buf_append(b, s, strlen(s));

@@ -20,6 +20,8 @@ uint8_t *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);
 void buf_append(struct buf *b, const void *p, size_t n);
 void buf_append_span(struct buf *b, struct span s);
+/* Replaces what is in it by bytes of elsewhere and takes no more memory than they need: for what is kept for long. */
+void buf_set(struct buf *b, struct span s);
 void buf_append_str(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Drops n bytes (at most len) at the front; frees the memory when nothing is left. */

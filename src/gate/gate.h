@@ -75,8 +75,8 @@ void gate_leave(struct gate *g);
 /* Whether descriptors are left for one more session. */
 bool gate_has_room(struct gate *g);
 /* The same by the client's address, which behind a balancer is known later (PROXY header). */
-bool gate_admit_address(struct gate *g, const struct conf *conf, const struct addr *peer);
-void gate_leave_address(struct gate *g, const struct addr *peer);
+bool gate_admit_address(struct gate *g, const struct conf *conf, const struct host *peer);
+void gate_leave_address(struct gate *g, const struct host *peer);
 
 /* describe.c: for the heart-beat; the rules' version, and with j their list. */
 void gate_describe(void *gate, struct json_out *j);

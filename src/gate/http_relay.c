@@ -72,7 +72,7 @@ static void write_request_head(struct session *s, const struct http_head *h, str
     char host[ADDR_TEXT_MAX], line[256];
     if (forwarded) {
         int n = snprintf(line, sizeof(line), "X-Forwarded-For: %s\r\nX-Forwarded-Proto: %s\r\n",
-                         addr_host_text(&s->peer, host), s->entry->tls ? "https" : "http");
+                         host_text(&s->peer, host), s->entry->tls ? "https" : "http");
         edit.add = span_of(line, (size_t)n);
     }
     http_write_head(&x->pending, h, raw, &edit);

@@ -44,31 +44,29 @@ void gate_leave(struct gate *g)
     atomic_fetch_sub(&g->connections, 1);
 }
 
-bool gate_admit_address(struct gate *g, const struct conf *conf, const struct addr *peer)
+bool gate_admit_address(struct gate *g, const struct conf *conf, const struct host *peer)
 {
-    uint8_t key[16];
-    addr_bytes(peer, key);
+    struct span key = span_of(peer->addr, sizeof(peer->addr));
     struct addr_limit *a = g->addr_limit;
     pthread_mutex_lock(&a->lock);
-    uintptr_t n = (uintptr_t)map_get(&a->count, span_of(key, 16));
-    bool is_free = !conf->limits.connections_per_address || peer->any.sa.sa_family == AF_UNIX; /* no address to count */
+    uintptr_t n = (uintptr_t)map_get(&a->count, key);
+    bool is_free = !conf->limits.connections_per_address || peer->is_unix; /* no address to count */
     bool ok = is_free || n < (uintptr_t)conf->limits.connections_per_address;
     if (ok)
-        map_put(&a->count, span_of(key, 16), (void *)(n + 1));
+        map_put(&a->count, key, (void *)(n + 1));
     pthread_mutex_unlock(&a->lock);
     return ok;
 }
 
-void gate_leave_address(struct gate *g, const struct addr *peer)
+void gate_leave_address(struct gate *g, const struct host *peer)
 {
-    uint8_t key[16];
-    addr_bytes(peer, key);
+    struct span key = span_of(peer->addr, sizeof(peer->addr));
     struct addr_limit *a = g->addr_limit;
     pthread_mutex_lock(&a->lock);
-    uintptr_t n = (uintptr_t)map_get(&a->count, span_of(key, 16));
+    uintptr_t n = (uintptr_t)map_get(&a->count, key);
     if (n > 1)
-        map_put(&a->count, span_of(key, 16), (void *)(n - 1));
+        map_put(&a->count, key, (void *)(n - 1));
     else
-        map_del(&a->count, span_of(key, 16));
+        map_del(&a->count, key);
     pthread_mutex_unlock(&a->lock);
 }

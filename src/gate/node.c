@@ -18,8 +18,8 @@ enum {
 };
 
 struct agent_seats {
-    struct seat seat[SEATS_MAX]; /* oldest first */
-    size_t n;
+    uint32_t n, cap;
+    struct seat seat[]; /* oldest first; at most SEATS_MAX */
 };
 
 /* A conversation; the list runs from most to least recently used. */
@@ -99,16 +99,25 @@ static struct stripe *lock_stripe(struct node *n, struct span agent)
     return s;
 }
 
+/* Room for one more: most agents have one session, and a place takes memory for as long as it is held. */
+static struct agent_seats *grow_seats(struct stripe *s, struct span agent, struct agent_seats *a)
+{
+    uint32_t cap = a ? MIN_OF(2 * a->cap, (uint32_t)SEATS_MAX) : 1, n = a ? a->n : 0;
+    a = xrealloc(a, sizeof(*a) + cap * sizeof(a->seat[0]));
+    a->n = n;
+    a->cap = cap;
+    map_put(&s->agents, agent, a);
+    return a;
+}
+
 void node_seat_add(struct node *n, struct span agent, struct seat seat)
 {
     struct stripe *s = lock_stripe(n, agent);
     struct agent_seats *a = map_get(&s->agents, agent);
-    if (!a) {
-        a = xcalloc(1, sizeof(*a));
-        map_put(&s->agents, agent, a);
-    }
-    if (a->n == SEATS_MAX) { /* the oldest device makes room */
-        memmove(a->seat, a->seat + 1, sizeof(a->seat) - sizeof(a->seat[0]));
+    if (!a || (a->n == a->cap && a->cap < SEATS_MAX))
+        a = grow_seats(s, agent, a);
+    if (a->n == a->cap) { /* the oldest device makes room */
+        memmove(a->seat, a->seat + 1, (a->n - 1) * sizeof(a->seat[0]));
         a->n--;
     }
     a->seat[a->n++] = seat;
@@ -119,7 +128,7 @@ void node_seat_remove(struct node *n, struct span agent, struct seat seat)
 {
     struct stripe *s = lock_stripe(n, agent);
     struct agent_seats *a = map_get(&s->agents, agent);
-    for (size_t i = 0; a && i < a->n; i++) {
+    for (uint32_t i = 0; a && i < a->n; i++) {
         if (a->seat[i].worker == seat.worker && a->seat[i].session == seat.session) {
             memmove(a->seat + i, a->seat + i + 1, (a->n - i - 1) * sizeof(a->seat[0]));
             a->n--;

@@ -63,7 +63,7 @@ static void log_closing(struct session *s)
     log_event(LOG_INFO, "session_end",
               "session=%llx why=%s state=%s peer=%s listener=%s agent=%s requests=%llu out=%llu blocked=%llu "
               "rewritten=%llu warned=%llu in=%llu ms=%lld",
-              (unsigned long long)s->id, end_names[s->end_why], state_names[s->state], addr_host_text(&s->peer, host),
+              (unsigned long long)s->id, end_names[s->end_why], state_names[s->state], host_text(&s->peer, host),
               s->entry->name, agent, (unsigned long long)s->requests, (unsigned long long)s->messages_out,
               (unsigned long long)s->blocked, (unsigned long long)s->rewritten, (unsigned long long)s->warned,
               (unsigned long long)s->messages_in, (long long)(clock_mono_ms() - s->started_ms));
@@ -217,7 +217,8 @@ void session_accept(struct worker *w, size_t entry, int fd, const struct addr *p
         close(fd);
         return;
     }
-    if (!by_proxy && !gate_admit_address(w->gate, snap->conf, peer)) {
+    struct host host = addr_host(peer);
+    if (!by_proxy && !gate_admit_address(w->gate, snap->conf, &host)) {
         counter_add(&w->count.sessions_refused, 1);
         gate_leave(w->gate);
         close(fd);
@@ -227,7 +228,7 @@ void session_accept(struct worker *w, size_t entry, int fd, const struct addr *p
     s->w = w;
     s->entry = entry_ref(snap->entry[entry]);
     s->server = -1;
-    s->peer = s->admitted = *peer;
+    s->peer = s->admitted = host;
     s->is_addr_counted = !by_proxy; /* else its header tells whom to count */
     w->now_ms = s->started_ms = clock_mono_ms();
     s->id = worker_put_session(w, s);

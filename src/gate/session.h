@@ -95,8 +95,8 @@ struct session {
     bool is_addr_counted; /* `admitted` holds a place under limits.connections_per_address */
     bool client_eof, is_throttled;
     uint8_t end_why;
-    struct addr peer;     /* the client's address (by PROXY header where there is one) */
-    struct addr admitted; /* the address that the limits counted */
+    struct host peer;     /* the client's address (by PROXY header where there is one) */
+    struct host admitted; /* the address that the limits counted */
     struct buf cin, bin;
     size_t stuck_bytes;  /* queued on both sides when the deadline was set: fewer at the deadline is progress */
     struct exchange *x;  /* HTTP phase */

@@ -45,15 +45,14 @@ static enum parse take_proxy_header(struct session *s, struct proxy_header *h)
 
 static void take_peer_address(struct session *s, const struct proxy_header *h)
 {
-    if (h->has_address && h->is_v6) {
-        s->peer.any.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(h->port)};
-        memcpy(&s->peer.any.in6.sin6_addr, h->addr, 16);
-        s->peer.len = sizeof(s->peer.any.in6);
-    } else if (h->has_address) {
-        s->peer.any.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(h->port)};
-        memcpy(&s->peer.any.in.sin_addr, h->addr, 4);
-        s->peer.len = sizeof(s->peer.any.in);
-    }
+    if (!h->has_address)
+        return;
+    struct addr a = {.any.sa.sa_family = h->is_v6 ? AF_INET6 : AF_INET};
+    if (h->is_v6)
+        memcpy(&a.any.in6.sin6_addr, h->addr, 16);
+    else
+        memcpy(&a.any.in.sin_addr, h->addr, 4);
+    s->peer = addr_host(&a);
 }
 
 static void read_proxy_header(struct session *s)

@@ -49,9 +49,7 @@ static void set_id(struct buf *out, struct profile_scratch *s, struct place at)
 {
     struct span text =
         at.layer && place_kind(at) <= JSON_STRING && place_kind(at) != JSON_NULL ? place_text(s, at) : span_of("", 0);
-    buf_reset(out);
-    if (text.n <= NAME_MAX_BYTES)
-        buf_append_span(out, text);
+    buf_set(out, text.n <= NAME_MAX_BYTES ? text : span_of("", 0));
 }
 
 /* A call that takes over the id of the login must not have its result taken for the login's. */

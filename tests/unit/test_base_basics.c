@@ -27,6 +27,14 @@ static void buf_is_a_queue(void **state)
     assert_int_equal(buf_cstr(&b)[b.len - 1], ',');
     buf_consume(&b, b.len);
     assert_null(b.data); /* an idle buffer holds no memory */
+    buf_set(&b, span_str("agent-17"));
+    assert_int_equal(b.cap, 8); /* what is kept takes no more than it needs */
+    buf_set(&b, span_str("amy"));
+    assert_true(span_is(buf_span(&b), "amy"));
+    buf_append_str(&b, " and many others");
+    assert_true(span_is(buf_span(&b), "amy and many others"));
+    buf_set(&b, span_of("", 0));
+    assert_int_equal(b.len, 0);
     buf_fini(&b);
 }
 
