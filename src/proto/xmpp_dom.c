@@ -82,17 +82,24 @@ static void put_name(struct xmpp_dom *d, const char *both, struct xmpp_slice *ns
     *name = put(d, both, strlen(both));
 }
 
+static bool grow_attrs(struct xmpp_dom *d, size_t more)
+{
+    if (d->n_attrs + more > XMPP_ATTRS_MAX)
+        return false;
+    while (d->n_attrs + more > d->cap_attrs) {
+        d->cap_attrs = d->cap_attrs ? d->cap_attrs * 2 : 16;
+        d->attr = xrealloc(d->attr, d->cap_attrs * sizeof(*d->attr));
+    }
+    return true;
+}
+
 static bool grow(struct xmpp_dom *d, size_t more_attrs)
 {
-    if (d->n >= XMPP_NODES_MAX || d->n_attrs + more_attrs > XMPP_ATTRS_MAX)
+    if (d->n >= XMPP_NODES_MAX || !grow_attrs(d, more_attrs))
         return false;
     if (d->n == d->cap) {
         d->cap = d->cap ? d->cap * 2 : 16;
         d->node = xrealloc(d->node, d->cap * sizeof(*d->node));
-    }
-    while (d->n_attrs + more_attrs > d->cap_attrs) {
-        d->cap_attrs = d->cap_attrs ? d->cap_attrs * 2 : 16;
-        d->attr = xrealloc(d->attr, d->cap_attrs * sizeof(*d->attr));
     }
     return true;
 }
@@ -115,6 +122,24 @@ uint32_t xmpp_dom_open(struct xmpp_dom *d, uint32_t parent, const char *name, co
         a->value = put(d, attrs[i * 2 + 1], strlen(attrs[i * 2 + 1]));
     }
     return d->n++;
+}
+
+uint32_t xmpp_dom_add(struct xmpp_dom *d, uint32_t parent, struct xmpp_slice ns, struct xmpp_slice name)
+{
+    if (!grow(d, 0))
+        return UINT32_MAX;
+    d->node[d->n] =
+        (struct xmpp_node){.parent = parent, .ns = ns, .name = name, .attr = d->n_attrs, .text_from = d->text.len};
+    return d->n++;
+}
+
+bool xmpp_dom_add_attr(struct xmpp_dom *d, uint32_t i, const struct xmpp_attr *a)
+{
+    if (d->n_attrs == d->cap_attrs && !grow_attrs(d, 1))
+        return false;
+    d->attr[d->n_attrs++] = *a;
+    d->node[i].n_attrs++;
+    return true;
 }
 
 void xmpp_dom_close(struct xmpp_dom *d, uint32_t i)

@@ -51,10 +51,13 @@ void xmpp_pool_fini(struct xmpp_pool *p);
 struct xmpp_dom *xmpp_pool_take(struct xmpp_pool *p);
 void xmpp_pool_give(struct xmpp_pool *p, struct xmpp_dom **d);
 
-/* --- building (xmpp_stream.c) --- */
+/* --- building (xmpp_stream.c, xmpp_plain.c) --- */
 
 /* Names as expat gives them: "namespace\x1fname" or "name". Returns the new node's index, or UINT32_MAX when full. */
 uint32_t xmpp_dom_open(struct xmpp_dom *d, uint32_t parent, const char *name, const char **attrs);
+/* The same with words that stand in `words` already; false, or UINT32_MAX: full. Attributes go to the newest node. */
+uint32_t xmpp_dom_add(struct xmpp_dom *d, uint32_t parent, struct xmpp_slice ns, struct xmpp_slice name);
+bool xmpp_dom_add_attr(struct xmpp_dom *d, uint32_t i, const struct xmpp_attr *a);
 void xmpp_dom_close(struct xmpp_dom *d, uint32_t i);
 
 /* --- reading --- */

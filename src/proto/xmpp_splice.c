@@ -33,11 +33,6 @@ struct walk {
     bool in_cdata;
 };
 
-static const struct {
-    const char *name;
-    uint8_t is;
-} predefined[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
-
 /* "&#12;" or "&#xc;": its length in the source, 0 when it is none. */
 static size_t char_ref(struct span s, uint8_t out[4], size_t *n_out)
 {
@@ -92,12 +87,7 @@ static bool step(struct walk *w)
         return false;
     } else if (c[0] == '&' && !w->in_cdata) {
         n_raw = char_ref(rest, c, &n);
-        for (size_t i = 0; !n_raw && i < ARRAY_LEN(predefined); i++)
-            if (span_starts(rest, span_str(predefined[i].name))) {
-                n_raw = strlen(predefined[i].name);
-                c[0] = predefined[i].is;
-            }
-        if (!n_raw)
+        if (!n_raw && !(n_raw = xmpp_entity(rest, c)))
             return false;
     }
     if (!span_starts(span_from(w->text, w->done), span_of(c, n)))

@@ -4,6 +4,7 @@
 
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "proto/xmpp_plain.h"
 
 /* Debian's expat defers reparsing of long tokens since a security update, so an element could be reported late; older
  * builds do not have the switch. */
@@ -14,6 +15,7 @@ enum {
     REMAKE_BYTES = 64 * 1024, /* a parser is made anew behind so many */
     TOKEN_BYTES = 4096, /* a longer token may only come in TOKEN_FEEDS pieces: each piece is a scan from its start */
     TOKEN_FEEDS = 500,
+    PLAIN_RUN = 16, /* a parser is given back behind so many elements that did not need it */
 };
 
 struct xmpp_stream {
@@ -22,13 +24,14 @@ struct xmpp_stream {
     XML_Parser parser; /* NULL: made with the next byte */
     struct xmpp_dom *dom;
     struct buf header; /* the start tag, to be fed again */
+    struct buf ns;     /* its default namespace */
     uint32_t path[XMPP_DEPTH_MAX];
     unsigned depth; /* open elements; 1: between top-level elements */
     size_t seen;    /* bytes of the current item that expat has */
     size_t scanned; /* bytes of the current item known to hold no '>' behind `seen` */
     uint64_t fed;   /* all bytes that this parser has */
     uint64_t item_base, last_event;
-    unsigned stuck_feeds;
+    unsigned stuck_feeds, plain_run;
     bool is_refeeding, is_long, is_broken;
     bool is_stanza;                        /* the element under way */
     bool has_header, has_element, has_end; /* what the last feed completed */
@@ -73,20 +76,23 @@ static bool is_recording(const struct xmpp_stream *s)
     return s->dom && !s->is_long && !s->is_refeeding;
 }
 
-static bool is_stanza_name(const char *name)
+static bool is_stanza_name(struct span name)
 {
-    static const char *const names[] = {"message", "presence", "iq"};
-    static const char ns[] = "jabber:client\x1f";
-    if (strncmp(name, ns, sizeof(ns) - 1) != 0)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(name + sizeof(ns) - 1, names[i]) == 0)
-            return true;
-    return false;
+    return span_is(name, "message") || span_is(name, "presence") || span_is(name, "iq");
+}
+
+static void XMLCALL on_namespace(void *arg, const XML_Char *prefix, const XML_Char *uri)
+{
+    struct xmpp_stream *s = arg;
+    if (s->depth || s->is_refeeding || prefix)
+        return;
+    buf_reset(&s->ns);
+    buf_append_span(&s->ns, span_str(uri));
 }
 
 static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **attrs)
 {
+    static const char client[] = "jabber:client\x1f";
     struct xmpp_stream *s = arg;
     s->last_event = s->fed;
     if (s->depth >= XMPP_DEPTH_MAX) {
@@ -97,7 +103,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **a
     if (s->depth == 0)
         s->has_header = true;
     else if (s->depth == 1)
-        s->is_stanza = is_stanza_name(name);
+        s->is_stanza =
+            strncmp(name, client, sizeof(client) - 1) == 0 && is_stanza_name(span_str(name + sizeof(client) - 1));
     if (is_recording(s)) {
         uint32_t parent = s->depth > 1 ? s->path[s->depth - 1] : 0;
         uint32_t i = parent == UINT32_MAX ? UINT32_MAX : xmpp_dom_open(s->dom, parent, name, attrs);
@@ -176,6 +183,7 @@ static void make_parser(struct xmpp_stream *s)
         XML_SetReparseDeferralEnabled(s->parser, XML_FALSE);
     XML_SetUserData(s->parser, s);
     XML_SetElementHandler(s->parser, on_start, on_end);
+    XML_SetStartNamespaceDeclHandler(s->parser, on_namespace);
     XML_SetCharacterDataHandler(s->parser, on_text);
     XML_SetCommentHandler(s->parser, on_comment);
     XML_SetProcessingInstructionHandler(s->parser, on_instruction);
@@ -205,19 +213,25 @@ static void refeed_header(struct xmpp_stream *s)
 
 static void begin_item(struct xmpp_stream *s)
 {
+    if (!s->dom)
+        s->dom = xmpp_pool_take(s->pool);
+    xmpp_dom_reset(s->dom);
+}
+
+static void begin_parser(struct xmpp_stream *s)
+{
     bool is_inside = s->depth == 1;
     if (is_inside && s->fed > REMAKE_BYTES + s->header.len)
         drop_parser(s);
     if (!s->parser) {
+        s->depth = 0;
         make_parser(s);
         if (is_inside || s->o.is_framed)
             refeed_header(s);
     }
-    if (!s->dom)
-        s->dom = xmpp_pool_take(s->pool);
     xmpp_dom_reset(s->dom);
     s->item_base = s->last_event = s->fed;
-    s->stuck_feeds = 0;
+    s->stuck_feeds = s->plain_run = 0;
 }
 
 struct xmpp_stream *xmpp_stream_new(struct xmpp_pool *pool, const struct xmpp_stream_options *o)
@@ -238,6 +252,7 @@ void xmpp_stream_free(struct xmpp_stream **sp)
     drop_parser(s);
     xmpp_dom_free(&s->dom);
     buf_fini(&s->header);
+    buf_fini(&s->ns);
     free(s);
     *sp = NULL;
 }
@@ -245,8 +260,10 @@ void xmpp_stream_free(struct xmpp_stream **sp)
 void xmpp_stream_restart(struct xmpp_stream *s)
 {
     drop_parser(s);
-    if (!s->o.is_framed)
+    if (!s->o.is_framed) {
         buf_fini(&s->header);
+        buf_fini(&s->ns);
+    }
     s->seen = s->scanned = 0;
     s->is_long = s->is_broken = s->has_fault = false;
 }
@@ -323,6 +340,23 @@ static enum xmpp_got next_part(struct xmpp_stream *s, struct span in, struct xmp
     return in.n ? XMPP_PART : XMPP_MORE;
 }
 
+/* A whole plain element, which the parser need not see. */
+static bool take_plain(struct xmpp_stream *s, struct span in)
+{
+    if (s->depth != 1 && !s->o.is_framed)
+        return false;
+    in.n = MIN_OF(in.n, s->o.max_bytes);
+    s->seen = xmpp_plain_read(in, buf_span(&s->ns), s->dom);
+    if (!s->seen)
+        return false;
+    s->is_stanza = span_is(xmpp_ns(s->dom, 0), "jabber:client") && is_stanza_name(xmpp_name(s->dom, 0));
+    if (s->parser && ++s->plain_run == PLAIN_RUN) {
+        drop_parser(s);
+        s->depth = 1; /* as it is in the stream */
+    }
+    return true;
+}
+
 static size_t max_bytes(const struct xmpp_stream *s)
 {
     return s->depth == 0 ? (size_t)XMPP_HEADER_MAX : s->o.max_bytes;
@@ -345,6 +379,9 @@ enum xmpp_got xmpp_next(struct xmpp_stream *s, struct span in, struct xmpp_item 
         if (in.p[0] != '<')
             return bad(s, XMPP_NOT_WELL_FORMED, out);
         begin_item(s);
+        if (take_plain(s, in))
+            return finish(s, XMPP_ELEMENT, in, out);
+        begin_parser(s);
     }
     size_t max = max_bytes(s);
     while (feed_next(s, in)) {

@@ -17,6 +17,20 @@ void xmpp_escape(struct buf *out, struct span text)
     }
 }
 
+size_t xmpp_entity(struct span at, uint8_t *is)
+{
+    static const struct {
+        const char *name;
+        uint8_t is;
+    } predefined[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+    for (size_t i = 0; i < ARRAY_LEN(predefined); i++)
+        if (span_starts(at, span_str(predefined[i].name))) {
+            *is = predefined[i].is;
+            return strlen(predefined[i].name);
+        }
+    return 0;
+}
+
 static void attr(struct buf *out, const char *name, struct span value)
 {
     if (!value.n)

@@ -7,6 +7,9 @@
 /* Text or attribute value: & < > " ' escaped, characters that XML does not allow left out. */
 void xmpp_escape(struct buf *out, struct span text);
 
+/* Bytes of the predefined entity (XML 1.0 4.6) that `at` begins with, and what it is; 0: none. */
+size_t xmpp_entity(struct span at, uint8_t *is);
+
 enum xmpp_stanza { XMPP_STANZA_MESSAGE, XMPP_STANZA_GROUPCHAT, XMPP_STANZA_IQ, XMPP_STANZA_PRESENCE };
 
 /* What a refused stanza is answered with. */

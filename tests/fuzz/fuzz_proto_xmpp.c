@@ -1,5 +1,5 @@
-/* A stream of any bytes: at two cuts alike with the whole, offsets inside the element, every edit of every text reads
- * back as the edited text. */
+/* A stream of any bytes: at two cuts alike with the whole, to the last byte of each tree (byte by byte nothing is
+ * plain), offsets inside the element, every edit of every text reads back as the edited text. */
 #undef NDEBUG /* the checks stay in every build */
 #include <assert.h>
 
@@ -66,7 +66,33 @@ static void check_element(const struct xmpp_item *item)
         check_edit(item, &m.said[i]);
 }
 
-/* Reads all, given in pieces of `step`; returns a hash of kinds and lengths. */
+static uint64_t sum_bytes(uint64_t sum, const void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sum = sum * 1099511628211u + ((const uint8_t *)p)[i];
+    return sum * 31 + n;
+}
+
+static uint64_t sum_slice(uint64_t sum, const struct xmpp_dom *d, struct xmpp_slice s)
+{
+    return sum_bytes(sum, buf_span(&d->words).p + s.at, s.n);
+}
+
+static uint64_t sum_tree(uint64_t sum, const struct xmpp_dom *d)
+{
+    for (uint32_t i = 0; i < d->n; i++) {
+        const struct xmpp_node *n = &d->node[i];
+        uint32_t all[] = {n->parent,   n->end,         n->n_attrs,         n->text_from, n->text_to,
+                          n->raw_from, n->raw_content, n->raw_content_end, n->raw_to};
+        sum = sum_bytes(sum, all, sizeof(all));
+        sum = sum_slice(sum_slice(sum, d, n->ns), d, n->name);
+        for (uint32_t a = n->attr; a < n->attr + n->n_attrs; a++)
+            sum = sum_slice(sum_slice(sum_slice(sum, d, d->attr[a].ns), d, d->attr[a].name), d, d->attr[a].value);
+    }
+    return sum_bytes(sum, buf_span(&d->text).p, d->text.len) + d->is_truncated;
+}
+
+/* Reads all, given in pieces of `step`; returns a hash of kinds, lengths and trees. */
 static uint64_t read_all(const uint8_t *data, size_t size, size_t step, bool passes_long)
 {
     struct xmpp_pool pool = {NULL};
@@ -80,8 +106,10 @@ static uint64_t read_all(const uint8_t *data, size_t size, size_t step, bool pas
             struct xmpp_item item;
             char *copy = xmemdup0(data + at, have - at);
             enum xmpp_got got = xmpp_next(s, span_of(copy, have - at), &item);
-            if (got == XMPP_ELEMENT)
+            if (got == XMPP_ELEMENT) {
                 check_element(&item);
+                sum = sum_tree(sum, item.dom) + item.is_stanza;
+            }
             at += got == XMPP_BAD ? 0 : item.raw.n;
             is_over = is_over || got == XMPP_BAD;
             free(copy);

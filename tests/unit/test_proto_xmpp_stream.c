@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/xalloc.h"
+#include "proto/xmpp_plain.h"
 #include "proto/xmpp_stream.h"
 
 #define HEADER                                                                                                         \
@@ -17,6 +18,15 @@
 
 static const char *const got_names[] = {"more", "space", "header", "element", "part", "end", "bad"};
 
+static void tell_attr(struct buf *out, const struct xmpp_dom *d, const struct xmpp_attr *a)
+{
+    const struct xmpp_slice all[] = {a->ns, a->name, a->value};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        buf_append_str(out, i ? "|" : " @");
+        buf_append(out, buf_span(&d->words).p + all[i].at, all[i].n);
+    }
+}
+
 /* One line per item: kind, bytes, tree. */
 static void tell(struct buf *out, enum xmpp_got got, const struct xmpp_item *item)
 {
@@ -24,7 +34,7 @@ static void tell(struct buf *out, enum xmpp_got got, const struct xmpp_item *ite
         buf_append_span(out, item->raw);
         return;
     }
-    buf_printf(out, "%s:", got_names[got]);
+    buf_printf(out, "%s%s:", got_names[got], item->is_stanza ? "!" : "");
     if (got == XMPP_BAD)
         buf_append_str(out, xmpp_fault_condition(item->fault));
     buf_append_span(out, item->raw);
@@ -39,6 +49,8 @@ static void tell(struct buf *out, enum xmpp_got got, const struct xmpp_item *ite
         buf_append_span(out, xmpp_text(item->dom, i));
         buf_append_str(out, "|");
         buf_append_span(out, xmpp_attr(item->dom, i, "id"));
+        for (uint32_t a = n->attr; a < n->attr + n->n_attrs; a++)
+            tell_attr(out, item->dom, &item->dom->attr[a]);
         buf_append_str(out, ")");
     }
     buf_append_str(out, "\n");
@@ -113,13 +125,14 @@ static void test_items(void **state)
     (void)state;
     struct buf out = whole(stream, 4096);
     const char *text = buf_cstr(&out);
-    assert_non_null(strstr(text, "|body|a & b \xe4\xbd\xa0<>|)"));
+    assert_non_null(strstr(text, "|body|a & b \xe4\xbd\xa0<>| @http://www.w3.org/XML/1998/namespace|lang|zh)"));
     assert_non_null(strstr(text, "(0>4 0 33 "));
     assert_non_null(strstr(text, "jabber:client|presence||)"));
     assert_non_null(strstr(text, "u:q|q||)"));
-    assert_non_null(strstr(text, "|iq||i>)"));
-    assert_non_null(strstr(text, "jabber:client|m|\xe4\xbd\xa0\xf0\x9f\x98\x80|p)"));
+    assert_non_null(strstr(text, "|iq||i> @|type|get @|id|i>)"));
+    assert_non_null(strstr(text, "jabber:client|m|\xe4\xbd\xa0\xf0\x9f\x98\x80|p @|id|p)"));
     assert_non_null(strstr(text, "end:</stream:stream>\n"));
+    assert_non_null(strstr(text, "element!:<presence/>"));
     assert_null(strstr(text, "bad:"));
     buf_fini(&out);
 }
@@ -131,6 +144,174 @@ static void test_every_split(void **state)
     check_splits(HEADER "<a><!-- x --></a>", 4096);
     check_splits(HEADER "<a/>text<b/>", 4096);
     check_splits(HEADER "<a b='1' b='2'/>", 4096);
+}
+
+/* --- plain elements --- */
+
+static const char *const plain[] = {
+    "<a/>",
+    "<a />",
+    "<message to='c@a.example'  id=\"1\" type='chat'><body xml:lang='zh'>\xe4\xbd\xa0\xe5\xa5\xbd &lt;\xef\xbf\xa5> "
+    "]>\n</body></message>",
+    "<r xmlns='urn:xmpp:sm:3'/>",
+    "<iq type='set'><q xmlns='u:q'><x a='\xe4\xbd\xa0' lang='b' xml:lang='c'/><y "
+    "xmlns='u:y'/>t</q><z>&amp;&apos;&quot;</z></iq>",
+};
+
+static const char *const not_plain[] = {
+    "",
+    "<",
+    "<a",
+    "<a>",
+    "<a b=",
+    "<a></a",
+    "<a></b>",
+    "</a>",
+    "<1/>",
+    "<a b='1'c='2'/>",
+    "<a b='1' b='2'/>",
+    "<a b ='1'/>",
+    "<a\tb='1'/>",
+    "<a b='\n'/>",
+    "<a b='<'/>",
+    "<a b='>'/>",
+    "<a b='\xff'/>",
+    "<a xml:lang='1' xml:lang='1'/>",
+    "<a xml:id='1'/>",
+    "<a xmlns=''/>",
+    "<a xmlns='u:a' xmlns='u:a'/>",
+    "<a xmlns:p='u:p'/>",
+    "<a xmlns='http://www.w3.org/XML/1998/namespace'/>",
+    "<a xmlns='http://www.w3.org/2000/xmlns/'/>",
+    "<p:a/>",
+    "<a p:b='1'/>",
+    "<a>]]></a>",
+    "<a>\r</a>",
+    "<a>\x01</a>",
+    "<a>&#65;</a>",
+    "<a>&lt</a>",
+    "<a>\xef\xbf\xbe</a>",
+    "<a>\xed\xa0\x80</a>",
+    "<a><![CDATA[]]></a>",
+    "<a><!-- --></a>",
+    "<a><?p?></a>",
+    "<a></a >",
+};
+
+static void test_plain(void **state)
+{
+    (void)state;
+    struct xmpp_dom *d = xmpp_dom_new();
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+        struct buf in = {0};
+        buf_append_str(&in, plain[i]);
+        buf_append_str(&in, "<b/>"); /* of the next one it sees nothing */
+        assert_int_equal(xmpp_plain_read(buf_span(&in), span_str("jabber:client"), d), strlen(plain[i]));
+        for (size_t n = 0; n < strlen(plain[i]); n++) {
+            char *copy = xmemdup0(plain[i], n);
+            xmpp_dom_reset(d);
+            assert_int_equal(xmpp_plain_read(span_of(copy, n), span_str("jabber:client"), d), 0);
+            free(copy);
+        }
+        buf_reset(&in);
+        buf_append_str(&in, HEADER);
+        buf_append_str(&in, plain[i]);
+        check_splits(buf_cstr(&in), 4096);
+        buf_fini(&in);
+        xmpp_dom_reset(d);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(not_plain); i++) {
+        if (xmpp_plain_read(span_str(not_plain[i]), span_str("jabber:client"), d))
+            fail_msg("read as plain: %s", not_plain[i]);
+        xmpp_dom_reset(d);
+    }
+    xmpp_dom_free(&d);
+}
+
+static unsigned below(unsigned *seed, size_t n)
+{
+    return (unsigned)((size_t)rand_r(seed) % n);
+}
+
+/* One of the first `n_usual`, seldom one of all. */
+static const char *pick(unsigned *seed, const char *const *list, size_t n_usual, size_t n)
+{
+    return list[below(seed, below(seed, 24) ? n_usual : n)];
+}
+
+/* Random elements, most of them well-formed: read at once they are what they are byte by byte, which the parser reads.
+ */
+static void put_random(struct buf *out, unsigned *seed, unsigned depth)
+{
+    static const char *const attrs[] = {
+        " b='1'",       " b=\"'2\"",    " c=''",          " id='&gt;'",           " xml:lang='zh'",
+        " xmlns='u:x'", " xmlns='u:y'", "  d='\xc3\xa4'", " lang='\xef\xbf\xa5'", " xmlns=''",
+        " x='>'",       " x='\t'",      " xml:id='i'",    " e='\xef\xbf\xbf'"};
+    static const char *const texts[] = {"x",
+                                        "\xe4\xbd\xa0\xe5\xa5\xbd\xe8\xbf\x99\xe4\xbb\xb6\xe8\xa1\xac\xe8\xa1\xab",
+                                        "&amp;",
+                                        "]",
+                                        ">",
+                                        "\n",
+                                        "0123456789abcdef",
+                                        "&quot;",
+                                        "\xef\xbc\x8c",
+                                        "\xef\xbf\xa5",
+                                        "\xf0\x9f\x98\x80",
+                                        "\r\n",
+                                        "&#x4f60;",
+                                        "<![CDATA[<]]>",
+                                        "\xef\xbf\xbe",
+                                        "\xc0\xaf",
+                                        "&x;"};
+    /* The rare ones stand behind. */
+    static const char *const names[] = {"a", "message", "iq", "b-1._", "\xc3\xa4", "presence"};
+    const char *name = pick(seed, names, 4, ARRAY_LEN(names));
+    buf_printf(out, "<%s", name);
+    for (unsigned n = below(seed, 4); n; n--)
+        buf_append_str(out, pick(seed, attrs, 9, ARRAY_LEN(attrs)));
+    if (below(seed, 4) == 0) {
+        buf_append_str(out, below(seed, 2) ? "/>" : " />");
+        return;
+    }
+    buf_append_str(out, ">");
+    for (unsigned n = below(seed, 6); n; n--)
+        if (depth < 3 && below(seed, 3) == 0)
+            put_random(out, seed, depth + 1);
+        else
+            buf_append_str(out, pick(seed, texts, 11, ARRAY_LEN(texts)));
+    buf_printf(out, below(seed, 50) ? "</%s>" : "</%s >", name);
+}
+
+static void test_plain_at_random(void **state)
+{
+    (void)state;
+    static size_t all[65536];
+    unsigned seed = 7, n_plain = 0, n_bad = 0;
+    struct xmpp_dom *d = xmpp_dom_new();
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        all[i] = i + 1;
+    for (unsigned round = 0; round < 4000; round++) {
+        struct buf in = {0}, at_once = {0}, by_byte = {0};
+        buf_append_str(&in, round % 5 ? HEADER : "<s>");
+        size_t from = in.len;
+        put_random(&in, &seed, 0);
+        if (round % 7 == 0) /* one byte of it broken */
+            in.data[from + below(&seed, in.len - from)] = (uint8_t) "<>&'\"/ =]\xef\xe4"[below(&seed, 11)];
+        buf_append_str(&in, "<message id='n'/>");
+        run((const char *)in.data, in.len, NULL, 0, 4096, &at_once);
+        run((const char *)in.data, in.len, all, in.len, 4096, &by_byte);
+        assert_string_equal(buf_cstr(&at_once), buf_cstr(&by_byte));
+        xmpp_dom_reset(d);
+        n_plain += xmpp_plain_read(span_from(buf_span(&in), from), span_str("u"), d) > 0;
+        n_bad += strstr(buf_cstr(&at_once), "bad:") != NULL;
+        buf_fini(&in);
+        buf_fini(&at_once);
+        buf_fini(&by_byte);
+    }
+    assert_in_range(n_plain, 1500, 3500);
+    assert_in_range(n_bad, 300, 2000);
+    xmpp_dom_free(&d);
 }
 
 static void check_bad(const char *text, const char *condition)
@@ -278,8 +459,8 @@ static size_t allocated_bytes(void)
     return mallinfo2().uordblks;
 }
 
-/* A million elements with new names: expat never forgets one, so it must be made anew. Without that the growth is above
- * 100 MB. */
+/* A million elements with new names, two of three not plain: expat never forgets one, so it must be made anew. Without
+ * that the growth is above 100 MB. */
 static void test_bounded_memory(void **state)
 {
     (void)state;
@@ -291,7 +472,7 @@ static void test_bounded_memory(void **state)
     size_t most = 0;
     assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
     for (unsigned i = 0; i < 1000000; i++) {
-        int n = snprintf(text, sizeof(text), "<e%x xmlns='urn:n%x' a%x='1'/>", i, i, i);
+        int n = snprintf(text, sizeof(text), "<e%x xmlns='urn:n%x' a%x='%s'/>", i, i, i, i % 3 ? "&#65;" : "1");
         assert_int_equal(xmpp_next(s, span_of(text, (size_t)n), &item), XMPP_ELEMENT);
         if (i % 1000 == 0)
             most = MAX_OF(most, allocated_bytes());
@@ -304,9 +485,11 @@ static void test_bounded_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_items),          cmocka_unit_test(test_every_split), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_trickled_token), cmocka_unit_test(test_parts),       cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_bounded_memory),
+        cmocka_unit_test(test_items),           cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_trickled_token),
+        cmocka_unit_test(test_parts),           cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_bounded_memory),  cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_plain_at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
