@@ -17,11 +17,8 @@ enum xmpp_fate xmpp_carry_out(struct session *s, const struct xmpp_item *item, s
 
 struct span xmpp_lower_bare(struct worker *w, struct span jid)
 {
-    struct buf b = {0};
-    xmpp_append_bare(&b, jid);
-    struct span kept = span_of(arena_strdup(&w->arena, buf_span(&b)), b.len);
-    buf_fini(&b);
-    return kept;
+    uint8_t *to = arena_alloc(&w->arena, xmpp_bare(jid).n + 1);
+    return span_of(to, xmpp_write_bare(to, jid));
 }
 
 bool xmpp_edit(struct session *s, const struct xmpp_item *item, const struct xmpp_message *m, const struct judged *j)

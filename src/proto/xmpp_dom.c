@@ -148,26 +148,6 @@ void xmpp_dom_close(struct xmpp_dom *d, uint32_t i)
     d->node[i].end = d->n;
 }
 
-static struct span word(const struct xmpp_dom *d, struct xmpp_slice s)
-{
-    return span_of(buf_span(&d->words).p + s.at, s.n);
-}
-
-struct span xmpp_name(const struct xmpp_dom *d, uint32_t i)
-{
-    return word(d, d->node[i].name);
-}
-
-struct span xmpp_ns(const struct xmpp_dom *d, uint32_t i)
-{
-    return word(d, d->node[i].ns);
-}
-
-bool xmpp_is(const struct xmpp_dom *d, uint32_t i, const char *ns, const char *name)
-{
-    return span_is(xmpp_name(d, i), name) && (!ns || span_is(xmpp_ns(d, i), ns));
-}
-
 struct span xmpp_text(const struct xmpp_dom *d, uint32_t i)
 {
     const struct xmpp_node *node = &d->node[i];
@@ -177,9 +157,10 @@ struct span xmpp_text(const struct xmpp_dom *d, uint32_t i)
 struct span xmpp_attr(const struct xmpp_dom *d, uint32_t i, const char *name)
 {
     const struct xmpp_node *node = &d->node[i];
+    struct span wanted = span_str(name);
     for (uint32_t k = node->attr; k < node->attr + node->n_attrs; k++)
-        if (!d->attr[k].ns.n && span_is(word(d, d->attr[k].name), name))
-            return word(d, d->attr[k].value);
+        if (!d->attr[k].ns.n && span_eq(xmpp_word(d, d->attr[k].name), wanted))
+            return xmpp_word(d, d->attr[k].value);
     return span_of("", 0);
 }
 

@@ -62,9 +62,27 @@ void xmpp_dom_close(struct xmpp_dom *d, uint32_t i);
 
 /* --- reading --- */
 
-struct span xmpp_name(const struct xmpp_dom *d, uint32_t i);
-struct span xmpp_ns(const struct xmpp_dom *d, uint32_t i);
-bool xmpp_is(const struct xmpp_dom *d, uint32_t i, const char *ns, const char *name);
+static inline struct span xmpp_word(const struct xmpp_dom *d, struct xmpp_slice s)
+{
+    return span_of(buf_span(&d->words).p + s.at, s.n);
+}
+
+static inline struct span xmpp_name(const struct xmpp_dom *d, uint32_t i)
+{
+    return xmpp_word(d, d->node[i].name);
+}
+
+static inline struct span xmpp_ns(const struct xmpp_dom *d, uint32_t i)
+{
+    return xmpp_word(d, d->node[i].ns);
+}
+
+/* Asked many times for each element, nearly always with literals: hence inline. `ns` NULL: any namespace. */
+static inline bool xmpp_is(const struct xmpp_dom *d, uint32_t i, const char *ns, const char *name)
+{
+    return span_is(xmpp_name(d, i), name) && (!ns || span_is(xmpp_ns(d, i), ns));
+}
+
 /* All character data below it, in order. */
 struct span xmpp_text(const struct xmpp_dom *d, uint32_t i);
 /* An attribute without a namespace; the empty span when absent. */

@@ -32,13 +32,17 @@ bool xmpp_is_person(struct span jid)
     return at > 0 && at < bare.n;
 }
 
-void xmpp_append_bare(struct buf *out, struct span jid)
+size_t xmpp_write_bare(uint8_t *to, struct span jid)
 {
     struct span bare = xmpp_bare(jid);
-    uint8_t *to = buf_reserve(out, bare.n + 1);
     for (size_t i = 0; i < bare.n; i++)
         to[i] = bare.p[i] >= 'A' && bare.p[i] <= 'Z' ? bare.p[i] | 0x20 : bare.p[i];
-    buf_commit(out, bare.n);
+    return bare.n;
+}
+
+void xmpp_append_bare(struct buf *out, struct span jid)
+{
+    buf_commit(out, xmpp_write_bare(buf_reserve(out, jid.n + 1), jid));
 }
 
 static int digit(uint8_t c, const char *last_two)

@@ -11,6 +11,8 @@ struct span xmpp_domain(struct span jid);
 bool xmpp_is_person(struct span jid);
 /* Appends the bare address with ASCII letters in lower case, as servers compare it. */
 void xmpp_append_bare(struct buf *out, struct span jid);
+/* The same to where the bare address has room; how many were written. */
+size_t xmpp_write_bare(uint8_t *to, struct span jid);
 
 /* Base64 of RFC 4648: false when it is none. `=` alone is the empty text (RFC 6120 6.4.2). */
 bool xmpp_base64_decode(struct span in, struct buf *out) MUST_CHECK;

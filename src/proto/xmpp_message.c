@@ -1,60 +1,72 @@
 #include "proto/xmpp_message.h"
 
 struct name {
-    const char *ns, *name;
+    struct span ns, name;
 };
+#define NAME(ns, name)                                                                                                 \
+    {                                                                                                                  \
+        {(const uint8_t *)(ns), sizeof(ns) - 1},                                                                       \
+        {                                                                                                              \
+            (const uint8_t *)(name), sizeof(name) - 1                                                                  \
+        }                                                                                                              \
+    }
 
 /* Elements whose whole content people read. */
 static const struct name carriers[] = {
-    {XMPP_NS_CLIENT, "body"},
-    {XMPP_NS_CLIENT, "subject"},
-    {XMPP_NS_CLIENT, "status"},
-    {"jabber:x:oob", "url"},
-    {"jabber:x:oob", "desc"},
-    {"jabber:x:data", "value"},
-    {"jabber:x:data", "title"},
-    {"jabber:x:data", "instructions"},
-    {"jabber:iq:oob", "url"},
-    {"jabber:iq:oob", "desc"},
-    {"http://jabber.org/protocol/muc#user", "reason"},
-    {"http://jabber.org/protocol/muc#admin", "reason"},
-    {"http://jabber.org/protocol/muc#owner", "reason"},
-    {"http://jabber.org/protocol/nick", "nick"},
-    {"urn:xmpp:reactions:0", "reaction"},
-    {"urn:xmpp:spoiler:0", "spoiler"},
-    {"urn:xmpp:json-msg:0", "json"},
-    {"urn:xmpp:file:metadata:0", "name"},
-    {"urn:xmpp:file:metadata:0", "desc"},
-    {"urn:xmpp:jingle:1", "text"},
-    {"urn:xmpp:jingle:apps:file-transfer:5", "name"},
-    {"urn:xmpp:jingle:apps:file-transfer:5", "desc"},
-    {"http://jabber.org/protocol/si/profile/file-transfer", "desc"},
-    {"vcard-temp", "FN"},
-    {"vcard-temp", "NICKNAME"},
-    {"vcard-temp", "NOTE"},
-    {"vcard-temp", "DESC"},
-    {"vcard-temp", "TITLE"},
-    {"vcard-temp", "ROLE"},
-    {"vcard-temp", "URL"},
-    {"vcard-temp", "ORGNAME"},
-    {"vcard-temp", "NUMBER"},
-    {"urn:ietf:params:xml:ns:vcard-4.0", "text"},
-    {"urn:ietf:params:xml:ns:vcard-4.0", "uri"},
-    {"http://www.w3.org/2005/Atom", "title"},
-    {"http://www.w3.org/2005/Atom", "summary"},
-    {"http://www.w3.org/2005/Atom", "content"},
-    {"http://jabber.org/protocol/geoloc", "text"},
-    {"http://jabber.org/protocol/geoloc", "description"},
-    {"http://jabber.org/protocol/mood", "text"},
-    {"http://jabber.org/protocol/activity", "text"},
+    NAME(XMPP_NS_CLIENT, "body"),
+    NAME(XMPP_NS_CLIENT, "subject"),
+    NAME(XMPP_NS_CLIENT, "status"),
+    NAME("jabber:x:oob", "url"),
+    NAME("jabber:x:oob", "desc"),
+    NAME("jabber:x:data", "value"),
+    NAME("jabber:x:data", "title"),
+    NAME("jabber:x:data", "instructions"),
+    NAME("jabber:iq:oob", "url"),
+    NAME("jabber:iq:oob", "desc"),
+    NAME("http://jabber.org/protocol/muc#user", "reason"),
+    NAME("http://jabber.org/protocol/muc#admin", "reason"),
+    NAME("http://jabber.org/protocol/muc#owner", "reason"),
+    NAME("http://jabber.org/protocol/nick", "nick"),
+    NAME("urn:xmpp:reactions:0", "reaction"),
+    NAME("urn:xmpp:spoiler:0", "spoiler"),
+    NAME("urn:xmpp:json-msg:0", "json"),
+    NAME("urn:xmpp:file:metadata:0", "name"),
+    NAME("urn:xmpp:file:metadata:0", "desc"),
+    NAME("urn:xmpp:jingle:1", "text"),
+    NAME("urn:xmpp:jingle:apps:file-transfer:5", "name"),
+    NAME("urn:xmpp:jingle:apps:file-transfer:5", "desc"),
+    NAME("http://jabber.org/protocol/si/profile/file-transfer", "desc"),
+    NAME("vcard-temp", "FN"),
+    NAME("vcard-temp", "NICKNAME"),
+    NAME("vcard-temp", "NOTE"),
+    NAME("vcard-temp", "DESC"),
+    NAME("vcard-temp", "TITLE"),
+    NAME("vcard-temp", "ROLE"),
+    NAME("vcard-temp", "URL"),
+    NAME("vcard-temp", "ORGNAME"),
+    NAME("vcard-temp", "NUMBER"),
+    NAME("urn:ietf:params:xml:ns:vcard-4.0", "text"),
+    NAME("urn:ietf:params:xml:ns:vcard-4.0", "uri"),
+    NAME("http://www.w3.org/2005/Atom", "title"),
+    NAME("http://www.w3.org/2005/Atom", "summary"),
+    NAME("http://www.w3.org/2005/Atom", "content"),
+    NAME("http://jabber.org/protocol/geoloc", "text"),
+    NAME("http://jabber.org/protocol/geoloc", "description"),
+    NAME("http://jabber.org/protocol/mood", "text"),
+    NAME("http://jabber.org/protocol/activity", "text"),
 };
 
 /* Fields of a room's forms that people read; the others of that family are addresses and switches. */
 static const char *const room_fields[] = {"muc#roomconfig_roomname", "muc#roomconfig_roomdesc",
                                           "muc#register_roomnick"};
 
-static const char xhtml_im[] = "http://jabber.org/protocol/xhtml-im";
-static const char xhtml[] = "http://www.w3.org/1999/xhtml";
+#define XHTML_IM "http://jabber.org/protocol/xhtml-im"
+#define XHTML    "http://www.w3.org/1999/xhtml"
+
+static bool is_named(const struct xmpp_dom *d, uint32_t i, const struct name *n)
+{
+    return span_eq(xmpp_name(d, i), n->name) && span_eq(xmpp_ns(d, i), n->ns);
+}
 
 static void add(struct xmpp_message *m, struct span text, uint32_t node, enum xmpp_text_kind kind)
 {
@@ -73,7 +85,7 @@ static void add_rich(const struct xmpp_dom *d, uint32_t html, struct xmpp_messag
     static const char *const attrs[] = {"href", "src", "alt", "title"};
     add(m, xmpp_text(d, html), html, XMPP_TEXT_RICH);
     for (uint32_t i = html + 1; i < d->node[html].end; i++)
-        for (size_t k = 0; k < ARRAY_LEN(attrs) && span_is(xmpp_ns(d, i), xhtml); k++)
+        for (size_t k = 0; k < ARRAY_LEN(attrs) && span_is(xmpp_ns(d, i), XHTML); k++)
             add(m, xmpp_attr(d, i, attrs[k]), html, XMPP_TEXT_RICH);
 }
 
@@ -94,7 +106,7 @@ static bool is_carrier(const struct xmpp_dom *d, uint32_t i)
     if (xmpp_is(d, i, "jabber:x:data", "value") && !is_text_field(d, d->node[i].parent))
         return false;
     for (size_t k = 0; k < ARRAY_LEN(carriers); k++)
-        if (xmpp_is(d, i, carriers[k].ns, carriers[k].name))
+        if (is_named(d, i, &carriers[k]))
             return true;
     return false;
 }
@@ -130,7 +142,7 @@ static void read_texts(const struct xmpp_dom *d, uint32_t at, struct xmpp_messag
 {
     m->is_too_much = d->is_truncated;
     for (uint32_t i = at + 1; i < d->node[at].end;) {
-        if (xmpp_is(d, i, xhtml_im, "html")) {
+        if (xmpp_is(d, i, XHTML_IM, "html")) {
             add_rich(d, i, m);
             i = d->node[i].end;
             continue;
@@ -165,15 +177,15 @@ void xmpp_message_read(const struct xmpp_dom *d, uint32_t at, struct xmpp_messag
 bool xmpp_cut_companions(struct xmpp_cuts *c, const struct xmpp_dom *d)
 {
     static const struct name companions[] = {
-        {xhtml_im, "html"},
-        {"urn:xmpp:reference:0", "reference"},
-        {"urn:xmpp:markup:0", "markup"},
-        {"urn:xmpp:fallback:0", "fallback"},
-        {"urn:xmpp:rtt:0", "rtt"},
+        NAME(XHTML_IM, "html"),
+        NAME("urn:xmpp:reference:0", "reference"),
+        NAME("urn:xmpp:markup:0", "markup"),
+        NAME("urn:xmpp:fallback:0", "fallback"),
+        NAME("urn:xmpp:rtt:0", "rtt"),
     };
     for (uint32_t i = 1; i < d->node[0].end; i++)
         for (size_t k = 0; k < ARRAY_LEN(companions); k++)
-            if (xmpp_is(d, i, companions[k].ns, companions[k].name) && !xmpp_cut_node(c, d, i))
+            if (is_named(d, i, &companions[k]) && !xmpp_cut_node(c, d, i))
                 return false;
     return true;
 }

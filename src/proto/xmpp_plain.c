@@ -118,15 +118,10 @@ static struct xmpp_slice put_word(struct xmpp_dom *d, struct span s)
     return at;
 }
 
-static struct span word(const struct xmpp_dom *d, struct xmpp_slice s)
-{
-    return span_of(d->words.data + d->words.start + s.at, s.n);
-}
-
 static bool is_free_name(const struct xmpp_dom *d, const struct xmpp_node *node, struct xmpp_slice ns, struct span name)
 {
     for (uint32_t i = node->attr; i < d->n_attrs; i++)
-        if (d->attr[i].ns.n == ns.n && span_eq(word(d, d->attr[i].name), name))
+        if (d->attr[i].ns.n == ns.n && span_eq(xmpp_word(d, d->attr[i].name), name))
             return false;
     return true;
 }
@@ -159,7 +154,7 @@ static bool take_attr(struct reader *r, uint32_t i, bool *has_ns)
         return xmpp_dom_add_attr(d, i, &(struct xmpp_attr){ns, name_at, value});
     d->node[i].ns = value;
     *has_ns = true;
-    return value.n && !span_is(word(d, value), NS_XML) && !span_is(word(d, value), NS_XMLNS);
+    return value.n && !span_is(xmpp_word(d, value), NS_XML) && !span_is(xmpp_word(d, value), NS_XMLNS);
 }
 
 static void close_node(struct reader *r, uint32_t i, const uint8_t *content_end)
