@@ -1,5 +1,9 @@
 #include "base/utf8.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 static inline bool is_tail(uint8_t b)
 {
     return (b & 0xc0) == 0x80;
@@ -89,17 +93,44 @@ static inline unsigned common_bytes(uint64_t w)
     return (w & 0xc0c0f0000000) == 0x8080e0000000 && is_free_lead(w >> 24) ? 6 : 3;
 }
 
+#ifdef __SSE2__
+enum { STEP = 16 };
+
+/* The same of the 16 bytes at p: up to five characters of three bytes. */
+static inline unsigned common_step(const uint8_t *p)
+{
+    const __m128i care = _mm_setr_epi8(-16, -64, -64, -16, -64, -64, -16, -64, -64, -16, -64, -64, -16, -64, -64, 0);
+    const __m128i want =
+        _mm_setr_epi8(-32, -128, -128, -32, -128, -128, -32, -128, -128, -32, -128, -128, -32, -128, -128, 0);
+    __m128i w = _mm_loadu_si128((const __m128i *)p);
+    unsigned wide = (unsigned)_mm_movemask_epi8(w);
+    if (!wide)
+        return STEP;
+    if (!(wide & 1))
+        return (unsigned)__builtin_ctz(wide);
+    /* no tail is 0xe0 or 0xed, so these two are looked for at every byte */
+    __m128i bound = _mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8(-32)), _mm_cmpeq_epi8(w, _mm_set1_epi8(-19)));
+    __m128i good = _mm_andnot_si128(bound, _mm_cmpeq_epi8(_mm_and_si128(w, care), want));
+    return (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(good)) / 3 * 3;
+}
+#else
+enum { STEP = 8 };
+
+static inline unsigned common_step(const uint8_t *p)
+{
+    return common_bytes(load8(p));
+}
+#endif
+
 size_t utf8_valid_prefix(struct span s)
 {
     size_t i = 0;
     while (i < s.n) {
-        unsigned common = i + 8 <= s.n ? common_bytes(load8(s.p + i)) : 0;
-        if (common) {
-            i += common;
-            continue;
-        }
+        size_t left = s.n - i;
+        unsigned n = left >= STEP ? common_step(s.p + i) : left >= 8 ? common_bytes(load8(s.p + i)) : s.p[i] < 0x80;
         uint32_t cp;
-        unsigned n = utf8_decode(s.p + i, s.n - i, &cp);
+        if (!n)
+            n = utf8_decode(s.p + i, left, &cp);
         if (!n)
             return i;
         i += n;

@@ -10,49 +10,82 @@
 #include "base/xalloc.h"
 #include "proto/json_key.h"
 
-enum { SRC_MAX = 1 << 30 };
+enum { SRC_MAX = 1 << 30, WINDOW = 64 };
 
-struct reader {
-    struct json_doc *doc;
-    const uint8_t *p;
-    uint32_t at, n;
-    uint32_t open[JSON_DEPTH_MAX]; /* containers around the place we are at */
-    uint32_t depth;
-    enum json_result result;
-    struct err *e;
+/* An object or array that is not closed yet. Its keys so far set bits by what tells them apart; a key whose bit was set
+ * may have been there before, and only then (or where readers may fold or unescape) all are compared. */
+struct open {
+    uint32_t node, n; /* members or items so far */
+    bool is_object, may_repeat;
+    uint64_t seen;
 };
 
-static bool fail(struct reader *r, enum json_result result, const char *what)
+/* Functions that read on are given the place where they begin and return the place behind; 0, which is never behind
+ * anything: failed. */
+struct reader {
+    const uint8_t *p;
+    size_t n;
+    size_t window;          /* where the 64 bytes begin that were looked at last */
+    uint64_t stop;          /* those of them that do not stand in a string as they are */
+    struct open *top;       /* the innermost container; open[0], the document, is none */
+    struct json_node *node; /* doc's */
+    uint32_t n_nodes, cap;
+    struct json_doc *doc;
+    size_t at;        /* where it failed */
+    size_t wide_from; /* the first byte seen that is not ASCII */
+    enum json_result result;
+    struct err *e;
+    struct open open[JSON_DEPTH_MAX + 1];
+};
+
+static NOINLINE size_t fail(struct reader *r, size_t at, enum json_result result, const char *what)
 {
+    r->at = at;
     r->result = result;
-    err_set(r->e, "%s at byte %u", what, r->at);
-    return false;
+    err_set(r->e, "%s at byte %zu", what, at);
+    return 0;
 }
 
-static void skip_space(struct reader *r)
+static inline uint8_t byte_at(const struct reader *r, size_t at)
 {
-    while (r->at < r->n) {
-        uint8_t c = r->p[r->at];
-        if (c != ' ' && c != '\n' && c != '\r' && c != '\t')
-            return;
-        r->at++;
-    }
+    return at < r->n ? r->p[at] : 0;
 }
 
-static struct json_node *add_node(struct reader *r, enum json_kind kind)
+/* Passes over white space; the byte behind it, 0 at the end. */
+ALWAYS_INLINE uint8_t next_byte(const struct reader *r, size_t *at)
+{
+    for (; *at < r->n; ++*at) {
+        uint8_t c = r->p[*at];
+        if (c > ' ' || (c != ' ' && c != '\n' && c != '\r' && c != '\t'))
+            return c;
+    }
+    return 0;
+}
+
+static NOINLINE bool grow(struct reader *r, size_t at)
 {
     struct json_doc *d = r->doc;
-    if (d->n == JSON_NODES_MAX) {
-        fail(r, JSON_TOO_COMPLEX, "too many values");
-        return NULL;
+    if (r->cap == JSON_NODES_MAX) {
+        fail(r, at, JSON_TOO_COMPLEX, "too many values");
+        return false;
     }
-    if (d->n == d->cap) {
-        uint32_t cap = d->cap ? d->cap * 2 : 64;
-        d->cap = cap > JSON_NODES_MAX ? JSON_NODES_MAX : cap;
-        d->node = xrealloc(d->node, d->cap * sizeof(*d->node));
-    }
-    struct json_node *node = &d->node[d->n++];
-    *node = (struct json_node){.kind = (uint8_t)kind, .from = r->at, .next = d->n};
+    d->cap = d->cap ? MIN_OF(d->cap * 2, (uint32_t)JSON_NODES_MAX) : 64;
+    d->node = xrealloc(d->node, d->cap * sizeof(*d->node));
+    r->node = d->node;
+    r->cap = d->cap;
+    return true;
+}
+
+ALWAYS_INLINE bool has_room(struct reader *r, size_t at)
+{
+    return r->n_nodes < r->cap || grow(r, at);
+}
+
+/* Needs room. */
+ALWAYS_INLINE struct json_node *add_node(struct reader *r, enum json_kind kind, size_t from, size_t to)
+{
+    struct json_node *node = &r->node[r->n_nodes++];
+    *node = (struct json_node){.kind = (uint8_t)kind, .from = (uint32_t)from, .to = (uint32_t)to, .next = r->n_nodes};
     return node;
 }
 
@@ -64,14 +97,14 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Four hexadecimal digits at r->at, or -1. */
-static int hex4(const struct reader *r, uint32_t at)
+/* Four hexadecimal digits, or -1. */
+static int hex4(const struct reader *r, size_t at)
 {
     int v = 0;
     if (r->n - at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int d = hex_digit(r->p[at + (uint32_t)i]);
+        int d = hex_digit(r->p[at + (size_t)i]);
         if (d < 0)
             return -1;
         v = v << 4 | d;
@@ -79,287 +112,346 @@ static int hex4(const struct reader *r, uint32_t at)
     return v;
 }
 
-/* r->at is behind "\u". */
-static bool read_unicode(struct reader *r)
+/* `at` is behind "\u". */
+static size_t read_unicode(struct reader *r, size_t at)
 {
-    int cp = hex4(r, r->at);
+    int cp = hex4(r, at);
     if (cp < 0)
-        return fail(r, JSON_INVALID, "\\u without four hexadecimal digits");
+        return fail(r, at, JSON_INVALID, "\\u without four hexadecimal digits");
     if (cp == 0)
-        return fail(r, JSON_AMBIGUOUS, "\\u0000");
+        return fail(r, at, JSON_AMBIGUOUS, "\\u0000");
     if (cp >= 0xdc00 && cp < 0xe000)
-        return fail(r, JSON_AMBIGUOUS, "a lone surrogate");
-    r->at += 4;
+        return fail(r, at, JSON_AMBIGUOUS, "a lone surrogate");
+    at += 4;
     if (cp < 0xd800 || cp >= 0xdc00)
-        return true;
-    if (r->n - r->at < 6 || r->p[r->at] != '\\' || r->p[r->at + 1] != 'u')
-        return fail(r, JSON_AMBIGUOUS, "a lone surrogate");
-    int low = hex4(r, r->at + 2);
+        return at;
+    if (r->n - at < 6 || r->p[at] != '\\' || r->p[at + 1] != 'u')
+        return fail(r, at, JSON_AMBIGUOUS, "a lone surrogate");
+    int low = hex4(r, at + 2);
     if (low < 0xdc00 || low >= 0xe000)
-        return fail(r, JSON_AMBIGUOUS, "a lone surrogate");
-    r->at += 6;
-    return true;
+        return fail(r, at, JSON_AMBIGUOUS, "a lone surrogate");
+    return at + 6;
 }
 
-/* r->at is at the backslash. */
-static bool read_escape(struct reader *r)
+/* `at` is at the backslash. */
+static size_t read_escape(struct reader *r, size_t at)
 {
-    uint8_t c = r->at + 1 < r->n ? r->p[r->at + 1] : 0;
-    if (c == 'u') {
-        r->at += 2;
-        return read_unicode(r);
-    }
+    uint8_t c = byte_at(r, at + 1);
+    if (c == 'u')
+        return read_unicode(r, at + 2);
     if (!c || !strchr("\"\\/bfnrt", c))
-        return fail(r, JSON_INVALID, "an unknown escape");
-    r->at += 2;
-    return true;
+        return fail(r, at, JSON_INVALID, "an unknown escape");
+    return at + 2;
 }
 
-/* How many of the next bytes stand in a string as they are: all (STEP), or those before the first that does not. */
-#ifdef __SSE2__
-enum { STEP = 16 };
+/* --- strings --- */
 
-static inline unsigned plain_bytes(const uint8_t *p)
+#ifdef __SSE2__
+ALWAYS_INLINE uint64_t load_16(const uint8_t *p, uint64_t *stop)
 {
     __m128i w = _mm_loadu_si128((const __m128i *)p);
-    __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8('"')), _mm_cmpeq_epi8(w, _mm_set1_epi8('\\')));
-    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(w, _mm_set1_epi8(0x1f)), w)); /* control characters */
-    unsigned bits = (unsigned)_mm_movemask_epi8(stop);
-    return bits ? (unsigned)__builtin_ctz(bits) : STEP;
+    __m128i is = _mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8('"')), _mm_cmpeq_epi8(w, _mm_set1_epi8('\\')));
+    is = _mm_or_si128(is, _mm_cmpeq_epi8(_mm_min_epu8(w, _mm_set1_epi8(0x1f)), w)); /* control characters */
+    *stop = (unsigned)_mm_movemask_epi8(is);
+    return (unsigned)_mm_movemask_epi8(w);
+}
+
+ALWAYS_INLINE uint64_t load_bits(const uint8_t *p, uint64_t *stop)
+{
+    uint64_t s[4], wide = load_16(p, &s[0]);
+    wide |= load_16(p + 16, &s[1]) << 16;
+    wide |= load_16(p + 32, &s[2]) << 32;
+    wide |= load_16(p + 48, &s[3]) << 48;
+    *stop = s[0] | s[1] << 16 | s[2] << 32 | s[3] << 48;
+    return wide;
 }
 #else
-enum { STEP = 8 };
-
-static inline unsigned plain_bytes(const uint8_t *p)
+ALWAYS_INLINE uint64_t load_bits(const uint8_t *p, uint64_t *stop)
 {
-    for (unsigned i = 0; i < STEP; i++)
-        if (p[i] == '"' || p[i] == '\\' || p[i] < 0x20)
-            return i;
-    return STEP;
+    uint64_t wide = 0;
+    *stop = 0;
+    for (unsigned i = 0; i < WINDOW; i++) {
+        *stop |= (uint64_t)(p[i] == '"' || p[i] == '\\' || p[i] < 0x20) << i;
+        wide |= (uint64_t)(p[i] >> 7) << i;
+    }
+    return wide;
 }
 #endif
 
-/* Passes over what a string may hold as it is; may stop early, never late. Whether it is UTF-8 is looked at once for
- * the whole source. */
-static inline void skip_plain(struct reader *r)
+/* Looks at 64 bytes, `at` and what it can of the following among them. */
+static NOINLINE void load_window(struct reader *r, size_t at)
 {
-    while (r->n - r->at >= STEP) {
-        unsigned n = plain_bytes(r->p + r->at);
-        r->at += n;
-        if (n < STEP)
-            return;
+    uint64_t wide;
+    if (r->n < WINDOW) { /* behind the end stand bytes that end a string */
+        uint8_t copy[WINDOW] = {0};
+        memcpy(copy, r->p, r->n);
+        at = 0;
+        wide = load_bits(copy, &r->stop);
+    } else {
+        at = MIN_OF(at, r->n - WINDOW);
+        wide = load_bits(r->p + at, &r->stop);
     }
+    r->window = at;
+    if (wide)
+        r->wide_from = MIN_OF(r->wide_from, at + (size_t)__builtin_ctzll(wide));
 }
 
-static bool read_string(struct reader *r, bool is_key)
+/* The first byte from `at` on that does not stand in a string as it is, or the end. Whether the others are UTF-8 is
+ * looked at once, when the document was read. */
+ALWAYS_INLINE size_t skip_plain(struct reader *r, size_t at)
 {
-    struct json_node *node = add_node(r, JSON_STRING);
-    if (!node)
-        return false;
-    node->is_key = is_key;
-    r->at++;
+    while (at < r->n) {
+        if (at - r->window >= WINDOW)
+            load_window(r, at);
+        uint64_t stop = r->stop >> (at - r->window);
+        if (stop)
+            return at + (size_t)__builtin_ctzll(stop);
+        at = r->window + WINDOW;
+    }
+    return r->n;
+}
+
+/* What begins with `at`, behind a backslash or a byte that is none, up to the closing quote. */
+static NOINLINE size_t read_odd_string(struct reader *r, size_t at)
+{
     for (;;) {
-        skip_plain(r);
-        if (r->at >= r->n)
-            return fail(r, JSON_INVALID, "a string without its end");
-        uint8_t c = r->p[r->at];
-        if (c == '"')
-            break;
-        if (c == '\\') {
-            node->has_escape = 1;
-            if (!read_escape(r))
-                return false;
-        } else if (c < 0x20) {
-            return fail(r, JSON_INVALID, "a control character in a string");
-        } else {
-            r->at++;
-        }
+        if (at >= r->n)
+            return fail(r, at, JSON_INVALID, "a string without its end");
+        if (r->p[at] == '"')
+            return at + 1;
+        if (r->p[at] != '\\')
+            return fail(r, at, JSON_INVALID, "a control character in a string");
+        if (!(at = read_escape(r, at)))
+            return 0;
+        at = skip_plain(r, at);
     }
-    node->to = ++r->at;
-    if (is_key && !node->has_escape)
-        node->n = json_key_mark(span_of(r->p + node->from + 1, node->to - node->from - 2));
-    return true;
 }
 
-static uint32_t skip_digits(const struct reader *r, uint32_t at)
+/* `from` is at the quote. */
+ALWAYS_INLINE size_t read_string(struct reader *r, size_t from, struct json_node **node)
+{
+    bool has_escape = false;
+    if (!has_room(r, from))
+        return 0;
+    size_t at = skip_plain(r, from + 1);
+    if (byte_at(r, at) == '"') {
+        at++;
+    } else {
+        has_escape = true;
+        if (!(at = read_odd_string(r, at)))
+            return 0;
+    }
+    *node = add_node(r, JSON_STRING, from, at);
+    (*node)->has_escape = has_escape;
+    return at;
+}
+
+/* --- other scalars --- */
+
+static size_t skip_digits(const struct reader *r, size_t at)
 {
     while (at < r->n && r->p[at] >= '0' && r->p[at] <= '9')
         at++;
     return at;
 }
 
-static bool read_number(struct reader *r)
+static size_t read_number(struct reader *r, size_t from)
 {
-    struct json_node *node = add_node(r, JSON_NUMBER);
-    if (!node)
-        return false;
-    uint32_t at = r->at + (r->p[r->at] == '-'), digits = at;
-    at = skip_digits(r, at);
+    size_t digits = from + (r->p[from] == '-'), at = skip_digits(r, digits);
+    if (!has_room(r, from))
+        return 0;
     if (at == digits || (r->p[digits] == '0' && at > digits + 1))
-        return fail(r, JSON_INVALID, "not a number");
-    if (at < r->n && r->p[at] == '.') {
+        return fail(r, from, JSON_INVALID, "not a number");
+    if (byte_at(r, at) == '.') {
         digits = ++at;
         if ((at = skip_digits(r, at)) == digits)
-            return fail(r, JSON_INVALID, "a number without digits behind its point");
+            return fail(r, from, JSON_INVALID, "a number without digits behind its point");
     }
-    if (at < r->n && (r->p[at] | 0x20) == 'e') {
+    if ((byte_at(r, at) | 0x20) == 'e') {
         at++;
-        if (at < r->n && (r->p[at] == '+' || r->p[at] == '-'))
+        if (byte_at(r, at) == '+' || byte_at(r, at) == '-')
             at++;
         digits = at;
         if ((at = skip_digits(r, at)) == digits)
-            return fail(r, JSON_INVALID, "a number without digits in its exponent");
+            return fail(r, from, JSON_INVALID, "a number without digits in its exponent");
     }
-    node->to = r->at = at;
-    return true;
+    add_node(r, JSON_NUMBER, from, at);
+    return at;
 }
 
-static bool read_word(struct reader *r, const char *word, uint32_t len, enum json_kind kind)
+static size_t read_word(struct reader *r, size_t at, const char *word, size_t len, enum json_kind kind)
 {
-    if (r->n - r->at < len || memcmp(r->p + r->at, word, len) != 0)
-        return fail(r, JSON_INVALID, "an unknown word");
-    struct json_node *node = add_node(r, kind);
-    if (!node)
-        return false;
-    node->to = r->at += len;
-    return true;
+    if (r->n - at < len || memcmp(r->p + at, word, len) != 0)
+        return fail(r, at, JSON_INVALID, "an unknown word");
+    if (!has_room(r, at))
+        return 0;
+    add_node(r, kind, at, at + len);
+    return at + len;
 }
 
-static bool read_scalar(struct reader *r)
+/* What is neither a string nor a container. */
+static NOINLINE size_t read_other(struct reader *r, size_t at)
 {
-    uint8_t c = r->p[r->at];
+    uint8_t c = byte_at(r, at);
     switch (c) {
-    case '"':
-        return read_string(r, false);
     case 't':
-        return read_word(r, "true", 4, JSON_TRUE);
+        return read_word(r, at, "true", 4, JSON_TRUE);
     case 'f':
-        return read_word(r, "false", 5, JSON_FALSE);
+        return read_word(r, at, "false", 5, JSON_FALSE);
     case 'n':
-        return read_word(r, "null", 4, JSON_NULL);
+        return read_word(r, at, "null", 4, JSON_NULL);
     default:
         if (c == '-' || (c >= '0' && c <= '9'))
-            return read_number(r);
-        return fail(r, JSON_INVALID, "a value is missing");
+            return read_number(r, at);
+        return fail(r, at, JSON_INVALID, "a value is missing");
     }
 }
 
-static bool read_key(struct reader *r)
-{
-    skip_space(r);
-    if (r->at >= r->n || r->p[r->at] != '"')
-        return fail(r, JSON_INVALID, "a key is missing");
-    if (!read_string(r, true))
-        return false;
-    skip_space(r);
-    if (r->at >= r->n || r->p[r->at] != ':')
-        return fail(r, JSON_INVALID, "a colon is missing");
-    r->at++;
-    return true;
-}
+/* --- containers --- */
 
-static bool close_container(struct reader *r)
+ALWAYS_INLINE void note_key(struct reader *r, struct json_node *node)
 {
-    struct json_doc *d = r->doc;
-    uint32_t i = r->open[--r->depth];
-    r->at++;
-    d->node[i].to = r->at;
-    d->node[i].next = d->n;
-    if (d->node[i].kind == JSON_ARRAY || d->node[i].n < 2 || (d->flags & JSON_DUP_LAST))
-        return true;
-    if (json_has_equal_keys(d, i))
-        return fail(r, JSON_AMBIGUOUS, "two equal keys in the object that ends");
-    return true;
-}
-
-enum next { NEXT_VALUE, NEXT_END, NEXT_FAIL };
-
-/* Behind a whole value: commas and closing brackets up to the next value or the end of the document. */
-static enum next after_value(struct reader *r)
-{
-    while (r->depth) {
-        struct json_node *top = &r->doc->node[r->open[r->depth - 1]];
-        bool is_object = top->kind == JSON_OBJECT;
-        top->n++;
-        skip_space(r);
-        uint8_t c = r->at < r->n ? r->p[r->at] : 0;
-        if (c == ',') {
-            r->at++;
-            return !is_object || read_key(r) ? NEXT_VALUE : NEXT_FAIL;
-        }
-        if (c != (is_object ? '}' : ']')) {
-            fail(r, JSON_INVALID, is_object ? "',' or '}' is missing" : "',' or ']' is missing");
-            return NEXT_FAIL;
-        }
-        if (!close_container(r))
-            return NEXT_FAIL;
+    node->is_key = 1;
+    if (node->has_escape) {
+        r->top->may_repeat = true;
+        return;
     }
-    return NEXT_END;
+    node->n = json_key_mark(span_of(r->p + node->from + 1, node->to - node->from - 2));
+    uint64_t bit = 1ull << (node->n * 0x9e3779b1u >> 26);
+    r->top->may_repeat |= (r->top->seen & bit) != 0;
+    r->top->seen |= bit;
 }
 
-/* At '{' or '['. An empty container is a whole value, else the first item (behind its key) is awaited. */
-static enum next open_container(struct reader *r)
+/* Up to the value behind it. */
+ALWAYS_INLINE size_t read_key(struct reader *r, size_t at)
 {
-    bool is_object = r->p[r->at] == '{';
-    if (r->depth == JSON_DEPTH_MAX) {
-        fail(r, JSON_TOO_COMPLEX, "nested too deeply");
-        return NEXT_FAIL;
-    }
-    if (!add_node(r, is_object ? JSON_OBJECT : JSON_ARRAY))
-        return NEXT_FAIL;
-    r->open[r->depth++] = r->doc->n - 1;
-    r->at++;
-    skip_space(r);
-    if (r->at < r->n && r->p[r->at] == (is_object ? '}' : ']'))
-        return close_container(r) ? after_value(r) : NEXT_FAIL;
-    return !is_object || read_key(r) ? NEXT_VALUE : NEXT_FAIL;
+    struct json_node *node;
+    if (next_byte(r, &at) != '"')
+        return fail(r, at, JSON_INVALID, "a key is missing");
+    if (!(at = read_string(r, at, &node)))
+        return 0;
+    note_key(r, node);
+    if (next_byte(r, &at) != ':')
+        return fail(r, at, JSON_INVALID, "a colon is missing");
+    return at + 1;
 }
 
-static enum next read_value(struct reader *r)
+/* `at` is at the closing bracket. */
+static size_t close_container(struct reader *r, size_t at)
 {
-    skip_space(r);
-    if (r->at >= r->n) {
-        fail(r, JSON_INVALID, "a value is missing");
-        return NEXT_FAIL;
+    const struct open *o = r->top--;
+    struct json_node *node = &r->node[o->node];
+    node->to = (uint32_t)++at;
+    node->next = r->n_nodes;
+    node->n = o->n;
+    if (o->may_repeat && !(r->doc->flags & JSON_DUP_LAST) && json_has_equal_keys(r->doc, o->node))
+        return fail(r, at, JSON_AMBIGUOUS, "two equal keys in the object that ends");
+    return at;
+}
+
+/* Behind a whole value: closing brackets, then a comma or the end of the document. */
+ALWAYS_INLINE size_t after_value(struct reader *r, size_t at)
+{
+    while (r->top > r->open) {
+        bool is_object = r->top->is_object;
+        r->top->n++;
+        uint8_t c = next_byte(r, &at);
+        if (c == ',')
+            return at + 1;
+        if (c != (is_object ? '}' : ']'))
+            return fail(r, at, JSON_INVALID, is_object ? "',' or '}' is missing" : "',' or ']' is missing");
+        if (!(at = close_container(r, at)))
+            return 0;
     }
-    if (r->p[r->at] == '{' || r->p[r->at] == '[')
-        return open_container(r);
-    return read_scalar(r) ? after_value(r) : NEXT_FAIL;
+    return at;
+}
+
+/* `at` is at the opening bracket. An empty container is closed at once (*is_whole). */
+static NOINLINE size_t open_container(struct reader *r, size_t at, bool *is_whole)
+{
+    bool is_object = r->p[at] == '{';
+    if (r->top == &r->open[JSON_DEPTH_MAX])
+        return fail(r, at, JSON_TOO_COMPLEX, "nested too deeply");
+    if (!has_room(r, at))
+        return 0;
+    add_node(r, is_object ? JSON_OBJECT : JSON_ARRAY, at, at);
+    /* keys that are one to a reader without regard to case are not told apart by their bytes */
+    bool may_repeat = is_object && (r->doc->flags & JSON_KEYS_CASEFOLD);
+    *++r->top = (struct open){.node = r->n_nodes - 1, .is_object = is_object, .may_repeat = may_repeat};
+    at++;
+    *is_whole = next_byte(r, &at) == (is_object ? '}' : ']');
+    return *is_whole ? close_container(r, at) : at;
+}
+
+/* The place behind the value; 0: not JSON. */
+static size_t read_value(struct reader *r)
+{
+    size_t at = 0;
+    do {
+        struct json_node *node;
+        bool is_whole = true;
+        if (r->top->is_object && !(at = read_key(r, at)))
+            return 0;
+        uint8_t c = next_byte(r, &at);
+        if (c == '"')
+            at = read_string(r, at, &node);
+        else if (c == '{' || c == '[')
+            at = open_container(r, at, &is_whole);
+        else
+            at = read_other(r, at);
+        if (at && is_whole)
+            at = after_value(r, at);
+    } while (at && r->top > r->open);
+    return at;
 }
 
 static void read_document(struct reader *r)
 {
-    enum next next;
-    do
-        next = read_value(r);
-    while (next == NEXT_VALUE);
-    if (next == NEXT_FAIL)
+    size_t at = read_value(r);
+    if (!at)
         return;
-    skip_space(r);
-    if (r->at < r->n && !(r->doc->flags & JSON_TRAILING_OK))
-        fail(r, JSON_AMBIGUOUS, "bytes behind the value");
+    next_byte(r, &at);
+    r->at = at;
+    if (at < r->n && !(r->doc->flags & JSON_TRAILING_OK))
+        fail(r, at, JSON_AMBIGUOUS, "bytes behind the value");
+}
+
+/* Of what was read, only strings can hold other than ASCII. */
+static void check_utf8(struct reader *r)
+{
+    if (r->wide_from >= r->at)
+        return;
+    size_t valid = r->wide_from + utf8_valid_prefix(span_of(r->p + r->wide_from, r->at - r->wide_from));
+    if (valid < r->at) /* that came first */
+        fail(r, valid, JSON_INVALID, "bytes that are not UTF-8");
 }
 
 enum json_result json_read(struct json_doc *doc, struct span src, unsigned flags, struct err *e)
 {
-    struct reader r = {.doc = doc, .p = src.p, .n = (uint32_t)src.n, .result = JSON_OK, .e = e};
+    struct reader r; /* `open` is not cleared */
+    r.p = src.p;
+    r.n = src.n;
+    r.window = SIZE_MAX / 2; /* none yet: no place is so near behind it */
+    r.top = r.open;
+    r.top->is_object = false;
+    r.node = doc->node;
+    r.n_nodes = 0;
+    r.cap = doc->cap;
+    r.doc = doc;
+    r.at = 0;
+    r.wide_from = SIZE_MAX;
+    r.result = JSON_OK;
+    r.e = e;
     doc->src = src;
-    doc->n = 0;
     doc->flags = flags;
-    if (src.n > SRC_MAX) {
-        fail(&r, JSON_TOO_COMPLEX, "longer than 1 GiB");
-        return r.result;
-    }
-    if (src.n >= 3 && memcmp(src.p, "\xef\xbb\xbf", 3) == 0) {
-        fail(&r, JSON_AMBIGUOUS, "a byte order mark");
-        return r.result;
-    }
-    read_document(&r);
-    size_t valid = utf8_valid_prefix(span_of(src.p, r.at));
-    if (valid < r.at) { /* that came first */
-        r.at = (uint32_t)valid;
-        fail(&r, JSON_INVALID, "bytes that are not UTF-8");
-    }
+    if (src.n > SRC_MAX)
+        fail(&r, 0, JSON_TOO_COMPLEX, "longer than 1 GiB");
+    else if (src.n >= 3 && memcmp(src.p, "\xef\xbb\xbf", 3) == 0)
+        fail(&r, 0, JSON_AMBIGUOUS, "a byte order mark");
+    else
+        read_document(&r);
+    check_utf8(&r);
+    doc->n = r.n_nodes;
     return r.result;
 }
 
