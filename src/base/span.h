@@ -27,6 +27,25 @@ static inline bool span_eq(struct span a, struct span b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* The same for short texts, of which a call would cost more than the comparison. */
+static inline bool span_eq_short(struct span a, struct span b)
+{
+    uint64_t x, y, v, w;
+    uint32_t i, j, k, l;
+    if (a.n != b.n)
+        return false;
+    if (a.n < 4 || a.n > 16)
+        return span_eq(a, b);
+    if (a.n < 8) { /* two pieces that may overlap */
+        memcpy(&i, a.p, 4), memcpy(&j, b.p, 4);
+        memcpy(&k, a.p + a.n - 4, 4), memcpy(&l, b.p + a.n - 4, 4);
+        return i == j && k == l;
+    }
+    memcpy(&x, a.p, 8), memcpy(&y, b.p, 8);
+    memcpy(&v, a.p + a.n - 8, 8), memcpy(&w, b.p + a.n - 8, 8);
+    return x == y && v == w;
+}
+
 static inline bool span_is(struct span a, const char *s)
 {
     return span_eq(a, span_str(s));

@@ -155,7 +155,11 @@ static enum fate handle_binary(struct session *s)
 static enum fate handle_message(struct session *s, uint8_t opcode, struct span payload, uint64_t end)
 {
     struct worker *w = s->w;
-    if (opcode == WS_TEXT && !utf8_is_valid(payload))
+    struct unit units[UNITS_MAX];
+    bool is_read = opcode == s->ws->opcode && !s->xmpp;
+    size_t n = is_read ? profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units) : 0;
+    bool saw_utf8 = is_read && profile_saw_utf8(w->pscratch); /* as nearly always: not looked for a second time */
+    if (opcode == WS_TEXT && !saw_utf8 && !utf8_is_valid(payload))
         return FATE_BAD;
     if (opcode != s->ws->opcode)
         return handle_binary(s);
@@ -163,8 +167,6 @@ static enum fate handle_message(struct session *s, uint8_t opcode, struct span p
         enum xmpp_fate fate = xmpp_ws_out(s, payload, end);
         return fate == XMPP_AS_IS ? FATE_AS_IS : fate == XMPP_REPLACED ? FATE_EDITED : FATE_NOTHING;
     }
-    struct unit units[UNITS_MAX];
-    size_t n = profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units);
     if (n)
         return handle_units(s, payload, units, n, end);
     counter_add(&w->count.units_other, 1);

@@ -36,6 +36,7 @@ struct reader {
     enum json_result result;
     struct err *e;
     struct open open[JSON_DEPTH_MAX + 1];
+    uint8_t copy[WINDOW]; /* of a document that is shorter */
 };
 
 static NOINLINE size_t fail(struct reader *r, size_t at, enum json_result result, const char *what)
@@ -81,12 +82,15 @@ ALWAYS_INLINE bool has_room(struct reader *r, size_t at)
     return r->n_nodes < r->cap || grow(r, at);
 }
 
-/* Needs room. */
-ALWAYS_INLINE struct json_node *add_node(struct reader *r, enum json_kind kind, size_t from, size_t to)
+/* Needs room. `n` is 0 or, of a key, its mark. */
+ALWAYS_INLINE void add_node(struct reader *r, struct json_node node, size_t from, size_t to, uint32_t n)
 {
-    struct json_node *node = &r->node[r->n_nodes++];
-    *node = (struct json_node){.kind = (uint8_t)kind, .from = (uint32_t)from, .to = (uint32_t)to, .next = r->n_nodes};
-    return node;
+    node.from = (uint32_t)from;
+    node.to = (uint32_t)to;
+    node.n = n;
+    struct json_node *new = &r->node[r->n_nodes++];
+    node.next = r->n_nodes;
+    *new = node;
 }
 
 static int hex_digit(uint8_t c)
@@ -178,31 +182,20 @@ ALWAYS_INLINE uint64_t load_bits(const uint8_t *p, uint64_t *stop)
 }
 #endif
 
-/* Looks at 64 bytes, `at` and what it can of the following among them. */
-static NOINLINE void load_window(struct reader *r, size_t at)
+/* Looks at 64 bytes, `at` and what it can of the following among them. A short document stands in a copy, and behind it
+ * bytes that end a string. */
+static void load_window(struct reader *r, size_t at)
 {
-    uint64_t wide;
-    if (r->n < WINDOW) { /* behind the end stand bytes that end a string */
-        uint8_t copy[WINDOW] = {0};
-        memcpy(copy, r->p, r->n);
-        at = 0;
-        wide = load_bits(copy, &r->stop);
-    } else {
-        at = MIN_OF(at, r->n - WINDOW);
-        wide = load_bits(r->p + at, &r->stop);
-    }
-    r->window = at;
+    r->window = r->n < WINDOW ? 0 : MIN_OF(at, r->n - WINDOW);
+    uint64_t wide = load_bits(r->p + r->window, &r->stop);
     if (wide)
-        r->wide_from = MIN_OF(r->wide_from, at + (size_t)__builtin_ctzll(wide));
+        r->wide_from = MIN_OF(r->wide_from, r->window + (size_t)__builtin_ctzll(wide));
 }
 
-/* The first byte from `at` on that does not stand in a string as it is, or the end. Whether the others are UTF-8 is
- * looked at once, when the document was read. */
-ALWAYS_INLINE size_t skip_plain(struct reader *r, size_t at)
+static NOINLINE size_t skip_far(struct reader *r, size_t at)
 {
     while (at < r->n) {
-        if (at - r->window >= WINDOW)
-            load_window(r, at);
+        load_window(r, at);
         uint64_t stop = r->stop >> (at - r->window);
         if (stop)
             return at + (size_t)__builtin_ctzll(stop);
@@ -211,38 +204,60 @@ ALWAYS_INLINE size_t skip_plain(struct reader *r, size_t at)
     return r->n;
 }
 
-/* What begins with `at`, behind a backslash or a byte that is none, up to the closing quote. */
+/* The first byte from `at` on that does not stand in a string as it is, or the end. Whether the others are UTF-8 is
+ * looked at once, when the document was read. */
+ALWAYS_INLINE size_t skip_plain(struct reader *r, size_t at)
+{
+    size_t off = at - r->window;
+    uint64_t stop = off < WINDOW ? r->stop >> off : 0;
+    return stop ? at + (size_t)__builtin_ctzll(stop) : skip_far(r, at);
+}
+
+/* What begins with `at`, a byte that ends no string, up to the closing quote. */
 static NOINLINE size_t read_odd_string(struct reader *r, size_t at)
 {
-    for (;;) {
+    while (byte_at(r, at) != '"') {
         if (at >= r->n)
             return fail(r, at, JSON_INVALID, "a string without its end");
-        if (r->p[at] == '"')
-            return at + 1;
         if (r->p[at] != '\\')
             return fail(r, at, JSON_INVALID, "a control character in a string");
         if (!(at = read_escape(r, at)))
             return 0;
         at = skip_plain(r, at);
     }
+    return at + 1;
+}
+
+/* Keys of the root are noted by their slots as well. */
+ALWAYS_INLINE uint32_t note_key(struct reader *r, size_t from, size_t to)
+{
+    struct open *top = r->top;
+    uint32_t mark = json_key_mark(span_of(r->p + from + 1, to - from - 2));
+    unsigned slot = json_key_slot(mark);
+    if (top->seen >> slot & 1)
+        top->may_repeat = true;
+    top->seen |= 1ull << slot;
+    if (top == r->open + 1)
+        r->doc->key_at[slot] = (uint16_t)r->n_nodes;
+    return mark;
 }
 
 /* `from` is at the quote. */
-ALWAYS_INLINE size_t read_string(struct reader *r, size_t from, struct json_node **node)
+ALWAYS_INLINE size_t read_string(struct reader *r, size_t from, bool is_key)
 {
-    bool has_escape = false;
     if (!has_room(r, from))
         return 0;
     size_t at = skip_plain(r, from + 1);
     if (byte_at(r, at) == '"') {
-        at++;
-    } else {
-        has_escape = true;
-        if (!(at = read_odd_string(r, at)))
-            return 0;
+        uint32_t mark = is_key ? note_key(r, from, at + 1) : 0;
+        add_node(r, (struct json_node){.kind = JSON_STRING, .is_key = is_key}, from, at + 1, mark);
+        return at + 1;
     }
-    *node = add_node(r, JSON_STRING, from, at);
-    (*node)->has_escape = has_escape;
+    if (!(at = read_odd_string(r, at)))
+        return 0;
+    if (is_key)
+        r->top->may_repeat = true;
+    add_node(r, (struct json_node){.kind = JSON_STRING, .is_key = is_key, .has_escape = 1}, from, at, 0);
     return at;
 }
 
@@ -275,7 +290,7 @@ static size_t read_number(struct reader *r, size_t from)
         if ((at = skip_digits(r, at)) == digits)
             return fail(r, from, JSON_INVALID, "a number without digits in its exponent");
     }
-    add_node(r, JSON_NUMBER, from, at);
+    add_node(r, (struct json_node){.kind = JSON_NUMBER}, from, at, 0);
     return at;
 }
 
@@ -285,7 +300,7 @@ static size_t read_word(struct reader *r, size_t at, const char *word, size_t le
         return fail(r, at, JSON_INVALID, "an unknown word");
     if (!has_room(r, at))
         return 0;
-    add_node(r, kind, at, at + len);
+    add_node(r, (struct json_node){.kind = (uint8_t)kind}, at, at + len, 0);
     return at + len;
 }
 
@@ -309,28 +324,13 @@ static NOINLINE size_t read_other(struct reader *r, size_t at)
 
 /* --- containers --- */
 
-ALWAYS_INLINE void note_key(struct reader *r, struct json_node *node)
-{
-    node->is_key = 1;
-    if (node->has_escape) {
-        r->top->may_repeat = true;
-        return;
-    }
-    node->n = json_key_mark(span_of(r->p + node->from + 1, node->to - node->from - 2));
-    uint64_t bit = 1ull << (node->n * 0x9e3779b1u >> 26);
-    r->top->may_repeat |= (r->top->seen & bit) != 0;
-    r->top->seen |= bit;
-}
-
 /* Up to the value behind it. */
 ALWAYS_INLINE size_t read_key(struct reader *r, size_t at)
 {
-    struct json_node *node;
     if (next_byte(r, &at) != '"')
         return fail(r, at, JSON_INVALID, "a key is missing");
-    if (!(at = read_string(r, at, &node)))
+    if (!(at = read_string(r, at, true)))
         return 0;
-    note_key(r, node);
     if (next_byte(r, &at) != ':')
         return fail(r, at, JSON_INVALID, "a colon is missing");
     return at + 1;
@@ -374,7 +374,7 @@ static NOINLINE size_t open_container(struct reader *r, size_t at, bool *is_whol
         return fail(r, at, JSON_TOO_COMPLEX, "nested too deeply");
     if (!has_room(r, at))
         return 0;
-    add_node(r, is_object ? JSON_OBJECT : JSON_ARRAY, at, at);
+    add_node(r, (struct json_node){.kind = is_object ? JSON_OBJECT : JSON_ARRAY}, at, at, 0);
     /* keys that are one to a reader without regard to case are not told apart by their bytes */
     bool may_repeat = is_object && (r->doc->flags & JSON_KEYS_CASEFOLD);
     *++r->top = (struct open){.node = r->n_nodes - 1, .is_object = is_object, .may_repeat = may_repeat};
@@ -388,13 +388,12 @@ static size_t read_value(struct reader *r)
 {
     size_t at = 0;
     do {
-        struct json_node *node;
         bool is_whole = true;
         if (r->top->is_object && !(at = read_key(r, at)))
             return 0;
         uint8_t c = next_byte(r, &at);
         if (c == '"')
-            at = read_string(r, at, &node);
+            at = read_string(r, at, false);
         else if (c == '{' || c == '[')
             at = open_container(r, at, &is_whole);
         else
@@ -405,11 +404,26 @@ static size_t read_value(struct reader *r)
     return at;
 }
 
+static void use_copy(struct reader *r)
+{
+    memset(r->copy, 0, WINDOW);
+    if (r->n)
+        memcpy(r->copy, r->p, r->n);
+    r->p = r->copy;
+}
+
 static void read_document(struct reader *r)
 {
+    if (r->n < WINDOW)
+        use_copy(r);
     size_t at = read_value(r);
+    const struct open *root = r->open + 1;
     if (!at)
         return;
+    if (r->node->kind == JSON_OBJECT) {
+        r->doc->is_indexed = !root->may_repeat;
+        r->doc->has_key = root->seen;
+    }
     next_byte(r, &at);
     r->at = at;
     if (at < r->n && !(r->doc->flags & JSON_TRAILING_OK))
@@ -428,7 +442,7 @@ static void check_utf8(struct reader *r)
 
 enum json_result json_read(struct json_doc *doc, struct span src, unsigned flags, struct err *e)
 {
-    struct reader r; /* `open` is not cleared */
+    struct reader r; /* `open` and `copy` are not cleared */
     r.p = src.p;
     r.n = src.n;
     r.window = SIZE_MAX / 2; /* none yet: no place is so near behind it */
@@ -444,6 +458,7 @@ enum json_result json_read(struct json_doc *doc, struct span src, unsigned flags
     r.e = e;
     doc->src = src;
     doc->flags = flags;
+    doc->is_indexed = false;
     if (src.n > SRC_MAX)
         fail(&r, 0, JSON_TOO_COMPLEX, "longer than 1 GiB");
     else if (src.n >= 3 && memcmp(src.p, "\xef\xbb\xbf", 3) == 0)

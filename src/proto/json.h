@@ -29,6 +29,9 @@ struct json_doc {
     struct json_node *node; /* capacity JSON_NODES_MAX, grows on demand, reused between calls */
     uint32_t n, cap;
     unsigned flags;
+    bool is_indexed; /* the root is an object whose keys have a slot each (json_key.h) */
+    uint64_t has_key;
+    uint16_t key_at[64];
     uint32_t *slot; /* table for finding equal keys in large objects */
     uint32_t slot_cap;
 };

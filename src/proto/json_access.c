@@ -58,14 +58,9 @@ static bool next_cp(struct walk *w, uint32_t *cp)
     return true;
 }
 
-static struct span inside(const struct json_doc *d, uint32_t i)
-{
-    return span_of(d->src.p + d->node[i].from + 1, d->node[i].to - d->node[i].from - 2);
-}
-
 static struct walk walk_node(const struct json_doc *d, uint32_t i, bool want_fold)
 {
-    struct span s = inside(d, i);
+    struct span s = json_inside(d, i);
     return (struct walk){s.p, s.p + s.n, d->node[i].has_escape, want_fold};
 }
 
@@ -104,9 +99,9 @@ static bool key_eq(const struct json_doc *d, uint32_t a, uint32_t b)
 {
     bool want_fold = d->flags & JSON_KEYS_CASEFOLD;
     if (!want_fold && !d->node[a].has_escape && !d->node[b].has_escape)
-        return span_eq(inside(d, a), inside(d, b));
+        return span_eq(json_inside(d, a), json_inside(d, b));
     if (!d->node[a].has_escape && !d->node[b].has_escape) {
-        int quick = quick_fold_eq(inside(d, a), inside(d, b));
+        int quick = quick_fold_eq(json_inside(d, a), json_inside(d, b));
         if (quick >= 0)
             return quick;
     }
@@ -176,7 +171,7 @@ bool json_is(const struct json_doc *d, uint32_t i, struct span text)
     if (d->node[i].kind != JSON_STRING)
         return false;
     if (!d->node[i].has_escape)
-        return span_eq(inside(d, i), text);
+        return span_eq_short(json_inside(d, i), text);
     return walks_equal(walk_node(d, i, false), (struct walk){text.p, text.p + text.n, false, false});
 }
 
@@ -185,18 +180,19 @@ static bool key_is(const struct json_doc *d, uint32_t k, struct span key)
     bool want_fold = d->flags & JSON_KEYS_CASEFOLD;
     if (!want_fold)
         return json_is(d, k, key);
-    int quick = d->node[k].has_escape ? -1 : quick_fold_eq(inside(d, k), key);
+    int quick = d->node[k].has_escape ? -1 : quick_fold_eq(json_inside(d, k), key);
     if (quick >= 0)
         return quick;
     return walks_equal(walk_node(d, k, true), (struct walk){key.p, key.p + key.n, false, true});
 }
 
-uint32_t json_member(const struct json_doc *d, uint32_t i, struct span key)
+uint32_t json_member_walk(const struct json_doc *d, uint32_t i, struct span key, uint32_t mark)
 {
     uint32_t found = 0;
     if (d->node[i].kind != JSON_OBJECT)
         return 0;
-    uint32_t mark = d->flags & JSON_KEYS_CASEFOLD ? 0 : json_key_mark(key);
+    if (d->flags & JSON_KEYS_CASEFOLD)
+        mark = 0;
     for (uint32_t k = i + 1; k < d->node[i].next; k = d->node[k + 1].next) {
         if ((mark && d->node[k].n && d->node[k].n != mark) || !key_is(d, k, key))
             continue;
@@ -205,6 +201,11 @@ uint32_t json_member(const struct json_doc *d, uint32_t i, struct span key)
             break;
     }
     return found;
+}
+
+uint32_t json_member(const struct json_doc *d, uint32_t i, struct span key)
+{
+    return json_member_marked(d, i, key, json_key_mark(key));
 }
 
 uint32_t json_item(const struct json_doc *d, uint32_t i, uint32_t n)
@@ -219,7 +220,7 @@ uint32_t json_item(const struct json_doc *d, uint32_t i, uint32_t n)
 
 size_t json_decode(const struct json_doc *d, uint32_t i, uint8_t *out, uint32_t *map)
 {
-    struct span s = inside(d, i);
+    struct span s = json_inside(d, i);
     uint32_t base = d->node[i].from + 1;
     size_t n = 0;
     for (uint32_t at = 0; at < s.n;) {

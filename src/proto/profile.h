@@ -97,13 +97,16 @@ void profile_scratch_free(struct profile_scratch **s);
 
 enum profile_dir { C2S, S2C };
 
-/* Reads one whole WebSocket message (unmasked payload, valid UTF-8 when text). Fills units (kind SEND, EDIT, INCOMING,
+/* Reads one whole WebSocket message (unmasked payload, of any bytes). Fills units (kind SEND, EDIT, INCOMING,
  * OPAQUE; and NONE with is_ack or is_nack set for answers to earlier sends; others are left out) and learns identity
  * into the conn. Returns the number of units; a payload that the profile cannot read gives one unit of kind UNIT_OPAQUE
  * with a cause (so does an s2c payload: that one is to be passed and counted). `now_ms` for the age of messages.
  * `payload` must stay until profile_emit and profile_refuse are done. */
 size_t profile_read(struct profile_scratch *s, struct profile_conn *c, enum profile_dir dir, struct span payload,
                     int64_t now_ms, struct unit units[UNITS_MAX]);
+
+/* Has the last profile_read found its whole payload to be UTF-8? False: it has not looked at all of it. */
+bool profile_saw_utf8(const struct profile_scratch *s);
 
 /* A replacement inside one text of a unit: bytes [from, to) of the decoded text. Sorted and disjoint per text. */
 struct text_edit {

@@ -70,6 +70,9 @@ static void pair_compile(const struct ynode *at, struct arena *a, struct cond *c
     }
     literals_compile(at->value[1], a, c, errs);
     check_operand(at->value[1], c, errs);
+    c->is_text = c->sel.is_key && (c->op == COND_EQ || c->op == COND_IN);
+    for (uint32_t i = 0; i < c->n_lit; i++)
+        c->is_text &= c->lit[i].kind == JSON_STRING;
 }
 
 static void cond_compile(const struct ynode *at, struct arena *a, struct cond *c, struct err_list *errs)
@@ -211,7 +214,19 @@ static bool packet_type_holds(const struct profile_scratch *s, const struct cond
     return false;
 }
 
-static bool holds(struct profile_scratch *s, const struct cond *c, struct layer *root)
+/* What is_text says: most conditions are such, and each message is asked several. */
+static inline bool text_holds(const struct cond *c, const struct json_doc *d)
+{
+    uint32_t i = json_member_indexed(d, c->sel.step->key, c->sel.step->mark);
+    if (!i || d->node[i].kind != JSON_STRING)
+        return false;
+    for (uint32_t k = 0; k < c->n_lit; k++)
+        if (d->node[i].has_escape ? json_is(d, i, c->lit[k].text) : span_eq_short(json_inside(d, i), c->lit[k].text))
+            return true;
+    return false;
+}
+
+static NOINLINE bool holds_at_all(struct profile_scratch *s, const struct cond *c, struct layer *root)
 {
     const struct conds sub = {true, c->n_sub, c->sub};
     if (c->op == COND_NOT)
@@ -223,8 +238,18 @@ static bool holds(struct profile_scratch *s, const struct cond *c, struct layer 
     if (c->sel.is_packet_type)
         return packet_type_holds(s, c);
     struct probe q = {.s = s, .c = c};
-    sel_walk(s, &c->sel, root, on_value, &q);
+    if (c->sel.is_path) {
+        struct place at = sel_at(s, &c->sel, root);
+        q.found = at.layer && value_holds(&q, at);
+    } else {
+        sel_walk(s, &c->sel, root, on_value, &q);
+    }
     return q.found != (c->op == COND_ABSENT);
+}
+
+static inline bool holds(struct profile_scratch *s, const struct cond *c, struct layer *root)
+{
+    return c->is_text && root->doc.is_indexed ? text_holds(c, &root->doc) : holds_at_all(s, c, root);
 }
 
 bool cond_all(struct profile_scratch *s, const struct conds *list, struct layer *root)

@@ -30,11 +30,14 @@ struct step {
     bool is_index; /* the key is a number as well */
     uint32_t index;
     struct span key;
+    uint32_t mark; /* of the key (json_key.h) */
 };
 struct selector {
     const char *text;
     bool is_packet_type; /* sio:type */
     bool is_packet_ack;  /* sio:ack */
+    bool is_key;         /* one key of the root, as most are */
+    bool is_path;        /* keys and !json only: it finds one value at most */
     bool into_object;    /* another selector of the same list reaches into an object, or array, found here */
     bool into_array;
     uint32_t n;
@@ -82,6 +85,7 @@ enum cond_op {
 };
 struct cond {
     enum cond_op op;
+    bool is_text; /* eq or in, one key of the root, all literals are strings */
     struct selector sel;
     uint32_t n_lit, n_sub;
     struct literal *lit;
@@ -229,6 +233,7 @@ struct profile_scratch {
     uint32_t n_layers, n_units;
     struct layer layer[LAYERS_MAX];
     struct layer *envelope; /* sockjs: the array of strings */
+    bool saw_utf8;          /* a document that was read, and is UTF-8 so, is the whole payload */
     bool is_overflow;       /* more than UNITS_MAX units */
     struct unit_state state[UNITS_MAX];
     struct packet packet;

@@ -32,6 +32,11 @@ void profile_scratch_free(struct profile_scratch **ps)
     free(s);
 }
 
+bool profile_saw_utf8(const struct profile_scratch *s)
+{
+    return s->saw_utf8;
+}
+
 static void unreadable(struct reading *r, struct layer *root, uint32_t elem, enum cause cause)
 {
     unit_add_unreadable(r->s, root, elem, cause, r->units);
@@ -42,6 +47,7 @@ static struct layer *open_root(struct reading *r, size_t at)
 {
     struct layer *l = layer_open(r->s, span_from(r->payload, at), NULL, 0);
     l->base = (uint32_t)at;
+    r->s->saw_utf8 = !at && l->result == JSON_OK && !(r->s->profile->json_flags & JSON_TRAILING_OK);
     if (l->result == JSON_OK)
         return l;
     unreadable(r, NULL, 0, unit_cause_of(l->result));
@@ -211,7 +217,7 @@ size_t profile_read(struct profile_scratch *s, struct profile_conn *c, enum prof
     arena_reset(&s->arena);
     s->n_layers = s->n_units = 0;
     s->envelope = s->ack = NULL;
-    s->is_overflow = false;
+    s->is_overflow = s->saw_utf8 = false;
     s->packet = (struct packet){.type = 255, .ns = span_of("", 0), .ack = span_of("", 0)};
     s->trouble = JSON_OK;
     s->profile = c->profile;

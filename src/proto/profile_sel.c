@@ -55,6 +55,7 @@ static int add_key(const struct ynode *at, struct span piece, struct step *step,
         yaml_bad(errs, at, "selector %s: '~' must be followed by 0 or 1 (RFC 6901)", at->text);
         return -1;
     }
+    step->mark = json_key_mark(step->key);
     if (span_u64(piece, &index) && index < JSON_NODES_MAX && (piece.n == 1 || piece.p[0] != '0')) {
         step->is_index = true;
         step->index = (uint32_t)index;
@@ -88,6 +89,7 @@ int sel_compile(const struct ynode *at, struct arena *a, struct selector *out, s
     if (*p && *p != '/' && *p != '!')
         return bad_start(at, errs);
     out->step = arena_alloc(a, STEPS_MAX * sizeof(*out->step));
+    out->is_path = true;
     while (*p) {
         char mark = *p++;
         struct span piece = take_piece(&p);
@@ -98,11 +100,13 @@ int sel_compile(const struct ynode *at, struct arena *a, struct selector *out, s
         struct step *step = &out->step[out->n++];
         if (mark == '!' ? add_transform(at, piece, step, errs) : add_key(at, piece, step, a, errs))
             return -1;
+        out->is_path &= step->kind == STEP_KEY || step->kind == STEP_JSON;
         if (step->kind == STEP_DEEP && *p) {
             yaml_bad(errs, at, "selector %s: ** must be the last step", at->text);
             return -1;
         }
     }
+    out->is_key = out->n == 1 && out->step->kind == STEP_KEY;
     return 0;
 }
 

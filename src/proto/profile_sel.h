@@ -2,6 +2,7 @@
  * document inside a string). */
 #pragma once
 
+#include "proto/json_key.h"
 #include "proto/profile_impl.h"
 
 /* Compiles one selector; 0, or -1 with the error reported at the node. */
@@ -15,6 +16,15 @@ typedef bool (*sel_fn)(void *ctx, struct place at);
 /* Calls fn for every value that the selector finds from the root of `layer`; false when fn stopped it. Trouble with
  * inner documents is left in s->trouble. */
 bool sel_walk(struct profile_scratch *s, const struct selector *sel, struct layer *layer, sel_fn fn, void *ctx);
+/* The value that a selector with is_path finds. */
+struct place sel_follow(struct profile_scratch *s, const struct selector *sel, struct layer *layer);
+static inline struct place sel_at(struct profile_scratch *s, const struct selector *sel, struct layer *layer)
+{
+    if (!sel->is_key || !layer->doc.is_indexed)
+        return sel_follow(s, sel, layer);
+    uint32_t node = json_member_indexed(&layer->doc, sel->step->key, sel->step->mark);
+    return (struct place){node ? layer : NULL, node, 0};
+}
 /* The first value that a selector of the list finds. */
 struct place sel_first(struct profile_scratch *s, const struct selectors *list, struct layer *layer);
 

@@ -81,35 +81,44 @@ static bool walk_strings(struct place at, sel_fn fn, void *ctx)
     return true;
 }
 
-static uint32_t child(const struct json_doc *d, uint32_t node, const struct step *step)
+static inline uint32_t child(const struct json_doc *d, uint32_t node, const struct step *step)
 {
     if (d->node[node].kind == JSON_ARRAY)
         return step->is_index ? json_item(d, node, step->index) : 0;
-    return json_member(d, node, step->key);
+    return json_member_marked(d, node, step->key, step->mark);
+}
+
+/* One step down; false: it leads nowhere. */
+static inline bool step_down(struct profile_scratch *s, const struct step *step, struct place *at)
+{
+    if (step->kind == STEP_JSON) {
+        *at = (struct place){layer_inside(s, *at), 0, 0};
+        return at->layer != NULL;
+    }
+    at->parent = at->node;
+    at->node = child(&at->layer->doc, at->node, step);
+    return at->node != 0;
+}
+
+struct place sel_follow(struct profile_scratch *s, const struct selector *sel, struct layer *layer)
+{
+    struct place at = {layer, 0, 0};
+    for (uint32_t i = 0; i < sel->n; i++)
+        if (!step_down(s, &sel->step[i], &at))
+            return (struct place){0};
+    return at;
 }
 
 static bool walk(struct profile_scratch *s, const struct selector *sel, uint32_t i, struct place at, sel_fn fn,
                  void *ctx)
 {
     for (; i < sel->n; i++) {
-        const struct step *step = &sel->step[i];
-        switch (step->kind) {
-        case STEP_KEY:
-            at.parent = at.node;
-            at.node = child(&at.layer->doc, at.node, step);
-            if (!at.node)
-                return true;
-            break;
-        case STEP_JSON:
-            at = (struct place){layer_inside(s, at), 0, 0};
-            if (!at.layer)
-                return true;
-            break;
-        case STEP_ANY:
+        if (sel->step[i].kind == STEP_ANY)
             return walk_children(s, sel, i + 1, at, fn, ctx);
-        case STEP_DEEP:
+        if (sel->step[i].kind == STEP_DEEP)
             return walk_strings(at, fn, ctx);
-        }
+        if (!step_down(s, &sel->step[i], &at))
+            return true;
     }
     return fn(ctx, at);
 }
@@ -118,10 +127,6 @@ bool sel_walk(struct profile_scratch *s, const struct selector *sel, struct laye
 {
     if (sel->is_packet_ack)
         return !s->ack || fn(ctx, (struct place){s->ack, 0, 0});
-    if (sel->n == 1 && sel->step->kind == STEP_KEY) { /* as most are */
-        uint32_t node = child(&layer->doc, 0, sel->step);
-        return !node || fn(ctx, (struct place){layer, node, 0});
-    }
     return walk(s, sel, 0, (struct place){layer, 0, 0}, fn, ctx);
 }
 
@@ -134,8 +139,11 @@ static bool on_first(void *ctx, struct place at)
 struct place sel_first(struct profile_scratch *s, const struct selectors *list, struct layer *layer)
 {
     struct place found = {0};
-    for (uint32_t i = 0; i < list->n && !found.layer; i++)
-        if (!list->sel[i].is_packet_type)
+    for (uint32_t i = 0; i < list->n && !found.layer; i++) {
+        if (list->sel[i].is_path)
+            found = sel_at(s, &list->sel[i], layer);
+        else if (!list->sel[i].is_packet_type)
             sel_walk(s, &list->sel[i], layer, on_first, &found);
+    }
     return found;
 }

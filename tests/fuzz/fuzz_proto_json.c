@@ -1,12 +1,13 @@
-/* Any bytes as JSON: the node array stays consistent, every string decodes into its bounds, what was accepted is
- * accepted again inside a list. */
+/* Any bytes as JSON: what a plain reader says of them, the node array stays consistent, every string decodes into its
+ * bounds, what was accepted is accepted again inside a list, and members are found in every way. */
 #undef NDEBUG /* the checks stay in every build */
 #include <assert.h>
 
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
-#include "proto/json.h"
+#include "../plain_json.h"
+#include "proto/json_key.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,8 +34,15 @@ static void check_object(const struct json_doc *d, uint32_t i)
         assert(d->node[k].is_key && d->node[k].kind == JSON_STRING && d->node[k].next == k + 1);
         if (d->node[k].to - d->node[k].from > sizeof(key))
             continue;
-        uint32_t found = json_member(d, i, span_of(key, json_decode(d, k, key, NULL)));
+        struct span text = span_of(key, json_decode(d, k, key, NULL));
+        uint32_t found = json_member(d, i, text), mark = json_key_mark(text);
         assert(d->flags & JSON_DUP_LAST ? found >= k + 1 : found == k + 1);
+        assert(found == json_member_walk(d, i, text, mark));
+        for (size_t at = 0; at < text.n; at += text.n / 2 + 1) { /* another key of the same length */
+            key[at] ^= 1;
+            assert(json_member(d, i, text) == json_member_walk(d, i, text, json_key_mark(text)));
+            key[at] ^= 1;
+        }
     }
     assert(n == d->node[i].n);
 }
@@ -67,12 +75,14 @@ static void check_wrapped(struct json_doc *d, struct span src, unsigned flags)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct json_doc d;
+    static struct plain plain;
     static const unsigned all[] = {0, JSON_KEYS_CASEFOLD, JSON_DUP_LAST, JSON_KEYS_CASEFOLD | JSON_DUP_LAST,
                                    JSON_TRAILING_OK};
     struct err e = {""};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         enum json_result r = json_read(&d, span_of(data, size), all[i], &e);
-        assert((r == JSON_OK) == !e.text[0]);
+        plain_read(&plain, span_of(data, size), all[i]);
+        assert((r == JSON_OK) == !e.text[0] && plain_agrees(&plain, &d, r, &e));
         e.text[0] = '\0';
         if (r != JSON_OK)
             continue;

@@ -119,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum profile_dir dir = data[0] & 64 ? S2C : C2S;
     profile_conn_init(&t.c, load(which), (data[0] >> 2 & 3) % PROFILE[which].sockets, span_str(""));
     t.n = profile_read(t.s, &t.c, dir, t.payload, 1, t.u);
+    assert(!profile_saw_utf8(t.s) || utf8_is_valid(t.payload));
     check_units(&t);
     if (dir == C2S && t.n) {
         check_refusals(&t);

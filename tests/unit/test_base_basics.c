@@ -110,13 +110,14 @@ static void utf8_prefix_as_character_by_character(void **state)
                                         "\xc3\xa9",
                                         "\xf0\x9f\x98\x8a",
                                         "0123456789",
+                                        "\xe6\x82\xa8\xe5\xa5\xbd\xe8\xaf\xb7\xe9\x97\xae\xe6\x9c\x89\xe4\xbb\x80",
                                         "\xed\x9f\xbf",
                                         "\xee\x80\x80"};
     uint32_t seed = 7;
     for (int round = 0; round < 20000; round++) {
-        uint8_t text[64];
+        uint8_t text[96];
         size_t n = 0;
-        while (n < 40) {
+        while (n < 60) {
             seed = seed * 1664525u + 1013904223u;
             const char *one = piece[(seed >> 16) % ARRAY_LEN(piece)];
             memcpy(text + n, one, strlen(one));

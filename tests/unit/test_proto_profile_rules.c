@@ -69,6 +69,59 @@ static void test_conditions(void **state)
     }
 }
 
+static uint32_t draw(uint32_t below)
+{
+    static uint64_t seed = 88172645463325252u;
+    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+    return (uint32_t)(seed >> 33) % below;
+}
+
+/* Keys that share length and ends, keys with escapes, other cases, keys that come twice. */
+static void put_random_object(struct buf *b)
+{
+    static const char *const key[] = {
+        "axb", "ayb", "a\\u0078b", "Axb", "a", "", "b", "t", "t\\u0074", "axxxxxxxxxxxxxxxxb", "ayxxxxxxxxxxxxxxxb"};
+    static const char *const value[] = {"\"x\"", "\"yy\"", "\"\\u0078\"", "1", "null", "{\"axb\":\"x\"}", "[\"x\"]"};
+    buf_reset(b);
+    buf_append_str(b, draw(20) ? "{" : "[{");
+    for (uint32_t i = 0, n = draw(7); i < n; i++)
+        buf_printf(b, "%s\"%s\":%s", i ? "," : "", key[draw(ARRAY_LEN(key))], value[draw(ARRAY_LEN(value))]);
+    buf_append_str(b, b->data[b->start] == '{' ? "}" : "}]");
+}
+
+/* What most conditions are is answered in a shorter way; a number among the literals takes the long one. */
+static void test_short_way(void **state)
+{
+    (void)state;
+    static const char *const json[] = {"{}", "{keys: casefold}", "{dup: last}", "{keys: casefold, dup: last}"};
+    static const char *const path[] = {"/axb", "/ayb", "/a", "/", "/t", "/axxxxxxxxxxxxxxxxb"};
+    struct buf b = {0};
+    for (size_t i = 0; i < ARRAY_LEN(json) * ARRAY_LEN(path); i++) {
+        struct rig r[2];
+        unsigned hits = 0;
+        for (int k = 0; k < 2; k++) {
+            char *yaml = xasprintf("profile: x\njson: %s\nws: {path: /ws}\n"
+                                   "rules: [{id: a, dir: c2s, when: {in: [%s, [x, yy%s]]}, kind: send, text: [/t]}]\n",
+                                   json[i % ARRAY_LEN(json)], path[i / ARRAY_LEN(json)], k ? ", 77" : "");
+            use(&r[k], yaml);
+            free(yaml);
+        }
+        for (int n = 0; n < 3000; n++) {
+            put_random_object(&b);
+            rig_read(&r[0], C2S, buf_cstr(&b));
+            rig_read(&r[1], C2S, buf_cstr(&b));
+            if (r[0].n != r[1].n ||
+                (r[0].n && (r[0].u[0].has_cause != r[1].u[0].has_cause || r[0].u[0].n_texts != r[1].u[0].n_texts)))
+                fail_msg("%s %s: %s", json[i % ARRAY_LEN(json)], path[i / ARRAY_LEN(json)], buf_cstr(&b));
+            hits += r[0].n && !r[0].u[0].has_cause;
+        }
+        assert_in_range(hits, 50, 2000);
+        rig_fini(&r[0]);
+        rig_fini(&r[1]);
+    }
+    buf_fini(&b);
+}
+
 static void test_order_and_kinds(void **state)
 {
     (void)state;
@@ -170,11 +223,9 @@ static void test_templates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_order_and_kinds),
-        cmocka_unit_test(test_broken_inner_documents),
-        cmocka_unit_test(test_unknown_by_policy),
-        cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_conditions),        cmocka_unit_test(test_short_way),
+        cmocka_unit_test(test_order_and_kinds),   cmocka_unit_test(test_broken_inner_documents),
+        cmocka_unit_test(test_unknown_by_policy), cmocka_unit_test(test_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
