@@ -46,14 +46,11 @@ static void add_commit(struct pass *p, const struct rule *r, const struct found 
     v->n_commits++;
 }
 
-/* The most severe rule names the case; of equal ones a review, which is followed up in a way of its own, else the
- * first. */
+/* The most severe rule names the case; of equal ones that of the first rank, then the first found. */
 static bool is_outdone(const struct verdict *v, const struct rule *r, int severity)
 {
-    static const char review[] = "review_";
-    bool is_review = strncmp(r->case_kind, review, sizeof(review) - 1) == 0,
-         was_review = v->opens_case && strncmp(v->case_kind, review, sizeof(review) - 1) == 0;
-    return v->opens_case && (v->severity > severity || (v->severity == severity && (was_review || !is_review)));
+    const struct rule *was = v->opens_case;
+    return was && (v->severity > severity || (v->severity == severity && was->case_rank <= r->case_rank));
 }
 
 static void open_case(struct pass *p, const struct rule *r)

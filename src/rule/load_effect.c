@@ -77,9 +77,11 @@ void load_take_rewrite(struct load_ctx *c, bool has_triggers)
 void load_take_case(struct load_ctx *c)
 {
     static const char *const keys[] = {"kind", "severity", NULL};
+    /* By rank: of rules that are as severe the first names the case. A review is followed up in a way of its own, an
+     * authority stands before the fault that it was named for, a kind that says what to do before a vague one. */
     static const char *const kinds[] = {
-        "not_delivered", "not_as_described", "damaged",   "wrong_item", "refund",          "attitude", "fake",
-        "invoice",       "promise_broken",   "regulator", "review_bad", "review_middling", "other",    NULL};
+        "review_bad", "review_middling", "regulator",     "fake",           "invoice",          "wrong_item", "damaged",
+        "refund",     "attitude",        "not_delivered", "promise_broken", "not_as_described", "other",      NULL};
     const struct ynode *n = yaml_get(c->at, "opens_case"), *up = yaml_get(c->at, "severity_up"),
                        *confirms = yaml_get(c->at, "confirms_case");
     struct rule *r = c->r;
@@ -89,8 +91,10 @@ void load_take_case(struct load_ctx *c)
         int i;
         if (!kind)
             yaml_bad(c->l->errs, n, "opens_case: kind: missing");
-        else if (yaml_enum(kind, "kind", kinds, &i, c->l->errs) == 0)
+        else if (yaml_enum(kind, "kind", kinds, &i, c->l->errs) == 0) {
             r->case_kind = kinds[i];
+            r->case_rank = i;
+        }
         r->severity = (int)load_int(c, n, "severity", 1, 4, 2);
     }
     if (up) {

@@ -166,6 +166,7 @@ struct rule {
     struct rule_variant *variant; /* the last one that holds counts; those of several overrides come later */
     size_t n_variants;
     const char *case_kind;
+    int case_rank; /* of rules that are as severe the lowest names the case */
     int severity;
     bool has_severity_up, confirms_case, is_commit, is_ack;
     int64_t commit_default_ms;

@@ -231,7 +231,9 @@ static void cases_and_commitments(void **state)
         "severity_up: [ 居然 ]\n" EXAMPLES
         "  - id: c.b\n    title: t\n    words: [ 投诉 ]\n    opens_case: { kind: regulator, severity: 4 }\n" EXAMPLES
         "  - id: c.c\n    title: t\n    words: [ 解决了 ]\n    confirms_case: true\n" EXAMPLES
-        "  - id: c.d\n    title: t\n    words: [ 差评 ]\n    opens_case: { kind: review_bad, severity: 2 }\n" EXAMPLES);
+        "  - id: c.d\n    title: t\n    words: [ 差评 ]\n    opens_case: { kind: review_bad, severity: 2 }\n" EXAMPLES
+        "  - id: c.e\n    title: t\n    words: [ 冒烟 ]\n    opens_case: { kind: damaged, severity: 4 }\n" EXAMPLES
+        "  - id: c.f\n    title: t\n    words: [ 不满 ]\n    opens_case: { kind: other, severity: 2 }\n" EXAMPLES);
     struct verdict v = judge(in, DIR_INCOMING, "还没收到");
     assert_int_equal(v.action, ACTION_PASS);
     assert_string_equal(v.case_kind, "not_delivered");
@@ -245,6 +247,10 @@ static void cases_and_commitments(void **state)
     v = judge(in, DIR_INCOMING, "差评，没收到");
     assert_string_equal(v.case_kind, "review_bad");
     v = judge(in, DIR_INCOMING, "差评，居然没收到");
+    assert_string_equal(v.case_kind, "not_delivered");
+    v = judge(in, DIR_INCOMING, "冒烟了，我要投诉"); /* an authority before the fault */
+    assert_string_equal(v.case_kind, "regulator");
+    v = judge(in, DIR_INCOMING, "不满，没收到"); /* what to do before a vague kind */
     assert_string_equal(v.case_kind, "not_delivered");
     v = judge(in, DIR_INCOMING, "解决了");
     assert_non_null(v.confirms);
