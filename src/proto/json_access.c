@@ -6,7 +6,7 @@
 
 enum { FEW_KEYS = 10 };
 
-/* Walks the code points of a string, escaped or not. The bytes were checked by json_read, or come from our own
+/* Walks the code points of a string, escaped or not. The escapes were checked by json_read, or it comes from our own
  * configuration. */
 struct walk {
     const uint8_t *p, *end;
@@ -51,6 +51,8 @@ static bool next_cp(struct walk *w, uint32_t *cp)
         w->p += unescape(w->p, cp);
     } else {
         unsigned n = utf8_decode(w->p, (size_t)(w->end - w->p), cp);
+        if (!n)
+            *cp = 0xfffd; /* equal keys are looked for before the document's UTF-8 is */
         w->p += n ? n : 1;
     }
     if (w->fold)

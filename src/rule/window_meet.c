@@ -20,12 +20,13 @@ static bool has_piece(const struct window_plan *p, uint32_t a, uint32_t b, uint3
     return p->piece[h / 64] >> (h % 64) & 1;
 }
 
-/* Whether a word may reach over the border between last[0] and first[0]. */
-static bool has_word(const struct window_plan *p, const uint32_t last[2], const uint32_t first[2])
+/* Whether a word may reach over the border between last[0] and first[0]. Unless `is_plain`, a unit beside them may be
+ * left out or read as another (加a微: 加微), and only these two are known. */
+static bool has_word(const struct window_plan *p, const uint32_t last[2], const uint32_t first[2], bool is_plain)
 {
     if (!has_piece(p, last[0], first[0], WINDOW_PAIR))
         return false;
-    return !last[1] || !first[1] || has_piece(p, last[0], first[0], WINDOW_WHOLE) ||
+    return !is_plain || !last[1] || !first[1] || has_piece(p, last[0], first[0], WINDOW_WHOLE) ||
            has_piece(p, last[1], last[0], first[0]) || has_piece(p, last[0], first[0], first[1]);
 }
 
@@ -395,8 +396,9 @@ static bool border_may_hit(struct joint *j, const struct window_note *const *bef
 {
     const struct window_note *last = before[n - 1];
     const struct window_start *start = j->start;
-    bool has_plain = has_word(j->p, last->last, start->first),
-         has_reading = has_word(j->p, last->last_syllable, start->first_syllable);
+    bool is_plain = last->is_plain_end && start->is_plain,
+         has_plain = has_word(j->p, last->last, start->first, is_plain),
+         has_reading = has_word(j->p, last->last_syllable, start->first_syllable, is_plain);
     if (!has_plain && !has_reading)
         return false;
     return (has_plain && may_be_long(j, last->last[0], start->first[0])) ||
