@@ -66,23 +66,18 @@ static void put_message(struct pair *p, int64_t due)
     buf_append_span(&p->agent.out, buf_span(&b.text[(number + p->n) % b.n_texts]));
 }
 
-static const uint8_t *find(struct span in, const char *what)
-{
-    return memmem(in.p, in.n, what, strlen(what));
-}
-
 static void on_customer_message(struct xmpp_peer *peer, struct span stanza)
 {
+    static const char attr[] = " id="; /* then a quotation mark, and "m" */
     struct pair *p = CONTAINER_OF(peer, struct pair, customer);
-    const uint8_t *id = find(stanza, " id='m");
-    id = id ? id : find(stanza, " id=\"m");
-    if (!id || (size_t)(stanza.p + stanza.n - id) < 16)
+    const char *id = memmem(stanza.p, stanza.n, attr, sizeof(attr) - 1);
+    if (!id || (const char *)stanza.p + stanza.n - id < 16 || id[5] != 'm')
         return;
-    uint32_t number = (uint32_t)strtoul((const char *)id + 6, NULL, 16); /* a quotation mark ends it */
+    uint32_t number = (uint32_t)strtoul(id + 6, NULL, 16); /* a quotation mark ends it */
     p->target->row.disordered += number != p->came;
     p->came = number + 1;
     b.came++;
-    hist_add(&b.hist, (uint64_t)(now_ns() - p->due_ns[number % WINDOW]));
+    hist_add(&b.hist, (uint64_t)(peer->read_ns - p->due_ns[number % WINDOW]));
 }
 
 /* What an agent gets is what the gateway or the server makes of a refusal. */

@@ -135,8 +135,10 @@ static void on_ready(struct source *src, uint32_t ready)
     if (p->has_ended || !(ready & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         return;
     ssize_t n = recv(p->src.fd, buf_reserve(&p->in, READ_BYTES), READ_BYTES, 0);
-    if (n > 0)
+    if (n > 0) {
         buf_commit(&p->in, (size_t)n);
+        p->read_ns = now_ns();
+    }
     if (n > 0 && p->is_open)
         take_messages(p);
     else if (n > 0)

@@ -26,6 +26,7 @@ struct xmpp_peer {
     struct xmpp_account account;
     unsigned step; /* of the login */
     bool is_open, has_ended;
+    int64_t read_ns; /* when the last bytes were read */
     struct buf in, out;
 };
 

@@ -15,7 +15,8 @@ enum {
     REMAKE_BYTES = 64 * 1024, /* a parser is made anew behind so many */
     TOKEN_BYTES = 4096, /* a longer token may only come in TOKEN_FEEDS pieces: each piece is a scan from its start */
     TOKEN_FEEDS = 500,
-    PLAIN_RUN = 16, /* a parser is given back behind so many elements that did not need it */
+    PLAIN_RUN = 8, /* a parser (10 kB) is given back behind so many elements that did not need it: a new one costs ten
+                      of them */
 };
 
 struct xmpp_stream {
