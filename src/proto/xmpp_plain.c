@@ -10,7 +10,7 @@
 #define NS_XML   "http://www.w3.org/XML/1998/namespace"
 #define NS_XMLNS "http://www.w3.org/2000/xmlns/"
 
-enum { DEPTH_MAX = 16 };
+enum { DEPTH_MAX = 16, ATTRS_MAX = 16 }; /* of an element: each name is compared with those before it */
 
 struct reader {
     const uint8_t *begin, *p, *end;
@@ -143,7 +143,7 @@ static bool take_attr(struct reader *r, uint32_t i, bool *has_ns)
     uint8_t quote = r->p[1];
     r->p += 2;
     bool is_ns = !ns.n && span_is(name, "xmlns");
-    if (is_ns ? *has_ns : !is_free_name(d, &d->node[i], ns, name))
+    if (is_ns ? *has_ns : d->node[i].n_attrs == ATTRS_MAX || !is_free_name(d, &d->node[i], ns, name))
         return false;
     struct xmpp_slice name_at = is_ns ? ns : put_word(d, name), value = {d->words.len, 0};
     if (!take_chars(r, quote, &d->words))

@@ -1,8 +1,8 @@
 /* Elements of the plainest kind, read without the XML parser: ten times cheaper, and nearly everything that is said on
  * a stream. It is no second opinion on XML: names without a prefix, one blank or more between attributes, the five
- * predefined entities, text without returns; an element with anything else in it is left to the parser, from its first
- * byte on, and so is one that is not complete. What is read here is to the last offset what the parser would have
- * made of it. */
+ * predefined entities, text without returns, few levels and attributes; an element with anything else in it is left to
+ * the parser, from its first byte on, and so is one that is not complete. What is read here is to the last offset what
+ * the parser would have made of it. */
 #pragma once
 
 #include "proto/xmpp_dom.h"

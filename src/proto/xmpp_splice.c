@@ -179,19 +179,38 @@ bool xmpp_cut_attr(struct xmpp_cuts *c, const struct xmpp_dom *d, struct span ra
     return add_cut(c, cut);
 }
 
+/* Appends a piece; what a cut brings together must not become "]]>" or one end of a line. A piece that begins with
+ * "]]>" ends a CDATA section: nothing else does, text has it escaped. */
+static void join(struct buf *out, uint32_t before, struct span next)
+{
+    if (!next.n)
+        return;
+    uint8_t last = out->len > before ? out->data[out->start + out->len - 1] : 0, first = next.p[0];
+    const char *as = NULL;
+    if (last == '\r' && first == '\n')
+        as = "&#10;";
+    else if (last == ']' && (first == ']' || first == '>') && !span_starts(next, span_str("]]>")))
+        as = "&#93;";
+    if (as) {
+        out->len--;
+        buf_append_str(out, as);
+    }
+    buf_append_span(out, next);
+}
+
 bool xmpp_splice(struct xmpp_cuts *c, struct span raw, struct buf *out)
 {
-    uint32_t at = 0;
+    uint32_t at = 0, before = out->len;
     for (size_t i = 0; i < c->n; i++) {
         const struct xmpp_cut *k = &c->cut[i];
         if (k->to <= at && k->from < at)
             continue; /* inside what was taken out */
         if (k->from < at || k->to > raw.n)
             return false;
-        buf_append(out, raw.p + at, k->from - at);
-        buf_append_span(out, span_of(buf_span(&c->with).p + k->at, k->n));
+        join(out, before, span_of(raw.p + at, k->from - at));
+        join(out, before, span_of(buf_span(&c->with).p + k->at, k->n));
         at = k->to;
     }
-    buf_append_span(out, span_from(raw, at));
+    join(out, before, span_from(raw, at));
     return true;
 }

@@ -1,6 +1,7 @@
 #include "proto/xmpp_stream.h"
 
 #include <expat.h>
+#include <strings.h>
 
 #include "base/rand.h"
 #include "base/xalloc.h"
@@ -15,8 +16,8 @@ enum {
     REMAKE_BYTES = 64 * 1024, /* a parser is made anew behind so many */
     TOKEN_BYTES = 4096, /* a longer token may only come in TOKEN_FEEDS pieces: each piece is a scan from its start */
     TOKEN_FEEDS = 500,
-    PLAIN_RUN = 8, /* a parser (10 kB) is given back behind so many elements that did not need it: a new one costs ten
-                      of them */
+    PLAIN_BYTES = 512, /* a parser (10 kB) is given back behind so many bytes of elements that did not need it, and as
+                          many as its header has, which a new one reads again */
 };
 
 struct xmpp_stream {
@@ -32,7 +33,8 @@ struct xmpp_stream {
     size_t scanned; /* bytes of the current item known to hold no '>' behind `seen` */
     uint64_t fed;   /* all bytes that this parser has */
     uint64_t item_base, last_event;
-    unsigned stuck_feeds, plain_run;
+    unsigned stuck_feeds;
+    uint32_t plain_bytes; /* since the parser was used */
     bool is_refeeding, is_long, is_broken;
     bool is_stanza;                        /* the element under way */
     bool has_header, has_element, has_end; /* what the last feed completed */
@@ -162,6 +164,14 @@ static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *
     raise_fault(arg, XMPP_RESTRICTED);
 }
 
+/* What the parser is told with XML_ParserCreateNS has more weight, but not for every server behind. */
+static void XMLCALL on_declaration(void *arg, const XML_Char *version, const XML_Char *encoding, int standalone)
+{
+    (void)version, (void)standalone;
+    if (encoding && strcasecmp(encoding, "UTF-8") != 0)
+        raise_fault(arg, XMPP_ENCODING);
+}
+
 /* --- the parser's life --- */
 
 static void drop_parser(struct xmpp_stream *s)
@@ -189,6 +199,7 @@ static void make_parser(struct xmpp_stream *s)
     XML_SetCommentHandler(s->parser, on_comment);
     XML_SetProcessingInstructionHandler(s->parser, on_instruction);
     XML_SetStartDoctypeDeclHandler(s->parser, on_doctype);
+    XML_SetXmlDeclHandler(s->parser, on_declaration);
 }
 
 static void feed(struct xmpp_stream *s, const uint8_t *p, size_t n)
@@ -232,7 +243,7 @@ static void begin_parser(struct xmpp_stream *s)
     }
     xmpp_dom_reset(s->dom);
     s->item_base = s->last_event = s->fed;
-    s->stuck_feeds = s->plain_run = 0;
+    s->stuck_feeds = s->plain_bytes = 0;
 }
 
 struct xmpp_stream *xmpp_stream_new(struct xmpp_pool *pool, const struct xmpp_stream_options *o)
@@ -351,7 +362,8 @@ static bool take_plain(struct xmpp_stream *s, struct span in)
     if (!s->seen)
         return false;
     s->is_stanza = span_is(xmpp_ns(s->dom, 0), "jabber:client") && is_stanza_name(xmpp_name(s->dom, 0));
-    if (s->parser && ++s->plain_run == PLAIN_RUN) {
+    s->plain_bytes += s->parser ? (uint32_t)s->seen : 0;
+    if (s->parser && s->plain_bytes > PLAIN_BYTES + s->header.len) {
         drop_parser(s);
         s->depth = 1; /* as it is in the stream */
     }
@@ -397,6 +409,8 @@ enum xmpp_got xmpp_next(struct xmpp_stream *s, struct span in, struct xmpp_item 
                 return bad(s, XMPP_NOT_WELL_FORMED, out);
             if (s->seen > max && !s->o.passes_long)
                 return bad(s, XMPP_TOO_BIG, out);
+            if (s->has_header && memchr(in.p, 0, s->seen)) /* expat takes "<" and a NUL for UTF-16 all the same */
+                return bad(s, XMPP_ENCODING, out);
             return finish(s, s->has_header ? XMPP_HEADER : XMPP_ELEMENT, in, out);
         }
     }

@@ -3,8 +3,8 @@
  * it. No event loop; it can be stopped at any byte.
  *
  * Refused, so that no two readers can understand a stream differently: comments, processing instructions, document
- * types and entities (RFC 6120 11.1). Bounded: bytes of an element, depth, memory (the XML parser is made anew from
- * time to time, with the stream's header fed again, because it never forgets a name). */
+ * types and entities (RFC 6120 11.1), any encoding but UTF-8 (11.6). Bounded: bytes of an element, depth, memory (the
+ * XML parser is made anew from time to time, with the stream's header fed again, because it never forgets a name). */
 #pragma once
 
 #include "proto/xmpp_dom.h"
@@ -15,6 +15,7 @@ enum { XMPP_DEPTH_MAX = 64, XMPP_HEADER_MAX = 8192 };
 #define XMPP_FAULTS(X)                                                                                                 \
     X(XMPP_NOT_WELL_FORMED, "not-well-formed")                                                                         \
     X(XMPP_RESTRICTED, "restricted-xml")                                                                               \
+    X(XMPP_ENCODING, "unsupported-encoding")                                                                           \
     X(XMPP_TOO_BIG, "policy-violation")
 
 enum xmpp_fault {

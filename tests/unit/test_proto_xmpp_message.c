@@ -187,6 +187,11 @@ static void test_edits(void **state)
     check_edit(r, "a\r\nbest\rb", "best", "ok", "a\r\nok\rb");
     check_edit(r, "a\r\nb", "\n", " ", "a b");
     check_edit(r, "\xe6\x9c\x80&#22909; x", "\xe6\x9c\x80\xe5\xa5\xbd", "ok", "ok x");
+    check_edit(r, "]]best>", "best", "", "]&#93;>");
+    check_edit(r, "]best]>", "best", "", "&#93;]>");
+    check_edit(r, "]best>", "best", "]", "&#93;&#93;>");
+    check_edit(r, "<![CDATA[]]best>]]>", "best", "", "<![CDATA[]]]]><![CDATA[>]]>");
+    check_edit(r, "a\rbest\nb", "best", "", "a&#10;\nb");
     check_edit(r, "be<i/>st", "best", "ok", NULL);
     check_edit(r, "<i/>best", "best", "ok", NULL);
 }
@@ -206,6 +211,11 @@ static void test_companions(void **state)
     assert_true(xmpp_splice(&cuts, r->item.raw, &out));
     assert_string_equal(buf_cstr(&out), "<message xmlns='jabber:client'><body>ok</body><origin-id xmlns='u' id='1'/>"
                                         "</message>");
+    xmpp_cuts_fini(&cuts);
+    buf_reset(&out);
+    d = read_one(r, "<a>]]<html xmlns='http://jabber.org/protocol/xhtml-im'/>></a>");
+    assert_true(xmpp_cut_companions(&cuts, d) && xmpp_splice(&cuts, r->item.raw, &out));
+    assert_string_equal(buf_cstr(&out), "<a>]&#93;></a>");
     xmpp_cuts_fini(&cuts);
     buf_fini(&out);
 }
@@ -239,18 +249,30 @@ static void test_attributes(void **state)
     }
 }
 
+static bool ends_with(const struct buf *b, const char *s)
+{
+    struct span all = buf_span(b);
+    return all.n >= strlen(s) && span_is(span_from(all, all.n - strlen(s)), s);
+}
+
 /* Any text in any spelling, any range: the edited source reads as the edited text. */
 static void append_spelled(struct buf *out, uint32_t cp, bool *in_cdata)
 {
+    static const char *const line_ends[] = {"\r", "\n", "\r\n"};
     uint8_t c[4];
     unsigned n = utf8_encode(cp, c);
-    if (rand_u64() % 6 == 0) {
+    bool is_mark = cp == '>' && ends_with(out, "]]");
+    if (is_mark ? *in_cdata : rand_u64() % 6 == 0) {
         buf_append_str(out, *in_cdata ? "]]>" : "<![CDATA[");
         *in_cdata = !*in_cdata;
     }
-    if (*in_cdata)
+    if (cp == '\n' && (*in_cdata || rand_u64() % 3))
+        buf_append_str(out, line_ends[ends_with(out, "\r") ? 0 : rand_u64() % 3]);
+    else if (is_mark)
+        buf_append_str(out, "&gt;");
+    else if (*in_cdata)
         buf_append(out, c, n);
-    else if (cp == '&' || cp == '<' || rand_u64() % 3 == 0)
+    else if (cp == '&' || cp == '<' || cp == '\n' || rand_u64() % 3 == 0)
         buf_printf(out, rand_u64() % 2 ? "&#%u;" : "&#x%x;", cp);
     else
         buf_append(out, c, n);
@@ -259,8 +281,10 @@ static void append_spelled(struct buf *out, uint32_t cp, bool *in_cdata)
 static void test_random_edits(void **state)
 {
     struct rig *r = *state;
-    static const uint32_t letters[] = {'a', 'b', '&', '<', '\n', 0x4f60, 0x597d, 0x1f600};
-    for (int round = 0; round < 3000; round++) {
+    static const uint32_t letters[] = {'a', 'b', '&', '<', '\n', ']', ']', '>', 0x4f60, 0x597d, 0x1f600};
+    static const char *const withs[] = {"", "<x>", "]", "]]", ">", "\n"};
+    for (int round = 0; round < 10000; round++) {
+        const char *with = withs[rand_u64() % ARRAY_LEN(withs)];
         uint32_t cp[12], n = 1 + (uint32_t)(rand_u64() % 12), at[13] = {0};
         struct buf text = {0}, out = {0}, want = {0};
         bool in_cdata = false;
@@ -277,10 +301,10 @@ static void test_random_edits(void **state)
         struct span t = xmpp_text(d, 1);
         assert_int_equal(t.n, at[n]);
         buf_append(&want, t.p, at[from]);
-        buf_append_str(&want, "<x>");
+        buf_append_str(&want, with);
         buf_append(&want, t.p + at[to], t.n - at[to]);
         struct xmpp_cuts cuts = {.n = 0};
-        assert_true(xmpp_cut_text(&cuts, d, r->item.raw, 1, at[from], at[to], span_str("<x>")));
+        assert_true(xmpp_cut_text(&cuts, d, r->item.raw, 1, at[from], at[to], span_str(with)));
         assert_true(xmpp_splice(&cuts, r->item.raw, &out));
         d = read_one(r, buf_cstr(&out));
         assert_true(span_eq(xmpp_text(d, 1), buf_span(&want)));

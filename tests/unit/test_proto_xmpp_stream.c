@@ -283,6 +283,18 @@ static void put_random(struct buf *out, unsigned *seed, unsigned depth)
     buf_printf(out, below(seed, 50) ? "</%s>" : "</%s >", name);
 }
 
+/* In two pieces, cut anywhere in the element: what is not whole is left to the parser, what comes behind is plain. */
+static void check_cuts(struct span in, size_t from, struct buf *want)
+{
+    struct buf got = {0};
+    for (size_t cut = from; cut < in.n; cut++) {
+        buf_reset(&got);
+        run((const char *)in.p, in.n, &cut, 1, 4096, &got);
+        assert_string_equal(buf_cstr(&got), buf_cstr(want));
+    }
+    buf_fini(&got);
+}
+
 static void test_plain_at_random(void **state)
 {
     (void)state;
@@ -302,6 +314,8 @@ static void test_plain_at_random(void **state)
         run((const char *)in.data, in.len, NULL, 0, 4096, &at_once);
         run((const char *)in.data, in.len, all, in.len, 4096, &by_byte);
         assert_string_equal(buf_cstr(&at_once), buf_cstr(&by_byte));
+        if (round % 16 == 0)
+            check_cuts(buf_span(&in), from, &at_once);
         xmpp_dom_reset(d);
         n_plain += xmpp_plain_read(span_from(buf_span(&in), from), span_str("u"), d) > 0;
         n_bad += strstr(buf_cstr(&at_once), "bad:") != NULL;
@@ -312,6 +326,40 @@ static void test_plain_at_random(void **state)
     assert_in_range(n_plain, 1500, 3500);
     assert_in_range(n_bad, 300, 2000);
     xmpp_dom_free(&d);
+}
+
+/* An element of that many bytes and not much more time, with as many attributes as fit. */
+static void test_many_attributes(void **state)
+{
+    (void)state;
+    struct xmpp_dom *d = xmpp_dom_new();
+    struct buf in = {0};
+    for (unsigned n = 15; n <= 17; n++) {
+        buf_reset(&in);
+        buf_append_str(&in, "<a xmlns='u:a'");
+        for (unsigned i = 0; i < n; i++)
+            buf_printf(&in, " b%u=''", i);
+        buf_append_str(&in, "/>");
+        xmpp_dom_reset(d);
+        assert_int_equal(xmpp_plain_read(buf_span(&in), span_str("u"), d), n <= 16 ? in.len : 0);
+    }
+    buf_fini(&in);
+    xmpp_dom_free(&d);
+}
+
+/* A header in UTF-16 with an attribute that is open still: what comes then is no element for those who read on so. */
+static void test_encodings(void **state)
+{
+    (void)state;
+    static const char wide[] = "<\0s\0>\0<\0a\0 \0b\0=\0'\0A><a/>";
+    struct buf out = {0};
+    run(wide, sizeof(wide) - 1, NULL, 0, 4096, &out);
+    assert_string_equal(buf_cstr(&out), "bad:unsupported-encoding\n");
+    buf_fini(&out);
+    check_splits("<?xml version='1.0' encoding='utf-8'?><s><a/>", 4096);
+    out = whole("<?xml version='1.0' encoding='UTF-8' standalone='yes'?><s><a/>", 4096);
+    assert_non_null(strstr(buf_cstr(&out), "element:<a/>"));
+    buf_fini(&out);
 }
 
 static void check_bad(const char *text, const char *condition)
@@ -332,6 +380,9 @@ static void test_refused(void **state)
     check_bad("<!DOCTYPE s [<!ENTITY a 'b'>]><s>", "restricted-xml");
     check_bad("<?xml version='1.0'?><!DOCTYPE s><s>", "restricted-xml");
     check_bad("<?php 1?><s>", "restricted-xml");
+    check_bad("<?xml version='1.0' encoding='ISO-8859-1'?><s>", "unsupported-encoding");
+    check_bad("<?xml version='1.0' encoding='UTF-16'?><s>", "unsupported-encoding");
+    check_bad("\xef\xbb\xbf<s>", "not-well-formed");
     check_bad("<s/>", "not-well-formed");
     check_bad("<s><!-- -->", "restricted-xml");
     check_bad("<s><a><!-- --></a>", "restricted-xml");
@@ -482,6 +533,38 @@ static void test_bounded_memory(void **state)
     xmpp_pool_fini(&pool);
 }
 
+/* A parser that nothing has needed for a while is given back, and made again when it is needed; the longer the header
+ * that it has to read again, the later. */
+static void test_parser_is_given_back(void **state)
+{
+    (void)state;
+    for (size_t header_bytes = 0; header_bytes <= 4000; header_bytes += 4000) {
+        struct xmpp_pool pool = {NULL};
+        struct xmpp_stream_options o = {.max_bytes = 1000};
+        struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+        struct xmpp_item item;
+        struct buf header = {0};
+        buf_append_str(&header, "<s b='");
+        while (header.len < header_bytes)
+            buf_append_str(&header, "x");
+        buf_append_str(&header, "'>");
+        assert_int_equal(xmpp_next(s, buf_span(&header), &item), XMPP_HEADER);
+        for (int again = 0; again < 2; again++) {
+            size_t with = 0, bytes = 0;
+            assert_int_equal(xmpp_next(s, span_str("<a>&#65;</a>"), &item), XMPP_ELEMENT);
+            assert_true(span_is(xmpp_text(item.dom, 0), "A"));
+            with = allocated_bytes();
+            for (; allocated_bytes() + 4096 > with && bytes < 10000; bytes += 50)
+                assert_int_equal(xmpp_next(s, span_str("<a>plain words, forty-three bytes of them.....</a>"), &item),
+                                 XMPP_ELEMENT);
+            assert_in_range(bytes, header.len + 500, header.len + 600);
+        }
+        buf_fini(&header);
+        xmpp_stream_free(&s);
+        xmpp_pool_fini(&pool);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,7 +572,8 @@ int main(void)
         cmocka_unit_test(test_refused),         cmocka_unit_test(test_trickled_token),
         cmocka_unit_test(test_parts),           cmocka_unit_test(test_messages),
         cmocka_unit_test(test_bounded_memory),  cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_plain_at_random),
+        cmocka_unit_test(test_plain_at_random), cmocka_unit_test(test_many_attributes),
+        cmocka_unit_test(test_encodings),       cmocka_unit_test(test_parser_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
