@@ -40,7 +40,7 @@ for name in "$@"; do
     found=$build/found/$name crash=$build/crash/$name log=$build/$name.log
     mkdir -p "$found" "$crash"
     dictionary=tests/fuzz/$name.dict
-    arguments=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="$crash/")
+    arguments=(-max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="$crash/")
     [ ! -e "$dictionary" ] || arguments+=(-dict="$dictionary")
     if "$build/tests/fuzz/fuzz_$name" "${arguments[@]}" "$found" "tests/fuzz/corpus/$name" >"$log" 2>&1; then
         awk -v name="$name" '/stat::number_of_executed_units/ {n = $2} / cov: / {for (i = 1; i < NF; i++) if ($i == "cov:") c = $(i + 1)}

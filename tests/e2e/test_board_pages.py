@@ -229,7 +229,7 @@ def test_times_are_those_of_the_desk(rig, own):
         zone = datetime.timezone(datetime.timedelta(minutes=Client(board, "adam").get("/api/v1/session")["utc_offset_min"]))
         now = datetime.datetime.now(datetime.timezone.utc)
         if now.astimezone(zoneinfo.ZoneInfo(own)).utcoffset() != zone.utcoffset(None):  # the desk's zone depends on the hour of the test
-            page.wait_text(".keys", "Times are those of ")
+            page.wait_text(".zone", "Times are those of ")
         page.js("location.hash = 'agents/' + encodeURIComponent('小陈')")
         page.wait("section:has(#rounds) tbody tr")
         row = Client(board, "adam").get("/api/v1/agents/" + urllib.parse.quote("小陈"))["rounds"][0]

@@ -2,6 +2,8 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -139,6 +141,18 @@ def test_a_broken_pack_is_refused_with_its_place(rules):
 def test_shipped_examples_hold():
     got = chatgate("test", "--rules", ROOT / "rules")
     assert got.returncode == 0, got.stdout
+
+
+def test_the_documented_overrides_fit_the_shipped_packs(tmp_path):
+    shutil.copytree(ROOT / "rules", tmp_path / "rules")
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/rules.md").read_text(), re.S)
+    overrides = [b for b in blocks if "override:" in b]
+    assert len(overrides) == 2
+    for text in overrides:
+        (tmp_path / "rules/local").mkdir(exist_ok=True)
+        (tmp_path / "rules/local/shop.yaml").write_text(text)
+        done = chatgate("explain", "--rules", tmp_path / "rules", "您好")
+        assert done.returncode == 0 and not done.stderr, done.stderr
 
 
 def test_without_rules_those_that_are_installed(folder):

@@ -107,8 +107,8 @@ function draw(reason) {
     h("header", { class: "bar" }, h("span", { class: "brand" }, t("title")), h("nav", {}, links),
       tools(h("span", { class: "who", title: t("role_" + session.data.role) }, session.data.user), h("button", { type: "button", id: "logout", onclick: logout }, t("log_out")))),
     banner, main);
-  main.replaceChildren(view.page, h("p", { class: "keys" }, t("keys", kbd(`1–${links.length}`), kbd("/"), kbd("d"), kbd("l"), kbd("j k")),
-    foreignZone() ? ` ${t("times_in", foreignZone())}` : ""));
+  main.replaceChildren(view.page, h("p", { class: "keys" }, t("keys", kbd(`1–${links.length}`), kbd("/"), kbd("d"), kbd("l"), kbd("j k"))),
+    foreignZone() ? h("p", { class: "zone" }, t("times_in", foreignZone())) : "");
   view.update?.();
   second();
 }
