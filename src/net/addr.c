@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 
 int addr_resolve(const struct conf_addr *from, bool is_passive, struct addr *out, struct err *e)
 {
@@ -59,6 +60,18 @@ const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
     struct host h = addr_host(a);
     return host_text(&h, out);
+}
+
+void addr_set_no_delay(int fd)
+{
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+void addr_set_late_ack(int fd)
+{
+    const int off = 0;
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 }
 
 bool addr_is_same(const struct addr *a, const struct addr *b)

@@ -34,5 +34,9 @@ int addr_resolve(const struct conf_addr *from, bool is_passive, struct addr *out
 const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 struct host addr_host(const struct addr *a);
 const char *host_text(const struct host *h, char out[ADDR_TEXT_MAX]);
+/* Small messages leave at once. What a listening socket accepts inherits it; a Unix socket refuses, which is fine. */
+void addr_set_no_delay(int fd);
+/* Before connect: the last packet of its handshake goes out with the first bytes, which must follow soon. */
+void addr_set_late_ack(int fd);
 bool addr_is_same(const struct addr *a, const struct addr *b);
 bool addr_in_cidr(const struct addr *a, const struct conf_cidr *list, size_t n);

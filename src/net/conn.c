@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
@@ -17,7 +16,7 @@ static void rearm(struct conn *c)
         if ((c->want_write && !c->tls_write_blocked) || c->tls_read_blocked)
             want |= EV_WRITE;
     } else if (c->state == CONN_CONNECTING) {
-        want = EV_WRITE;
+        want = EV_READ | (c->want_write ? EV_WRITE : 0);
     } else if (c->state == CONN_HANDSHAKING) {
         want = c->tls_write_blocked ? EV_WRITE : EV_READ;
     }
@@ -37,19 +36,12 @@ void conn_init(struct conn *c, const struct conn_handlers *h)
     *c = (struct conn){.fd = -1, .h = h};
 }
 
-static void set_no_delay(int fd)
-{
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* a Unix socket refuses, which is fine */
-}
-
 static void start(struct conn *c, struct event_base *base, int fd, enum conn_state state)
 {
     c->fd = fd;
     c->state = (uint8_t)state;
     c->armed = 0;
     event_assign(&c->ev, base, fd, EV_PERSIST, on_event, c);
-    set_no_delay(fd);
 }
 
 int conn_adopt(struct conn *c, struct event_base *base, int fd, struct tls_server *tls, struct err *e)
@@ -85,12 +77,24 @@ int conn_start_tls_client(struct conn *c, struct tls_client *tls, const char *se
     return 0;
 }
 
+/* A peer on this machine has answered before connect(2) returns. */
+static bool is_connected(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t n = sizeof(peer);
+    return getpeername(fd, (struct sockaddr *)&peer, &n) == 0;
+}
+
 int conn_connect(struct conn *c, struct event_base *base, const struct addr *to, struct tls_client *tls,
                  const char *server_name, struct err *e)
 {
     int fd = socket(to->any.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_sys(e, "socket");
+    if (to->any.sa.sa_family != AF_UNIX) {
+        addr_set_no_delay(fd);
+        addr_set_late_ack(fd);
+    }
     if (connect(fd, &to->any.sa, to->len) < 0 && errno != EINPROGRESS) {
         err_sys(e, "connect");
         close(fd);
@@ -102,7 +106,10 @@ int conn_connect(struct conn *c, struct event_base *base, const struct addr *to,
         return err_set(e, "TLS: cannot create a session");
     }
     c->want_read = true;
+    c->want_write = !is_connected(fd);
     rearm(c);
+    if (!c->want_write)
+        event_active(&c->ev, EV_WRITE, 0);
     return 0;
 }
 
@@ -236,11 +243,21 @@ static void handshake(struct conn *c)
     }
 }
 
-static void on_connected(struct conn *c)
+/* A refused connection is readable as well, one that stands is not before the peer has spoken: only then is it worth
+ * asking. */
+static int connect_error(struct conn *c, short what)
 {
     int problem = 0;
     socklen_t n = sizeof(problem);
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &problem, &n) < 0 || problem) {
+    if ((what & EV_READ) && getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &problem, &n) < 0)
+        return errno;
+    return problem;
+}
+
+static void on_connected(struct conn *c, short what)
+{
+    int problem = connect_error(c, what);
+    if (problem) {
         fail(c, strerror(problem));
         return;
     }
@@ -259,7 +276,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     struct conn *c = arg;
     if (c->state == CONN_CONNECTING) {
-        on_connected(c);
+        on_connected(c, what);
         return;
     }
     if (c->state == CONN_HANDSHAKING) {

@@ -52,6 +52,7 @@ int listen_socket(const struct addr *a, bool reuse_port, struct err *e)
         close(fd);
         return -1;
     }
+    addr_set_no_delay(fd);
     if (bind(fd, &a->any.sa, a->len) < 0 || listen(fd, BACKLOG) < 0) {
         err_sys(e, "bind");
         close(fd);
@@ -109,6 +110,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 struct listener *listener_new(struct loop *loop, int fd, listen_fn fn, void *ctx)
 {
     struct listener *l = xcalloc(1, sizeof(*l));
+    addr_set_no_delay(fd); /* again for a socket that was inherited */
     *l = (struct listener){.fd = fd, .fn = fn, .ctx = ctx};
     l->ev = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_accept, l);
     l->retry = timer_new(loop, on_retry, l);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -14,14 +15,17 @@
 #include "net/listen.h"
 
 struct rig {
-    int accepted;
+    int accepted, no_delay;
     bool has_room;
 };
 
 static void on_accept(void *ctx, int fd, const struct addr *peer)
 {
-    (void)peer;
-    ((struct rig *)ctx)->accepted++;
+    struct rig *r = ctx;
+    socklen_t n = sizeof(r->no_delay);
+    r->accepted++;
+    if (peer->any.sa.sa_family == AF_INET)
+        getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &r->no_delay, &n);
     close(fd);
 }
 
@@ -91,6 +95,35 @@ static void test_pause_and_room(void **state)
     loop_free(&loop);
 }
 
+/* What is accepted has what its connection needs, without a call for each: also who waited before the listener was. */
+static void test_small_messages_leave_at_once(void **state)
+{
+    (void)state;
+    struct addr a = {.len = sizeof(a.any.in)};
+    a.any.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct err e;
+    struct loop *loop = loop_new();
+    int fd = listen_socket(&a, false, &e);
+    assert_true(fd >= 0);
+    getsockname(fd, &a.any.sa, &a.len);
+    struct rig r = {.has_room = true};
+    struct listener *l = NULL;
+    for (int i = 1; i <= 2; i++) {
+        int client = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(client, &a.any.sa, a.len), 0);
+        if (!l)
+            l = listener_new(loop, fd, on_accept, &r);
+        r.no_delay = 0;
+        for (int k = 0; k < 100; k++)
+            turns(loop, &r, i);
+        assert_int_equal(r.accepted, i);
+        assert_int_equal(r.no_delay, 1);
+        close(client);
+    }
+    listener_free(&l);
+    loop_free(&loop);
+}
+
 static void test_a_file_is_not_removed(void **state)
 {
     (void)state;
@@ -112,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause_and_room),
+        cmocka_unit_test(test_small_messages_leave_at_once),
         cmocka_unit_test(test_a_file_is_not_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
