@@ -24,7 +24,8 @@ void xmpp_dom_free(struct xmpp_dom **dp)
 
 void xmpp_dom_reset(struct xmpp_dom *d)
 {
-    d->n = d->n_attrs = 0;
+    d->n = d->n_attrs = d->ns_bytes = 0;
+    d->last_ns = (struct xmpp_slice){0, 0};
     d->is_truncated = false;
     if (d->text.cap > KEEP_BYTES)
         buf_fini(&d->text);
@@ -74,28 +75,37 @@ static struct xmpp_slice put(struct xmpp_dom *d, const char *p, size_t n)
     return at;
 }
 
+static struct xmpp_slice put_ns(struct xmpp_dom *d, struct span ns)
+{
+    if (!span_eq(xmpp_word(d, d->last_ns), ns)) {
+        d->last_ns = put(d, (const char *)ns.p, ns.n);
+        d->ns_bytes += d->last_ns.n;
+    }
+    return d->last_ns;
+}
+
 static void put_name(struct xmpp_dom *d, const char *both, struct xmpp_slice *ns, struct xmpp_slice *name)
 {
     const char *mark = strchr(both, '\x1f');
-    *ns = put(d, both, mark ? (size_t)(mark - both) : 0);
+    *ns = put_ns(d, span_of(both, mark ? (size_t)(mark - both) : 0));
     both = mark ? mark + 1 : both;
     *name = put(d, both, strlen(both));
 }
 
-static bool grow_attrs(struct xmpp_dom *d, size_t more)
+static bool grow_attrs(struct xmpp_dom *d)
 {
-    if (d->n_attrs + more > XMPP_ATTRS_MAX)
+    if (d->n_attrs == XMPP_ATTRS_MAX)
         return false;
-    while (d->n_attrs + more > d->cap_attrs) {
+    if (d->n_attrs == d->cap_attrs) {
         d->cap_attrs = d->cap_attrs ? d->cap_attrs * 2 : 16;
         d->attr = xrealloc(d->attr, d->cap_attrs * sizeof(*d->attr));
     }
     return true;
 }
 
-static bool grow(struct xmpp_dom *d, size_t more_attrs)
+static bool grow(struct xmpp_dom *d)
 {
-    if (d->n >= XMPP_NODES_MAX || !grow_attrs(d, more_attrs))
+    if (d->n >= XMPP_NODES_MAX)
         return false;
     if (d->n == d->cap) {
         d->cap = d->cap ? d->cap * 2 : 16;
@@ -104,29 +114,42 @@ static bool grow(struct xmpp_dom *d, size_t more_attrs)
     return true;
 }
 
+/* False: there are too many, and the node has none. */
+static bool put_attrs(struct xmpp_dom *d, struct xmpp_node *node, const char **attrs)
+{
+    for (; *attrs; attrs += 2) {
+        if (d->ns_bytes > XMPP_NS_BYTES_MAX || !grow_attrs(d)) {
+            d->n_attrs = node->attr;
+            node->n_attrs = 0;
+            return false;
+        }
+        struct xmpp_attr *a = &d->attr[d->n_attrs++];
+        put_name(d, attrs[0], &a->ns, &a->name);
+        a->value = put(d, attrs[1], strlen(attrs[1]));
+        node->n_attrs++;
+    }
+    return true;
+}
+
 uint32_t xmpp_dom_open(struct xmpp_dom *d, uint32_t parent, const char *name, const char **attrs)
 {
-    size_t n = 0;
-    while (attrs[n * 2])
-        n++;
-    if (d->is_truncated || !grow(d, n)) {
+    if (d->n && (d->is_truncated || d->ns_bytes > XMPP_NS_BYTES_MAX || !grow(d))) {
         d->is_truncated = true;
         return UINT32_MAX;
     }
+    if (!d->n)
+        grow(d);
     struct xmpp_node *node = &d->node[d->n];
-    *node = (struct xmpp_node){.parent = parent, .attr = d->n_attrs, .n_attrs = (uint32_t)n, .text_from = d->text.len};
+    *node = (struct xmpp_node){.parent = parent, .attr = d->n_attrs, .text_from = d->text.len};
     put_name(d, name, &node->ns, &node->name);
-    for (size_t i = 0; i < n; i++) {
-        struct xmpp_attr *a = &d->attr[d->n_attrs++];
-        put_name(d, attrs[i * 2], &a->ns, &a->name);
-        a->value = put(d, attrs[i * 2 + 1], strlen(attrs[i * 2 + 1]));
-    }
-    return d->n++;
+    if (!put_attrs(d, node, attrs))
+        d->is_truncated = true;
+    return !d->is_truncated || !d->n ? d->n++ : UINT32_MAX;
 }
 
 uint32_t xmpp_dom_add(struct xmpp_dom *d, uint32_t parent, struct xmpp_slice ns, struct xmpp_slice name)
 {
-    if (!grow(d, 0))
+    if (!grow(d))
         return UINT32_MAX;
     d->node[d->n] =
         (struct xmpp_node){.parent = parent, .ns = ns, .name = name, .attr = d->n_attrs, .text_from = d->text.len};
@@ -135,7 +158,7 @@ uint32_t xmpp_dom_add(struct xmpp_dom *d, uint32_t parent, struct xmpp_slice ns,
 
 bool xmpp_dom_add_attr(struct xmpp_dom *d, uint32_t i, const struct xmpp_attr *a)
 {
-    if (d->n_attrs == d->cap_attrs && !grow_attrs(d, 1))
+    if (!grow_attrs(d))
         return false;
     d->attr[d->n_attrs++] = *a;
     d->node[i].n_attrs++;

@@ -11,7 +11,12 @@
 
 #include "base/buf.h"
 
-enum { XMPP_NODES_MAX = 2048, XMPP_ATTRS_MAX = 4096 };
+enum {
+    XMPP_NODES_MAX = 2048,
+    XMPP_ATTRS_MAX = 4096,
+    XMPP_NS_MAX = 1024,             /* bytes of a namespace */
+    XMPP_NS_BYTES_MAX = 256 * 1024, /* of all of them: each name has its own unless it is that of the name before */
+};
 
 struct xmpp_slice {
     uint32_t at, n;
@@ -34,7 +39,9 @@ struct xmpp_dom {
     struct xmpp_attr *attr;
     uint32_t n, cap, n_attrs, cap_attrs;
     struct buf text, words; /* character data; names and attribute values */
-    bool is_truncated;      /* more nodes or attributes than the bounds */
+    struct xmpp_slice last_ns;
+    uint32_t ns_bytes;
+    bool is_truncated; /* more than the bounds: later nodes are missing, or the attributes of the only one */
 };
 
 struct xmpp_dom *xmpp_dom_new(void);
@@ -53,7 +60,8 @@ void xmpp_pool_give(struct xmpp_pool *p, struct xmpp_dom **d);
 
 /* --- building (xmpp_stream.c, xmpp_plain.c) --- */
 
-/* Names as expat gives them: "namespace\x1fname" or "name". Returns the new node's index, or UINT32_MAX when full. */
+/* Names as expat gives them: "namespace\x1fname" or "name". Returns the new node's index, or UINT32_MAX when full;
+ * the first is always there. */
 uint32_t xmpp_dom_open(struct xmpp_dom *d, uint32_t parent, const char *name, const char **attrs);
 /* The same with words that stand in `words` already; false, or UINT32_MAX: full. Attributes go to the newest node. */
 uint32_t xmpp_dom_add(struct xmpp_dom *d, uint32_t parent, struct xmpp_slice ns, struct xmpp_slice name);

@@ -154,7 +154,8 @@ static bool take_attr(struct reader *r, uint32_t i, bool *has_ns)
         return xmpp_dom_add_attr(d, i, &(struct xmpp_attr){ns, name_at, value});
     d->node[i].ns = value;
     *has_ns = true;
-    return value.n && !span_is(xmpp_word(d, value), NS_XML) && !span_is(xmpp_word(d, value), NS_XMLNS);
+    return value.n && value.n <= XMPP_NS_MAX && !span_is(xmpp_word(d, value), NS_XML) &&
+           !span_is(xmpp_word(d, value), NS_XMLNS);
 }
 
 static void close_node(struct reader *r, uint32_t i, const uint8_t *content_end)

@@ -84,9 +84,21 @@ static bool is_stanza_name(struct span name)
     return span_is(name, "message") || span_is(name, "presence") || span_is(name, "iq");
 }
 
+/* From a client that is an end; a server, which only forwards what others say, is passed on what cannot be looked at.
+ */
+static void take_too_much(struct xmpp_stream *s)
+{
+    if (!s->o.passes_long)
+        raise_fault(s, XMPP_TOO_BIG);
+    else if (is_recording(s))
+        s->dom->is_truncated = true;
+}
+
 static void XMLCALL on_namespace(void *arg, const XML_Char *prefix, const XML_Char *uri)
 {
     struct xmpp_stream *s = arg;
+    if (uri && strlen(uri) > XMPP_NS_MAX)
+        take_too_much(s);
     if (s->depth || s->is_refeeding || prefix)
         return;
     buf_reset(&s->ns);
@@ -99,7 +111,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **a
     struct xmpp_stream *s = arg;
     s->last_event = s->fed;
     if (s->depth >= XMPP_DEPTH_MAX) {
-        raise_fault(s, XMPP_TOO_BIG);
+        take_too_much(s);
+        s->depth++;
         return;
     }
     s->path[s->depth] = UINT32_MAX;
@@ -116,6 +129,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **a
             s->dom->node[i].raw_from = token_from(s);
             s->dom->node[i].raw_content = token_to(s);
         }
+        if (s->depth <= 1 && s->dom->is_truncated) /* of a client's element all attributes are known */
+            take_too_much(s);
     }
     s->depth++;
 }
@@ -126,6 +141,8 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
     struct xmpp_stream *s = arg;
     s->last_event = s->fed;
     s->depth--;
+    if (s->depth >= XMPP_DEPTH_MAX)
+        return;
     uint32_t i = s->path[s->depth];
     if (is_recording(s) && i != UINT32_MAX) {
         xmpp_dom_close(s->dom, i);

@@ -347,6 +347,92 @@ static void test_many_attributes(void **state)
     xmpp_dom_free(&d);
 }
 
+/* --- more than the tree holds --- */
+
+/* What comes of this behind a header, and of a small element behind it. The tree stands in *tree. */
+static enum xmpp_got read_big(struct buf *in, bool is_from_server, struct xmpp_dom *tree)
+{
+    struct xmpp_pool pool = {NULL};
+    struct xmpp_stream_options o = {.max_bytes = 1 << 18, .passes_long = is_from_server};
+    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+    struct xmpp_item item;
+    assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
+    enum xmpp_got got = xmpp_next(s, buf_span(in), &item);
+    if (got == XMPP_ELEMENT) {
+        assert_true(item.is_stanza && item.raw.n == in->len);
+        assert_true(xmpp_is(item.dom, 0, "jabber:client", "message"));
+        assert_int_equal(item.dom->node[0].end, item.dom->n);
+        *tree = *item.dom;
+        assert_int_equal(xmpp_next(s, span_str("<a>&#65;</a>"), &item), XMPP_ELEMENT);
+        assert_false(item.dom->is_truncated);
+    } else {
+        assert_int_equal(item.fault, XMPP_TOO_BIG);
+    }
+    xmpp_stream_free(&s);
+    xmpp_pool_fini(&pool);
+    buf_reset(in);
+    return got;
+}
+
+static void put_times(struct buf *out, unsigned n, const char *what)
+{
+    while (n--)
+        buf_append_str(out, what);
+}
+
+/* A client is told; what a server passes on, from whomever, ends no stream. */
+static void test_too_much(void **state)
+{
+    (void)state;
+    struct buf in = {0};
+    struct xmpp_dom tree;
+    for (int is_from_server = 0; is_from_server < 2; is_from_server++) {
+        enum xmpp_got want = is_from_server ? XMPP_ELEMENT : XMPP_BAD;
+        buf_append_str(&in, "<message");
+        for (int i = 0; i <= XMPP_ATTRS_MAX; i++)
+            buf_printf(&in, " b%d=''", i);
+        buf_append_str(&in, "><body>x</body></message>");
+        assert_int_equal(read_big(&in, is_from_server, &tree), want);
+        assert_true(!is_from_server || (tree.is_truncated && tree.n == 1 && tree.n_attrs == 0));
+
+        buf_append_str(&in, "<message>");
+        put_times(&in, XMPP_DEPTH_MAX + 6, "<a>");
+        put_times(&in, XMPP_DEPTH_MAX + 6, "</a>");
+        buf_append_str(&in, "</message>");
+        assert_int_equal(read_big(&in, is_from_server, &tree), want);
+        assert_true(!is_from_server || (tree.is_truncated && tree.n == XMPP_DEPTH_MAX - 1));
+
+        for (unsigned n = XMPP_NS_MAX; n <= XMPP_NS_MAX + 1; n++) {
+            buf_append_str(&in, "<message><a xmlns='");
+            put_times(&in, n, "u");
+            buf_append_str(&in, "'>b</a></message>");
+            assert_int_equal(read_big(&in, is_from_server, &tree), n == XMPP_NS_MAX ? XMPP_ELEMENT : want);
+            assert_true(want == XMPP_BAD || tree.is_truncated == (n > XMPP_NS_MAX));
+        }
+    }
+    buf_fini(&in);
+}
+
+/* A long namespace is not copied for each element and attribute: without bounds these are 2 and 4 MB. */
+static void test_long_namespaces(void **state)
+{
+    (void)state;
+    struct buf in = {0};
+    struct xmpp_dom tree;
+    for (int is_mixed = 0; is_mixed < 2; is_mixed++) {
+        buf_append_str(&in, "<message xmlns:p='");
+        put_times(&in, XMPP_NS_MAX, "u");
+        buf_append_str(&in, "'>");
+        put_times(&in, 2000, is_mixed ? "<p:a b='1' p:b='2'/>" : "<p:a p:b='2'/>");
+        buf_append_str(&in, "</message>");
+        assert_int_equal(read_big(&in, false, &tree), XMPP_ELEMENT);
+        assert_int_equal(tree.is_truncated, is_mixed);
+        assert_in_range(tree.words.cap, 1, 600000);
+        assert_in_range(tree.ns_bytes, 1, XMPP_NS_BYTES_MAX + 3 * XMPP_NS_MAX);
+    }
+    buf_fini(&in);
+}
+
 /* A header in UTF-16 with an attribute that is open still: what comes then is no element for those who read on so. */
 static void test_encodings(void **state)
 {
@@ -573,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_parts),           cmocka_unit_test(test_messages),
         cmocka_unit_test(test_bounded_memory),  cmocka_unit_test(test_plain),
         cmocka_unit_test(test_plain_at_random), cmocka_unit_test(test_many_attributes),
+        cmocka_unit_test(test_too_much),        cmocka_unit_test(test_long_namespaces),
         cmocka_unit_test(test_encodings),       cmocka_unit_test(test_parser_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
