@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import struct
+import weakref
 
 from gateway import PATIENCE
 
@@ -79,8 +80,13 @@ class RawBackend:
         return head
 
 
+writers = weakref.WeakSet()  # of `connect`
+
+
 async def connect(port, **kw):
-    return await asyncio.open_connection("127.0.0.1", port, limit=2**24, **kw)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24, **kw)
+    writers.add(writer)
+    return reader, writer
 
 
 async def answer(reader):
@@ -100,6 +106,13 @@ async def rest(reader, seconds=PATIENCE):
                 break
             data += got
     return data
+
+
+def hang_up():
+    """All that `connect` opened say no more: at its end the gateway need not wait for them as long as it may."""
+    for writer in list(writers):
+        with contextlib.suppress(OSError):
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
 
 
 async def upgraded(port):
