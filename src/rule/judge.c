@@ -43,7 +43,7 @@ static void reset_verdict(struct verdict *v)
     v->n_hits = v->hits_dropped = v->n_edits = v->n_commits = 0;
     v->opens_case = v->confirms = NULL;
     v->case_kind = NULL;
-    v->severity = 0;
+    v->severity = v->kind_severity = v->kind_rank = 0;
     v->note.set = 0;
 }
 
@@ -197,6 +197,8 @@ static void judge(const struct ruleset *set, const struct rule *only, struct rul
     out->is_ack_only = in->dir == DIR_OUTGOING && in->n_texts > 0 && !p.has_unread;
     judge_merge_edits(&p);
     judge_drop_yielding(out);
+    if (!only)
+        judge_drop_names(out);
     if (out->action == ACTION_REWRITE)
         look_again(&p);
     if (out->action != ACTION_REWRITE)

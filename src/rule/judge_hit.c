@@ -46,27 +46,39 @@ static void add_commit(struct pass *p, const struct rule *r, const struct found 
     v->n_commits++;
 }
 
-/* The most severe rule names the case; of equal ones that of the first rank, then the first found. */
-static bool is_outdone(const struct verdict *v, const struct rule *r, int severity)
+/* Of equally severe rules the first of the rank, then the first found. */
+static bool is_before(int severity, int rank, int was_severity, int was_rank)
 {
-    const struct rule *was = v->opens_case;
-    return was && (v->severity > severity || (v->severity == severity && was->case_rank <= r->case_rank));
+    return severity != was_severity ? severity > was_severity : rank < was_rank;
+}
+
+/* A kind that says what is wrong names the case even where a vague rule is more severe. */
+static void name_case(struct verdict *v, const struct rule *r, int severity)
+{
+    bool is_vague = r->case_rank == CASE_RANK_VAGUE, was_vague = v->kind_rank == CASE_RANK_VAGUE;
+    if (v->case_kind &&
+        (is_vague != was_vague ? is_vague : !is_before(severity, r->case_rank, v->kind_severity, v->kind_rank)))
+        return;
+    v->case_kind = r->case_kind;
+    v->kind_severity = severity;
+    v->kind_rank = r->case_rank;
 }
 
 static void open_case(struct pass *p, const struct rule *r)
 {
     const struct eval *e = &p->scratch->eval;
+    struct verdict *v = p->out;
     int severity = r->severity;
-    for (uint32_t i = 0; i < e->n_pieces; i++)
+    for (uint32_t i = 0; severity && i < e->n_pieces; i++)
         if (e->piece[i].role == ROLE_SEVERITY) {
             severity = MIN_OF(severity + 1, 4);
             break;
         }
-    if (is_outdone(p->out, r, severity))
+    name_case(v, r, severity);
+    if (!severity || (v->opens_case && !is_before(severity, r->case_rank, v->severity, v->opens_case->case_rank)))
         return;
-    p->out->opens_case = r;
-    p->out->case_kind = r->case_kind;
-    p->out->severity = severity;
+    v->opens_case = r;
+    v->severity = severity;
 }
 
 static bool is_known(const struct verdict *v, const struct hit *h)
@@ -170,6 +182,20 @@ void judge_drop_yielding(struct verdict *v)
         return;
     for (size_t i = 0; i < v->n_hits; i++)
         if (!is_yielding(v, &v->hit[i]))
+            v->hit[kept++] = v->hit[i];
+    v->n_hits = kept;
+}
+
+/* ---- names without a case ---- */
+
+void judge_drop_names(struct verdict *v)
+{
+    size_t kept = 0;
+    if (!v->case_kind || v->opens_case)
+        return;
+    v->case_kind = NULL;
+    for (size_t i = 0; i < v->n_hits; i++)
+        if (!v->hit[i].rule->case_kind || v->hit[i].rule->severity)
             v->hit[kept++] = v->hit[i];
     v->n_hits = kept;
 }

@@ -51,6 +51,8 @@ void judge_sheet(struct pass *p);
 void judge_on_hit(void *arg, const struct rule *r, const struct found *f);
 /* Drops the warnings of rules that yield (`yields_to`) to a stricter hit. */
 void judge_drop_yielding(struct verdict *v);
+/* Drops the hits of rules that only name a case (severity 0) where no rule opened one. */
+void judge_drop_names(struct verdict *v);
 
 /* judge_window.c */
 /* Whether notes of texts are taken and trusted: the second look at a rewritten message, one rule alone and an

@@ -78,7 +78,7 @@ void load_take_case(struct load_ctx *c)
 {
     static const char *const keys[] = {"kind", "severity", NULL};
     /* By rank: of rules that are as severe the first names the case. A review is followed up in a way of its own, an
-     * authority stands before the fault that it was named for, a kind that says what to do before a vague one. */
+     * authority stands before the fault that it was named for. The last is the vague one. */
     static const char *const kinds[] = {"review_bad",     "review_middling",  "regulator", "fake",     "invoice",
                                         "wrong_item",     "damaged",          "refund",    "attitude", "not_delivered",
                                         "promise_broken", "not_as_described", "other",     NULL};
@@ -93,9 +93,9 @@ void load_take_case(struct load_ctx *c)
             yaml_bad(c->l->errs, n, "opens_case: kind: missing");
         else if (yaml_enum(kind, "kind", kinds, &i, c->l->errs) == 0) {
             r->case_kind = kinds[i];
-            r->case_rank = i;
+            r->case_rank = kinds[i + 1] ? i : CASE_RANK_VAGUE;
         }
-        r->severity = (int)load_int(c, n, "severity", 1, 4, 2);
+        r->severity = (int)load_int(c, n, "severity", 0, 4, 2);
     }
     if (up) {
         words_take(c->l, up, "severity_up", load_pending(c, ROLE_SEVERITY, 0), NULL);

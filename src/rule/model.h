@@ -87,6 +87,7 @@ struct rule_regex {
 
 enum rewrite_kind { REWRITE_NONE, REWRITE_TEXT, REWRITE_MAP, REWRITE_MASK };
 enum { SKIP_QUESTION = 1, SKIP_QUOTED = 2 };
+enum { CASE_RANK_VAGUE = 99 }; /* kind "other" */
 enum { AT_START = 1, AT_END = 2 };
 
 struct names {
@@ -167,7 +168,7 @@ struct rule {
     size_t n_variants;
     const char *case_kind;
     int case_rank; /* of rules that are as severe the lowest names the case */
-    int severity;
+    int severity;  /* 0: names a case that another rule opens, and opens none */
     bool has_severity_up, confirms_case, is_commit, is_ack;
     int64_t commit_default_ms;
     struct example *example;

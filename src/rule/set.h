@@ -100,8 +100,9 @@ struct verdict {
     struct edit edit[VERDICT_EDITS_MAX];
     size_t n_edits;
     const struct rule *opens_case;             /* incoming: the rule that opens a case, else NULL */
-    const char *case_kind;                     /* "not_delivered", … */
+    const char *case_kind;                     /* "not_delivered", …; another rule may have named it */
     int severity;                              /* 1 to 4 */
+    int kind_severity, kind_rank;              /* inside: of the rule that named the case */
     const struct rule *confirms;               /* incoming: the customer says that it is solved */
     struct commit commit[VERDICT_COMMITS_MAX]; /* the first counts: one with a definite time goes before the others */
     size_t n_commits;

@@ -233,7 +233,8 @@ static void cases_and_commitments(void **state)
         "  - id: c.c\n    title: t\n    words: [ 解决了 ]\n    confirms_case: true\n" EXAMPLES
         "  - id: c.d\n    title: t\n    words: [ 差评 ]\n    opens_case: { kind: review_bad, severity: 2 }\n" EXAMPLES
         "  - id: c.e\n    title: t\n    words: [ 冒烟 ]\n    opens_case: { kind: damaged, severity: 4 }\n" EXAMPLES
-        "  - id: c.f\n    title: t\n    words: [ 不满 ]\n    opens_case: { kind: other, severity: 2 }\n" EXAMPLES);
+        "  - id: c.f\n    title: t\n    words: [ 不满 ]\n    opens_case: { kind: other, severity: 3 }\n" EXAMPLES
+        "  - id: c.g\n    title: t\n    words: [ 退款 ]\n    opens_case: { kind: refund, severity: 0 }\n" EXAMPLES);
     struct verdict v = judge(in, DIR_INCOMING, "还没收到");
     assert_int_equal(v.action, ACTION_PASS);
     assert_string_equal(v.case_kind, "not_delivered");
@@ -250,8 +251,23 @@ static void cases_and_commitments(void **state)
     assert_string_equal(v.case_kind, "not_delivered");
     v = judge(in, DIR_INCOMING, "冒烟了，我要投诉"); /* an authority before the fault */
     assert_string_equal(v.case_kind, "regulator");
-    v = judge(in, DIR_INCOMING, "不满，没收到"); /* what to do before a vague kind */
+    v = judge(in, DIR_INCOMING, "不满，没收到"); /* what is wrong before a vague kind, and as severe */
     assert_string_equal(v.case_kind, "not_delivered");
+    assert_int_equal(v.severity, 3);
+    v = judge(in, DIR_INCOMING, "没收到，不满");
+    assert_string_equal(v.case_kind, "not_delivered");
+    assert_int_equal(v.severity, 3);
+    v = judge(in, DIR_INCOMING, "退款，不满"); /* a rule of severity 0 names a vague case only */
+    assert_string_equal(v.case_kind, "refund");
+    assert_int_equal(v.severity, 3);
+    assert_int_equal(v.n_hits, 2);
+    v = judge(in, DIR_INCOMING, "没收到，退款");
+    assert_string_equal(v.case_kind, "not_delivered");
+    assert_int_equal(v.severity, 2);
+    v = judge(in, DIR_INCOMING, "退款"); /* and opens none */
+    assert_null(v.opens_case);
+    assert_null(v.case_kind);
+    assert_int_equal(v.n_hits, 0);
     v = judge(in, DIR_INCOMING, "解决了");
     assert_non_null(v.confirms);
     v = judge(in, DIR_OUTGOING, "投诉");
