@@ -52,15 +52,16 @@ static bool is_before(int severity, int rank, int was_severity, int was_rank)
     return severity != was_severity ? severity > was_severity : rank < was_rank;
 }
 
-/* A kind that says what is wrong names the case even where a vague rule is more severe. */
-static void name_case(struct verdict *v, const struct rule *r, int severity)
+/* A kind that says what is wrong names the case even where a vague rule is more severe. A word that makes a fault
+ * graver (severity_up) does not make it another one. */
+static void name_case(struct verdict *v, const struct rule *r)
 {
     bool is_vague = r->case_rank == CASE_RANK_VAGUE, was_vague = v->kind_rank == CASE_RANK_VAGUE;
     if (v->case_kind &&
-        (is_vague != was_vague ? is_vague : !is_before(severity, r->case_rank, v->kind_severity, v->kind_rank)))
+        (is_vague != was_vague ? is_vague : !is_before(r->severity, r->case_rank, v->kind_severity, v->kind_rank)))
         return;
     v->case_kind = r->case_kind;
-    v->kind_severity = severity;
+    v->kind_severity = r->severity;
     v->kind_rank = r->case_rank;
 }
 
@@ -74,7 +75,7 @@ static void open_case(struct pass *p, const struct rule *r)
             severity = MIN_OF(severity + 1, 4);
             break;
         }
-    name_case(v, r, severity);
+    name_case(v, r);
     if (!severity || (v->opens_case && !is_before(severity, r->case_rank, v->severity, v->opens_case->case_rank)))
         return;
     v->opens_case = r;

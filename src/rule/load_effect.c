@@ -79,9 +79,9 @@ void load_take_case(struct load_ctx *c)
     static const char *const keys[] = {"kind", "severity", NULL};
     /* By rank: of rules that are as severe the first names the case. A review is followed up in a way of its own, an
      * authority stands before the fault that it was named for. The last is the vague one. */
-    static const char *const kinds[] = {"review_bad",     "review_middling",  "regulator", "fake",     "invoice",
-                                        "wrong_item",     "damaged",          "refund",    "attitude", "not_delivered",
-                                        "promise_broken", "not_as_described", "other",     NULL};
+    static const char *const kinds[] = {
+        "review_bad", "review_middling", "regulator",      "fake",     "invoice",          "wrong_item", "damaged",
+        "refund",     "not_delivered",   "promise_broken", "attitude", "not_as_described", "other",      NULL};
     const struct ynode *n = yaml_get(c->at, "opens_case"), *up = yaml_get(c->at, "severity_up"),
                        *confirms = yaml_get(c->at, "confirms_case");
     struct rule *r = c->r;

@@ -247,8 +247,9 @@ static void cases_and_commitments(void **state)
     assert_string_equal(v.case_kind, "review_bad");
     v = judge(in, DIR_INCOMING, "差评，没收到");
     assert_string_equal(v.case_kind, "review_bad");
-    v = judge(in, DIR_INCOMING, "差评，居然没收到");
-    assert_string_equal(v.case_kind, "not_delivered");
+    v = judge(in, DIR_INCOMING, "差评，居然没收到"); /* graver, but not another kind */
+    assert_string_equal(v.case_kind, "review_bad");
+    assert_int_equal(v.severity, 3);
     v = judge(in, DIR_INCOMING, "冒烟了，我要投诉"); /* an authority before the fault */
     assert_string_equal(v.case_kind, "regulator");
     v = judge(in, DIR_INCOMING, "不满，没收到"); /* what is wrong before a vague kind, and as severe */
