@@ -183,6 +183,26 @@ def test_bytes_that_are_not_edited_pass_untouched(folder, server):
     run(go())
 
 
+def test_no_customer_ends_an_agents_stream(folder, server):
+    """What servers pass on from anybody, and is more than the gateway keeps of an element."""
+    async def go():
+        g = gateway(folder, server.c2s)
+        amy = await Raw.login(g.port, "amy", "secret-a")
+        cus = await Raw.login(server.c2s, "cus", "secret-c")
+        attributes = " ".join(f"b{i}='1'" for i in range(4100))
+        for i, what in enumerate(("<a xmlns='urn:x'>" + "<b>" * 70 + "</b>" * 70 + "</a>", f"<a xmlns='urn:x' {attributes}/>",
+                                  "<a xmlns='urn:x'>" + "<b/>" * 3000 + "</a>", f"<a xmlns='urn:{'x' * 5000}'>b</a>")):
+            await cus.send(f"<message to='amy@localhost/raw' type='chat' id='c{i}'>{what}<body>end-{i}</body></message>")
+            await cus.send(" " * 50000)  # the server's expat does not look at a long tag again until as much has come behind it
+            await amy.until(f"end-{i}")
+        await amy.send("<message to='cus@localhost/raw' type='chat' id='y'><body>end-y</body></message>")
+        await cus.until("end-y")
+        await amy.close()
+        await cus.close()
+        g.stop()
+    run(go())
+
+
 def test_what_is_no_legal_stream_is_ended(folder, server, certificates):
     async def go():
         g = gateway(folder, server.c2s)
@@ -195,6 +215,11 @@ def test_what_is_no_legal_stream_is_ended(folder, server, certificates):
             await c.send_bytes(bad)
             rest = await c.rest()
             assert f"<{condition} " in rest and rest.endswith("</stream:stream>"), (bad[:40], rest)
+        c = Raw()
+        c.text = ""
+        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+        await c.send(Raw.header.replace("?>", " encoding='GBK'?>", 1))
+        assert "<unsupported-encoding " in await c.rest()
         c = await Raw.login(g.port, "amy", "secret-a")
         await c.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
         await c.until("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
