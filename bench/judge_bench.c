@@ -1,6 +1,7 @@
 /* Whole verdicts: ruleset_judge with packs as shipped, beside Hyperscan's literals, RE2::Set and a search for the words
  * of the packs' lists (none of which folds, maps, decides or edits); then regular expressions behind their literals,
- * beside Hyperscan and RE2::Set. Usage: judge_bench RULES TEXTS REGEXES [ROUNDS]; one message, one expression a line.
+ * beside Hyperscan and RE2::Set; then what asking the classifier adds. Usage: judge_bench RULES TEXTS REGEXES [ROUNDS];
+ * one message, one expression a line.
  */
 #include <dirent.h>
 #include <string.h>
@@ -104,6 +105,39 @@ static size_t write_pack(const char *path, const struct texts *regexes)
     return n;
 }
 
+/* A verdict with a rule by the shipped model, which is asked of every text here, beside one without. */
+static void compare_classifier(const char *rules, int rounds)
+{
+    char dir[] = "/tmp/judge-bench-XXXXXX", path[300], without[300], lists[300], *real = realpath(rules, NULL);
+    struct texts none = {0};
+    char *target = xasprintf("%s/lists", real ? real : rules);
+    if (!mkdtemp(dir)) {
+        perror(dir);
+        exit(2);
+    }
+    snprintf(path, sizeof(path), "%s/bench.yaml", dir);
+    snprintf(without, sizeof(without), "%s/without.yaml", dir);
+    snprintf(lists, sizeof(lists), "%s/lists", dir);
+    write_pack(without, &none);
+    write_pack(path, &none);
+    FILE *f = fopen(path, "ae");
+    if (!f || symlink(target, lists) != 0) {
+        perror(lists);
+        exit(2);
+    }
+    fprintf(f, "  - id: bench.likely\n    title: t\n    action: warn\n    classifier: { model: likely, label: insult, "
+               "at_least: 99 }\n    examples: { hit: [ a ], miss: [ b ] }\n");
+    fclose(f);
+    struct contender c[] = {own("fold, words, classifier, verdict", path), own("fold, words, verdict", without)};
+    contest(c, ARRAY_LEN(c), lines.n, rounds);
+    printf("the classifier's model; ratio: the first to this\n");
+    contest_print(c, ARRAY_LEN(c));
+    printf("  what the classifier adds: hot %.0f ns, cold %.0f ns\n", c[0].hot_ns - c[1].hot_ns,
+           c[0].cold_ns - c[1].cold_ns);
+    unlink(path), unlink(without), unlink(lists), rmdir(dir);
+    free(target), free(real);
+}
+
 static void compare_regexes(const char *regexes, int rounds)
 {
     char dir[] = "/tmp/judge-bench-XXXXXX", path[300], without[300];
@@ -156,5 +190,6 @@ int main(int argc, char **argv)
     printf("the shipped packs; ratio: the first to this\n");
     contest_print(c, ARRAY_LEN(c));
     compare_regexes(argv[3], (int)MIN_OF(rounds, (long)CONTEST_ROUNDS_MAX));
+    compare_classifier(argv[1], (int)MIN_OF(rounds, (long)CONTEST_ROUNDS_MAX));
     return 0;
 }

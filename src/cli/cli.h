@@ -47,6 +47,8 @@ enum { CLI_OK = 0, CLI_PROBLEMS = 1, CLI_FAILED = 2 };
     X(replay, "CAPTURE… --rules NEW [--against OLD] [--preset P] [--config FILE] [--json] [--worst N]",                \
       "what new rules would change on captured messages")                                                              \
     X(test, "[--rules PATH]… [--preset P]", "run the examples that the rules carry")                                   \
+    X(train, "ROWS… --model FILE [--side agent|customer] [--quick]",                                                   \
+      "a classifier for rules, from labelled sentences")                                                               \
     X(version, "", "print the version")
 
 #define X(name, args, help) int cli_##name(int argc, char **argv);

@@ -202,6 +202,17 @@ static bool is_new(const struct regex_text *x, const struct regex_hit *h)
                        : variant_has_swap(x->variant, h->from, h->to);
 }
 
+/* What words did not find is cleared by any allow phrase in it. */
+static void consider_unless(struct eval *e, const struct rule *r, const struct found *f)
+{
+    for (uint32_t i = 0; i < e->n_pieces; i++)
+        if (e->piece[i].role == ROLE_UNLESS && overlaps(&e->piece[i], f->bfrom, f->bto)) {
+            eval_tell_dropped(e, r, f->bfrom, f->bto, &e->piece[i], "allow phrase");
+            return;
+        }
+    eval_consider(e, r, f);
+}
+
 static void regex_hit(struct eval *e, const struct rule *r, const struct regex_text *x, const struct regex_hit *h)
 {
     const struct view *v = &e->sheet->plain.view[VIEW_PLAIN];
@@ -212,12 +223,7 @@ static void regex_hit(struct eval *e, const struct rule *r, const struct regex_t
         map_back(x, h->edit_from, h->edit_to, &f.edit_bfrom, &f.edit_bto);
     f.from = detect_unit_at(v, f.bfrom);
     f.to = detect_unit_at(v, f.bto);
-    for (uint32_t i = 0; i < e->n_pieces; i++)
-        if (e->piece[i].role == ROLE_UNLESS && overlaps(&e->piece[i], f.bfrom, f.bto)) {
-            eval_tell_dropped(e, r, f.bfrom, f.bto, &e->piece[i], "allow phrase");
-            return;
-        }
-    eval_consider(e, r, &f);
+    consider_unless(e, r, &f);
 }
 
 static void find_regex_in(struct eval *e, const struct rule *r, const struct rule_regex *x, struct regex_text *in)
@@ -297,6 +303,22 @@ static int by_place(const void *a, const void *b)
     return x->bfrom < y->bfrom ? -1 : x->bfrom > y->bfrom; /* signs (➕🛰) stand between the same units */
 }
 
+/* What is detected for `not_near`; then all pieces in the order of the text. */
+static void collect_context(struct eval *e, const struct rule *r)
+{
+    for (unsigned i = 0; i < r->n_not_near; i++)
+        if (r->not_near[i].detectors)
+            collect_detections(e, r, r->not_near[i].detectors, ROLE_NOT_NEAR, (uint8_t)i);
+    sort_in_place(e->piece, e->n_pieces, sizeof(*e->piece), by_place);
+}
+
+void eval_whole(struct eval *e, const struct rule *r, const struct found *f)
+{
+    collect_pieces(e, r);
+    collect_context(e, r);
+    consider_unless(e, r, f);
+}
+
 void eval_rule(struct eval *e, const struct rule *r)
 {
     struct sheet *s = e->sheet;
@@ -317,10 +339,7 @@ void eval_rule(struct eval *e, const struct rule *r)
             if (near->detectors[g])
                 collect_detections(e, r, near->detectors[g], ROLE_GROUP, (uint8_t)(near->first_group + g));
     }
-    for (unsigned i = 0; i < r->n_not_near; i++)
-        if (r->not_near[i].detectors)
-            collect_detections(e, r, r->not_near[i].detectors, ROLE_NOT_NEAR, (uint8_t)i);
-    sort_in_place(e->piece, e->n_pieces, sizeof(*e->piece), by_place);
+    collect_context(e, r);
     apply_unless(e, r);
     if (r->n_words || r->detect)
         find_single(e, r);

@@ -49,6 +49,9 @@ bool eval_takes(const struct rule *r, const struct use *u, const struct occurren
 /* Calls on_hit for every hit of the rule. */
 void eval_rule(struct eval *e, const struct rule *r);
 
+/* A hit that was found without the rule's words: allow phrases and its other conditions may still clear it. */
+void eval_whole(struct eval *e, const struct rule *r, const struct found *f);
+
 /* Between the files of the evaluation. */
 /* Checks the conditions of a hit and reports it. */
 void eval_consider(struct eval *e, const struct rule *r, const struct found *f);

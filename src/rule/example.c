@@ -87,12 +87,14 @@ static bool check_alone(const struct rule *r, const struct example *e, const str
     return true;
 }
 
-/* In the full set another rule may have its say as well, but the rule's own hit must not get lost. */
+/* In the full set another rule may have its say as well, but the rule's own hit must not get lost; but one by a
+ * classifier, which is asked when no other rule has anything to say. */
 static bool check_full(const struct rule *r, const struct example *e, const struct verdict *v, struct buf *out,
                        size_t *notes)
 {
     bool is_hit = is_hit_by(v, r);
-    if (is_hit != e->is_hit && !v->hits_dropped) {
+    bool gives_way = r->classified.is_set && v->n_hits > 0;
+    if (is_hit != e->is_hit && !v->hits_dropped && !gives_way) {
         append_place(out, e, r, e->is_hit ? "hit" : "miss");
         buf_append_str(out, e->is_hit ? "is hit alone, but not in the full set: " : "is hit in the full set: ");
         append_hits(out, v);

@@ -125,6 +125,7 @@ void judge_sheet(struct pass *p)
     for (size_t i = 0; i < side->n_always; i++)
         if (wants(p, side->rule[side->always[i]]))
             eval_rule(e, side->rule[side->always[i]]);
+    judge_classify(p);
     if (e->met_limit)
         judge_set_cause(p->out, CAUSE_REGEX_LIMIT);
     if (e->met_cut || s->sheet.is_cut)

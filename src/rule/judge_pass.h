@@ -46,6 +46,9 @@ void judge_set_cause(struct verdict *v, enum cause c);
 /* Evaluates the rules that the words of the scratch's sheet woke; hits go to the verdict. */
 void judge_sheet(struct pass *p);
 
+/* judge_classify.c: asks the rules by a classifier about the sheet, where nothing else was found. */
+void judge_classify(struct pass *p);
+
 /* judge_hit.c */
 /* For struct eval: `arg` is the pass. */
 void judge_on_hit(void *arg, const struct rule *r, const struct found *f);

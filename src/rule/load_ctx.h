@@ -25,6 +25,8 @@ const struct ynode *load_key(const struct load_ctx *c, const char *key);
 
 /* load_trigger.c: words, near, regex, detect, unless, not_near, and the rewrite, whose keys may be words. */
 void load_take_triggers(struct load_ctx *c);
+/* load_classifier.c; whether the rule has one. */
+bool load_take_classifier(struct load_ctx *c);
 /* load_condition.c: gap, border, homophones, variants; at, skip, window, scope, when, length. */
 void load_take_spelling(struct load_ctx *c);
 void load_take_conditions(struct load_ctx *c);

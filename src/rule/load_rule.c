@@ -183,11 +183,11 @@ struct pending load_pending(const struct load_ctx *c, enum role role, unsigned i
 void load_rule(struct loader *l, const struct pack *p, const struct ynode *at)
 {
     static const char *const keys[] = {
-        "id",        "norm",    "title",    "action",      "mode",        "preset",        "notice",   "cite",
-        "words",     "near",    "regex",    "detect",      "unless",      "not_near",      "skip",     "at",
-        "filler",    "length",  "gap",      "punctuation", "border",      "homophones",    "variants", "window",
-        "rewrite",   "scope",   "when",     "opens_case",  "severity_up", "confirms_case", "commits",  "acknowledges",
-        "yields_to", "refused", "examples", NULL};
+        "id",        "norm",    "title",      "action",      "mode",        "preset",        "notice",   "cite",
+        "words",     "near",    "regex",      "detect",      "unless",      "not_near",      "skip",     "at",
+        "filler",    "length",  "gap",        "punctuation", "border",      "homophones",    "variants", "window",
+        "rewrite",   "scope",   "when",       "opens_case",  "severity_up", "confirms_case", "commits",  "acknowledges",
+        "yields_to", "refused", "classifier", "examples",    NULL};
     if (at->kind != YNODE_MAP) {
         yaml_bad(l->errs, at, "rules: is %s, must be a rule (a map)", yaml_describe(at));
         return;

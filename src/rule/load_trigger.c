@@ -224,11 +224,12 @@ void load_take_triggers(struct load_ctx *c)
     take_near(c);
     take_regex(c);
     take_detect(c);
-    bool has = words || c->r->n_near || yaml_get(c->at, "regex") || yaml_get(c->at, "near") || c->r->detect ||
-               yaml_get(c->at, "detect");
+    bool has_classifier = load_take_classifier(c);
+    bool has = has_classifier || words || c->r->n_near || yaml_get(c->at, "regex") || yaml_get(c->at, "near") ||
+               c->r->detect || yaml_get(c->at, "detect");
     load_take_rewrite(c, has);
     if (!has && c->r->rewrite != REWRITE_MAP)
-        yaml_bad(c->l->errs, c->at, "%s: needs at least one of words, near, regex, detect", c->r->id);
+        yaml_bad(c->l->errs, c->at, "%s: needs at least one of words, near, regex, detect, classifier", c->r->id);
     if (unless)
         words_take(c->l, unless, "unless", load_pending(c, ROLE_UNLESS, 0), NULL);
     if (c->pack->unless)

@@ -121,6 +121,13 @@ struct example {
     const char *file;
 };
 
+/* Hits a sentence that reads enough like those of a label (classifier.h). */
+struct rule_classified {
+    bool is_set;
+    int label;
+    float least; /* score */
+};
+
 /* Bits of a rule's wake-up mask. */
 enum { BIT_WORDS = 0, BIT_GROUP = 1, BIT_REGEX = BIT_GROUP + GROUPS_MAX, BIT_ALSO = BIT_REGEX + REGEXES_MAX };
 _Static_assert(BIT_ALSO + REGEXES_MAX <= 64, "a mask has 64 bits");
@@ -144,6 +151,7 @@ struct rule {
     uint32_t regex_always, regex_alone; /* bits of those without literals, of those that one set of them wakes */
     uint8_t n_regex;
     uint32_t detect;
+    struct rule_classified classified;
     struct names domains;
     struct not_near not_near[NOT_NEARS_MAX];
     uint8_t n_not_near;
@@ -306,6 +314,10 @@ struct side {
     struct finder all, window; /* window: empty when no rule has one */
     uint32_t *always;
     size_t n_always;
+    struct classifier *classifier; /* NULL: no rule has one */
+    const char *classifier_name;
+    uint32_t *classified; /* the rules that have */
+    size_t n_classified;
     unsigned window_messages;
     int64_t window_ms;
     size_t n_windowed;

@@ -1,4 +1,5 @@
 #include "base/xalloc.h"
+#include "rule/classifier.h"
 #include "rule/finder.h"
 #include "rule/model.h"
 #include "rule/regex.h"
@@ -80,6 +81,8 @@ static void side_free(struct side *s)
     free(s->look);
     free(s->wakes);
     free(s->always);
+    free(s->classified);
+    classifier_free(&s->classifier);
     free(s->gate);
     free(s->needs);
     finder_fini(&s->all);

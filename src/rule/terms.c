@@ -373,6 +373,7 @@ void words_compile(struct loader *l)
         struct side *s = &l->set->side[dir];
         bool has_variants = false;
         s->always = xcalloc(s->n_rules + 1, sizeof(*s->always));
+        s->classified = xcalloc(s->n_rules + 1, sizeof(*s->classified));
         for (size_t i = 0; i < s->n_rules; i++) {
             struct rule *r = s->rule[i];
             for (unsigned k = 0; k < r->n_regex; k++)
@@ -381,6 +382,8 @@ void words_compile(struct loader *l)
             r->is_always = needs_always(r);
             if (r->is_always)
                 s->always[s->n_always++] = (uint32_t)i;
+            if (r->classified.is_set)
+                s->classified[s->n_classified++] = (uint32_t)i;
             s->n_windowed += r->window_messages > 0;
             s->window_messages = MAX_OF(s->window_messages, r->window_messages);
             s->window_ms = MAX_OF(s->window_ms, r->window_ms);

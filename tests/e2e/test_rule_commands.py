@@ -132,6 +132,79 @@ def test_examples_that_do_not_hold_are_told(rules):
     assert "is due 120 minutes after sending, must be 180" in got.stdout
 
 
+ROWS = [("你真笨", "insult"), ("真笨啊你", "insult"), ("你太笨了吧", "insult"), ("笨死了你", "insult"), ("你好笨", "insult"), ("笨得要命", "insult")]
+HONEST = ["好的", "您真客气", "明天到货", "真的很抱歉", "你收到了吗", "太好了", "给您登记了", "可以退货", "你看一下", "麻烦您稍等", "不客气", "今天发货"]
+
+
+def rows_file(path, more=()):
+    rows = [{"text": t, "side": "agent", "label": l} for t, l in ROWS] + [{"text": t, "label": "benign"} for t in HONEST]
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in [*rows, *more]))
+    return path
+
+
+def test_a_model_is_trained_and_used(rules, tmp_path):
+    (rules / "lists").mkdir()
+    model, file = rules / "lists" / "own.tsv", rows_file(tmp_path / "rows.jsonl", [
+        {"text": "笨是您说的", "side": "customer", "label": "benign"}, {"text": "笨", "label": "insult", "must": "either"},
+        {"text": "笨", "label": "insult", "before": ["你"]}])
+    got = chatgate("train", file, "--model", model)
+    assert got.returncode == 0, got.stderr
+    assert got.stdout.startswith("18 rows, 12 of them honest") and "insult" in got.stdout
+    assert model.read_text().startswith("# chatgate classifier 1\n# 18 rows, ") and "\nlabels\tinsult\n" in model.read_text()
+    assert chatgate("train", file, "--quick", "--model", tmp_path / "again.tsv").stdout == ""
+    assert (tmp_path / "again.tsv").read_text() == model.read_text()
+    (rules / "q.yaml").write_text("""
+pack: q
+rules:
+  - id: q.likely
+    title: like an insult
+    action: warn
+    classifier: { model: own, label: insult, at_least: 60 }
+    examples: { hit: [ 他们都真笨呀 ], miss: [ 您真客气呀 ] }
+""")
+    assert chatgate("test", "--rules", rules).returncode == 0
+    out = chatgate("explain", "--rules", rules, "你真笨死了").stdout
+    assert "verdict   warn" in out and "q.likely" in out and "found 笨" in out, out
+    out = chatgate("explain", "--rules", rules, "加我薇信，笨死了").stdout
+    assert "verdict   block" in out and "q.likely" not in out, out
+
+
+@pytest.mark.parametrize("line, what", [
+    ("{", "is no JSON object"), ('{"text": "a"}', "label: missing"), ('{"label": "a"}', "text: missing"),
+    ('{"text": "a", "label": "A b"}', "label: must be small letters"),
+])
+def test_bad_rows_are_told_with_their_place(tmp_path, line, what):
+    file = rows_file(tmp_path / "rows.jsonl")
+    file.write_text(file.read_text() + line + "\n")
+    got = chatgate("train", file, "--model", tmp_path / "m.tsv")
+    assert got.returncode == 2 and "rows.jsonl:19: " + what in got.stderr and not (tmp_path / "m.tsv").exists()
+
+
+def test_training_needs_labels_and_known_options(tmp_path):
+    file = rows_file(tmp_path / "rows.jsonl")
+    got = chatgate("train", file, "--model", tmp_path / "m.tsv", "--side", "customer")
+    assert got.returncode == 2 and 'no row of side "customer" has a label' in got.stderr
+    assert "must be agent or customer" in chatgate("train", file, "--model", tmp_path / "m.tsv", "--side", "x").stderr
+    assert chatgate("train", file).returncode == 2 and chatgate("train", file, "--models", "x").returncode == 2
+    assert "cannot be written" in chatgate("train", file, "--model", tmp_path / "no" / "m.tsv").stderr
+    rows = [{"text": "字" * 3, "label": "l" + "abcdefghi"[i]} for i in range(9)]
+    assert "more than 8 labels" in chatgate("train", rows_file(file, rows), "--model", tmp_path / "m.tsv").stderr
+
+
+def test_the_shipped_model_is_that_of_the_rows(tmp_path):
+    """Weights may differ by one in the last digit: exp() of another processor."""
+    model = tmp_path / "m.tsv"
+    data = ROOT / "tests" / "accuracy"
+    got = chatgate("train", data / "rounds" / "agents.jsonl", data / "own.jsonl", "--quick", "--model", model)
+    assert got.returncode == 0, got.stderr
+    new, old = ([line.split("\t") for line in path.read_text().splitlines()] for path in (model, ROOT / "rules" / "lists" / "likely.tsv"))
+    assert new[:3] == old[:3], "train the model again: docs/rules.md says how"
+    weights = [{row[0]: [int(w) for w in row[1:]] for row in rows[5:]} for rows in (new, old)]
+    same = [run for run in weights[0] if run in weights[1]]
+    assert len(same) > 0.99 * len(weights[1])
+    assert all(abs(a - b) <= 1 for run in same for a, b in zip(weights[0][run], weights[1][run]))
+
+
 def test_a_broken_pack_is_refused_with_its_place(rules):
     (rules / "p.yaml").write_text(PACK.replace("action: block", "action: burn"))
     got = chatgate("test", "--rules", rules)
