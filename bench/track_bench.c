@@ -91,7 +91,7 @@ struct call {
     uint8_t record[BATCH_MAX][EVENT_ENCODED_MAX];
     struct pack pack;
     struct schema_keys keys;
-    char n_keys[8], schema[8];
+    char n_keys[8], schema[8], busy[8];
 };
 
 static void fill_call(struct call *c, const struct mix *m, unsigned long first, int64_t start_ms)
@@ -103,7 +103,7 @@ static void fill_call(struct call *c, const struct mix *m, unsigned long first, 
     for (size_t i = 0; i < SCHEMA_KEY_COUNT; i++)
         c->arg[n++] = c->keys.span[i];
     snprintf(c->schema, sizeof(c->schema), "%d", SCHEMA_VERSION);
-    pack_reset(&c->pack);
+    pack_reset(&c->pack, 1);
     for (unsigned i = 0; i < m->batch; i++) {
         unsigned long number = first + i;
         size_t len = make_record(m, number, start_ms + (int64_t)number, c->record[i]);
@@ -114,9 +114,10 @@ static void fill_call(struct call *c, const struct mix *m, unsigned long first, 
         span_str("UTC 0"),   span_str(""),     span_str("1"), span_str("")};
     for (size_t i = 0; i < ARRAY_LEN(head); i++)
         c->arg[n++] = head[i];
-    for (size_t i = 0; i < c->pack.n_convs; i++)
-        c->arg[n++] = c->pack.conv[i];
-    c->n = n;
+    c->arg[n++] = pack_figures(&c->pack);
+    snprintf(c->busy, sizeof(c->busy), "%zu", pack_convs(&c->pack, c->arg + n + 1));
+    c->arg[n++] = span_str(c->busy);
+    c->n = n + c->pack.n_convs;
 }
 
 static void drain(struct server *s, unsigned replies, const char *want)

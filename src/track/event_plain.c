@@ -9,12 +9,15 @@ enum {
     WHAT_REPLY,    /* an agent's that was delivered and counts as a human reply */
     WHAT_OTHER,    /* another one of an agent */
     AT_WHAT = 1,
+    AT_MARKS = 2,
     AT_HASH = 3,
-    AT_CONV = 7, /* its length; the record stands behind it */
+    AT_BYTES = 5, /* of the record */
+    AT_CONV = 7,  /* its length; the record stands behind it */
     CODE_OUT = 1,
     CODE_IN = 3,
     CODE_ACK = 8,
-    TIME_BYTES = 6
+    TIME_BYTES = 6,
+    TO_KEY = 23 /* in the record: time, code, due, business time, calendar */
 };
 
 #define TIME_MAX ((int64_t)1 << 47)
@@ -159,15 +162,37 @@ struct span event_plain_conv(struct span e)
     return is_whole ? span_of(e.p + AT_CONV + 1, e.p[AT_CONV]) : span_of("", 0);
 }
 
+static uint64_t get_be(const uint8_t *p, unsigned bytes)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+bool event_plain_count(struct span e, struct event_plain_count *out)
+{
+    struct span conv = event_plain_conv(e);
+    if (!conv.n || e.p[AT_MARKS] || e.p[AT_WHAT] < WHAT_LIVE || e.p[AT_WHAT] > WHAT_OTHER)
+        return false;
+    size_t begin = AT_CONV + 1 + conv.n, end = begin + (size_t)get_be(e.p + AT_BYTES, 2), key = begin + TO_KEY;
+    if (end > e.n || key >= end || key + 1 + e.p[key] + 2 > end)
+        return false;
+    size_t who = key + 1 + e.p[key] + 2, who_n = (size_t)get_be(e.p + who - 2, 2);
+    if (!who_n || who + who_n > end)
+        return false;
+    *out = (struct event_plain_count){.at_ms = (int64_t)get_be(e.p + begin, TIME_BYTES),
+                                      .who = span_of(e.p + who, who_n),
+                                      .is_in = e.p[AT_WHAT] <= WHAT_REPLAYED};
+    return true;
+}
+
 void event_shift(uint8_t *encoded, size_t n, int64_t ms)
 {
     struct span conv = event_plain_conv(span_of(encoded, n));
     if (!conv.n || encoded[AT_WHAT] == WHAT_REPLAYED)
         return;
     uint8_t *time = encoded + AT_CONV + 1 + conv.n;
-    uint64_t at = 0;
-    for (unsigned i = 0; i < TIME_BYTES; i++)
-        at = at << 8 | time[i];
-    int64_t moved = MIN_OF(MAX_OF((int64_t)at + ms, 0), TIME_MAX - 1);
+    int64_t moved = MIN_OF(MAX_OF((int64_t)get_be(time, TIME_BYTES) + ms, 0), TIME_MAX - 1);
     put_be(time, (uint64_t)moved, TIME_BYTES);
 }

@@ -19,6 +19,15 @@ void event_shift(uint8_t *encoded, size_t n, int64_t ms);
 /* The conversation whose state the script will want, empty for another form. Points into `encoded`. */
 struct span event_plain_conv(struct span encoded);
 
+/* A message that counts as nothing but itself: no action, no rule, no shadow rule. */
+struct event_plain_count {
+    int64_t at_ms;
+    struct span who; /* agent, team, shop as MessagePack; points into `encoded` */
+    bool is_in;      /* a customer's */
+};
+/* False for all other events, and for bytes that are no event. */
+bool event_plain_count(struct span encoded, struct event_plain_count *out);
+
 /* What both forms use (event.c). */
 
 /* At most EVENT_FIELD_MAX bytes: a longer id ends in its hash. `cut` may be what is returned. */

@@ -344,14 +344,17 @@ static void send_batch(struct lane *l)
     struct pump *p = l->pump;
     struct batch b;
     struct schema_keys keys;
-    struct span arg[9 + PUMP_BATCH];
-    char offset[NUMBER_LEN];
+    struct span arg[11 + PACK_MAX];
+    char offset[NUMBER_LEN], busy[NUMBER_LEN];
     int64_t now_ms = clock_wall_ms();
     int64_t offset_ms = redis_clock_offset_ms(p->o.redis, l->slot);
     fill_batch(l, &b);
     schema_apply_keys(l->shard, &keys);
     snprintf(offset, sizeof(offset), "%" PRId64, offset_ms);
-    pack_reset(&p->pack);
+    const char *zone = day_zone_text(&p->zone, now_ms);
+    struct span shops = shop_zones_text(&p->shops, zone, now_ms);
+    unsigned parts = shop_zones_parts(&p->shops);
+    pack_reset(&p->pack, parts);
     for (size_t i = 0; i < b.n; i++)
         pack_add(&p->pack, b.number[i], b.record[i], offset_ms);
     size_t n = 0;
@@ -360,15 +363,15 @@ static void send_batch(struct lane *l)
     arg[n++] = span_str(offset);
     arg[n++] = span_str(p->node_id);
     arg[n++] = buf_span(&p->pack.frames);
-    const char *zone = day_zone_text(&p->zone, now_ms);
-    struct span shops = shop_zones_text(&p->shops, zone, now_ms);
     arg[n++] = span_str(zone);
     arg[n++] = span_str(p->measure);
-    arg[n++] = span_str(shop_zones_parts(&p->shops) == 4 ? "4" : "1");
+    arg[n++] = span_str(parts == 4 ? "4" : "1");
     arg[n++] = l->told_zones == p->shops.version ? span_of("", 0) : shops;
     l->told_zones = p->shops.version;
-    for (size_t i = 0; i < p->pack.n_convs; i++)
-        arg[n++] = p->pack.conv[i];
+    arg[n++] = pack_figures(&p->pack);
+    snprintf(busy, sizeof(busy), "%zu", pack_convs(&p->pack, arg + n + 1));
+    arg[n++] = span_str(busy);
+    n += p->pack.n_convs;
     p->total.scripts++;
     l->sent_fillers = l->first_count && b.n_fillers ? l->first_count : b.n_fillers;
     set_state(l, LANE_SENT);

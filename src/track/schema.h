@@ -5,7 +5,7 @@
 
 #include "base/span.h"
 
-enum { SCHEMA_VERSION = 3, SCHEMA_NAME_MAX = 32, SCHEMA_HOUR_SLOTS = 8, SCHEMA_DAY_SLOTS = 4 };
+enum { SCHEMA_VERSION = 4, SCHEMA_NAME_MAX = 32, SCHEMA_HOUR_SLOTS = 8, SCHEMA_DAY_SLOTS = 4 };
 
 /* X(id, name): the key is cg:{shard}:name. The order is that of lib.lua. */
 #define SCHEMA_KEYS(X)                                                                                                 \

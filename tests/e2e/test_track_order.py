@@ -171,7 +171,81 @@ def test_conversations_of_version_2_go_on(db):
     shard.apply("late", [(1, plain_form({"k": "out", "at": at - 1500, "conv": "c", "cust": "u", "agent": "bob", "mid": "m10",
                                          "dlv": True, "human": True}))])
     assert (at - 3000, at - 1500, "bob") in [(r[2], r[3], r[4]) for r in shard.state()["rounds"]], "into a record of the chunk"
-    assert db.hget(shard.key("info"), "schema") == b"3"
+    assert db.hget(shard.key("info"), "schema") == b"4"
+
+
+def head_3(top, total, state, og, g, fps, expires):
+    """A conversation as version 3 of the schema stored it."""
+    return (b"\3" + top.to_bytes(6, "big") + total.to_bytes(4, "big") + expires.to_bytes(6, "big") + state + text(b"u") + text(og, 2) +
+            text(g, 2) + text(b"", 2) + b"".join(fingerprint(k, 2) for k in fps))
+
+
+def test_conversations_and_figures_of_version_3_go_on(db):
+    """Two messages of a customer, a reply, a further message: records in slots, the first with a state before it."""
+    shard = fresh(db)
+    at, ann = shard.now() - 600000, who("ann", "red", "s1")
+    keys = ["i:a0", "i:a1", "o:a2", "i:a3"]
+    records = [record_2(at + n * 1000, 1 if key[0] == "o" else 3, key) for n, key in enumerate(keys)]
+    replied = {"last": at + 2000, "news": at + 2000, "rep": 1}
+    hour = at // HOUR
+    db.hset(shard.key("info"), "schema", 3)
+    db.hset(shard.key("conv"), "c", head_3(at + 3000, 4, state_2(at=at + 3000, since=at + 3000, n=1, **replied), ann, ann, keys, at + 3 * 24 * HOUR))
+    db.zadd(shard.key("conv_at"), {"c": at + 3 * 24 * HOUR})
+    db.zadd(shard.key("waiting"), {"c": at + 3000})
+    for n, record in enumerate(records):
+        db.hset(shard.key("win"), f"c\n{n}", record if n else chunk_2(0, state_2(), [record]))
+    db.rpush(shard.key("figlog"), msgpack.packb({hour: {ann: {"in": 3, "pass": 1, "f": [2000]}}}, use_bin_type=False))
+    assert shard.read("waiting", 9) == [["c", "u", str(at + 3000), "ann", "red", "s1", "1"]]
+    conversation(shard, (at + 4000, "in", "a1"), (at + 5000, "in", "a5"))
+    assert db.hget(shard.key("info"), "dup") == b"1", "what version 3 saw is known"
+    assert shard.conversations()["c"] | {"fps": 0} == {
+        "version": 5, "top": at + 5000, "total": 5, "news": at + 2000, "at": at + 5000, "since": at + 3000, "n": 2, "last": at + 2000,
+        "rep": 1, "so": 0, "sc": 0, "rare": b"", "og": ann, "g": ann, "cu": b"u", "fps": 0}
+    shard.apply("other", [(1, plain_form({"k": "out", "at": at + 6000, "conv": "c", "cust": "u", "agent": "ann", "team": "red", "shop": "s1",
+                                          "mid": "a6", "dlv": True, "human": True}))])
+    assert shard.conversations()["c"]["version"] == 4
+    shard.apply("late", [(1, plain_form({"k": "out", "at": at + 500, "conv": "c", "cust": "u", "agent": "ann", "team": "red", "shop": "s1",
+                                         "mid": "a7", "dlv": True, "human": True}))])
+    s = shard.state()
+    assert s["waiting"] == {} and sorted((r[2], r[3]) for r in s["rounds"])[-1] == (at + 3000, at + 6000)
+    assert (at, at + 500) in [(r[2], r[3]) for r in s["rounds"]], "into a record of version 3"
+    figures = {f.split("|", 1)[1]: m for f, m in s["figures"].items() if f.startswith(f"h{hour}|a|")}
+    assert figures["a|ann|v"] == {"in": 4, "pass": 3}
+    assert figures["a|ann|f"]["n"] == 1 and figures["a|ann|n"]["sum"] == 1000 + 3000
+    assert db.hget(shard.key("info"), "schema") == b"4"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_told_beside_the_records_changes_nothing(db, seed):
+    """Heads from text to text or by way of a table, counts of the gateway or of the script: Redis holds the same."""
+    held = []
+    for tell in (True, False, None):
+        rng, shard = random.Random(seed), fresh(db)
+        shard.tell, t, number = tell, shard.now() // HOUR * HOUR - 12 * HOUR, 1
+        for _ in range(60):
+            records = []
+            for _ in range(rng.randrange(1, 12)):
+                conv, t, is_in, is_late = rng.randrange(12), t + rng.randrange(1, 90000), rng.random() < 0.6, rng.random() < 0.05
+                e = {"k": "in" if is_in else "out", "at": t - is_late * 400000, "conv": f"c{conv}", "cust": f"u{conv % 5}", "mid": f"m{rng.randrange(400)}",
+                     "agent": ("ann", "bob")[rng.random() < 0.1], "team": "red", "shop": "s1"}
+                e |= {"live": True, "sender": "u"} if is_in else {"dlv": True, "human": rng.random() < 0.9, "ackonly": rng.random() < 0.2}
+                if conv % 3 == 0:
+                    e |= {"oc": 7, "ob": t // 3}
+                if not is_in and rng.random() < 0.1:
+                    e |= {"due": t + 60000, "prule": "p.x"}
+                if rng.random() < 0.1:
+                    e |= {"rules": "r.a"}
+                records.append((number, plain_form(e)))
+                number += 1
+            assert shard.apply("r", records)[3] == "OK"
+        s = shard.state()
+        s["heads"] = {c: {k: v for k, v in h.items() if k != "exp"} for c, h in shard.conversations().items()}
+        s["win"] = db.hgetall(shard.key("win"))
+        s["looks"] = sorted(item for item in db.zrange(shard.key("remind_at"), 0, -1, withscores=True) if item[0][:1] == b"w")
+        s["conv_at"] = sorted(db.zrange(shard.key("conv_at"), 0, -1))
+        held.append(s)
+    assert {h["version"] for h in held[0]["heads"].values()} >= {3, 4, 5}
+    assert held[0] == held[1] and held[0] == held[2]
 
 
 def test_replay_changes_nothing(db):
@@ -252,12 +326,12 @@ def test_a_stream_of_many_in_one_entry_has_a_bound(db):
 def test_other_versions_are_refused(db):
     shard = fresh(db)
     record = [(1, {"k": "in", "at": shard.now(), "conv": "c", "cust": "u", "mid": "m", "live": True})]
-    assert shard.apply("r", record, version="4") == (0, 0, 0, "VERSION")
-    db.hset(shard.key("info"), "schema", 5)
+    assert shard.apply("r", record, version="5") == (0, 0, 0, "VERSION")
+    db.hset(shard.key("info"), "schema", 6)
     assert shard.apply("r", record) == (0, 0, 0, "VERSION")
-    db.hset(shard.key("info"), "schema", 4)
+    db.hset(shard.key("info"), "schema", 5)
     assert shard.apply("r", record) == (1, 1, 0, "OK")
-    assert db.hget(shard.key("info"), "schema") == b"4"
+    assert db.hget(shard.key("info"), "schema") == b"5"
 
 
 def test_records_that_make_no_sense_are_counted_and_passed(db):

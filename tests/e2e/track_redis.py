@@ -1,4 +1,5 @@
 """A private redis-server and the Lua scripts of src/track/lua, called as the pump and the command line call them."""
+import collections
 import pathlib
 import re
 import subprocess
@@ -9,6 +10,7 @@ import redis
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src" / "track"
 LUA = SOURCE / "lua"
+HOUR_MS = 3600000
 
 
 def key_names(shard=0):
@@ -103,6 +105,8 @@ def short_form(e):
 
 def read_head(b):
     """The head of a conversation, as src/track/lua/rounds.lua describes it."""
+    if b[0] in (4, 5, 6):
+        return read_short_head(b)
     h, at = {}, 0
     for name, size in (("version", 1), ("top", 6), ("total", 4), ("exp", 6), ("at", 6), ("since", 6), ("n", 4), ("last", 6),
                        ("news", 6), ("rep", 1), ("so", 6), ("sc", 4)):
@@ -113,6 +117,19 @@ def read_head(b):
         h[name] = b[at + size:at + size + n]
         at += size + n
     return {**h, "fps": b[at:]}
+
+
+def read_short_head(b):
+    r = Bytes(b)
+    h = {"version": r.number(1), "top": r.number(6), "total": r.number(4), "news": r.number(6)}
+    h |= {"at": h["top"], "since": 0, "n": 0, "last": h["top"], "rep": 1, "so": 0, "sc": 0, "rare": b""}
+    if h["version"] > 4:
+        h["since"], n, h["last"] = r.number(6), r.number(4), r.number(6)
+        h["n"], h["rep"] = divmod(n, 2)
+    if h["version"] > 5:
+        h["so"], h["sc"] = r.number(6), r.number(4)
+    who, h["cu"] = r.take(r.number(2)), r.take(r.number(1))
+    return {**h, "og": who if h["since"] else b"", "g": who if h["last"] else b"", "fps": b[r.at:]}
 
 
 def told(fields):
@@ -170,6 +187,28 @@ def batch(ring, node, frames):
             yield {k: v for k, v in e.items() if v != ""}
 
 
+def count_plain(counts, event):
+    """What a gateway counts of a plain message that has no more to say (src/track/pump_pack.c)."""
+    b = Bytes(event)
+    b.take(1)
+    what, marks = b.number(1), b.number(1)
+    b.take(2 + 2)
+    b.text()
+    at = b.number(6)
+    b.take(1 + 6 + 6 + 4)
+    b.text()
+    if not marks:
+        counts[at, b.take(b.number(2)), what <= 2] += 1
+
+
+def counted(counts, step):
+    """The entry of `figlog` for them."""
+    hours = {}
+    for (at, who, is_in), n in counts.items():
+        hours.setdefault((at // step * step / HOUR_MS, who), [0, 0])[not is_in] += n
+    return msgpack.packb([1] + [v for (hour, who), n in hours.items() for v in (hour, who, *n)], use_bin_type=False) if hours else b""
+
+
 class Server:
     def __init__(self, folder):
         self.socket = str(folder / "redis.sock")
@@ -199,6 +238,7 @@ class Shard:
         self.db, self.shard, self.keys = db, shard, key_names(shard)
         self.counting = ()  # zone of days and measure, as gateways of this version tell with every call
         self.zones = "-"  # shops with days of their own
+        self.tell = None  # what apply is told of the records beside them: None something, True all, False nothing
         self.sha = {}
 
     def key(self, name):
@@ -209,18 +249,25 @@ class Shard:
             self.sha[script] = self.db.script_load(script_text(script))
         return self.db.evalsha(self.sha[script], len(self.keys), *self.keys, *args)
 
-    def apply(self, ring, records, offset=0, node="n1", version="3"):
+    def apply(self, ring, records, offset=0, node="n1", version="4"):
         """records: (sequence number, event) pairs. Returns (last, applied, duplicates, status)."""
-        frames, convs = b"", set()
+        frames, convs, counts = b"", collections.Counter(), collections.Counter()
         for seq, event in records:
             event = event if isinstance(event, bytes) else msgpack.packb(event)
             if event[:1] == b"\x01":
                 event = shifted(event, offset)
-                convs.add(conv_of(event))
+                convs[conv_of(event)] += 1
+                count_plain(counts, event)
             frames += frame(seq, event)
-        named = sorted(c for c in convs if c[-1] % 3)  # the script finds those that are not named, too
+        tell = self.tell
+        named = sorted(c for c in convs if tell or tell is None and c[-1] % 3)  # the script finds those that are not named, too
+        busy = [c for c in named if convs[c] > 1 and (tell or c[0] % 2)]  # it does not rely on being told
+        named = busy + [c for c in named if c not in busy]
         counting = self.counting or [v or b"" for v in self.db.hmget(self.key("info"), "zone", "tracking")]
-        last, applied, dups, status = self.run("apply", version, ring, offset, node, frames, *counting, self.parts(counting[0]), self.zones, *named)
+        parts = self.parts(counting[0])
+        is_whole = all(b[0] == a[0] + 1 for a, b in zip(records, records[1:])) and (tell or tell is None and len(frames) % 2)
+        figures = counted(counts, HOUR_MS // int(parts)) if is_whole else b""
+        last, applied, dups, status = self.run("apply", version, ring, offset, node, frames, *counting, parts, self.zones, figures, len(busy), *named)
         return last, applied, dups, status.decode()
 
     def parts(self, zone):

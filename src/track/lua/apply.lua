@@ -3,190 +3,215 @@
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, records as frames one behind
 -- the other (6 bytes number, 2 bytes length, event), the zone of days (zone.lua), how replies are measured (measure.lua), 1 or
 -- 4: into how many parts days of these zones cut an hour, the shops with days of their own ('-': none; '': as it was told
--- before), then the conversations that the records are about, or some of them. Returns {last applied, applied, duplicates,
--- 'OK' | 'GAP' | 'VERSION'}.
+-- before), what its plain messages count as (an entry of the log of figures, see stats.lua: `in` of customers, `pass` of agents, those of which
+-- no action and no rule is told; only if the numbers follow one another; '': the script counts), how many of the conversations
+-- that follow have more than one plain record here, the conversations that the records are about, or some of them.
+-- Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.
 local REPLAYED, REPLY = 2, 3
 local oldest = {now - LATE_MS, now - NOT_LIVE_MS, now - LATE_MS}
+local is_counted = counts ~= '' and #frames > FRAME and sunpack('>I6', frames) == last + 1
+local can_step = not (note_open or note_more or note_reply)
 
 -- Plain messages are told in the stream as they came, all of a call in one entry; at `run` those begin that are not in
 -- `pieces` yet. What a rule hit has an entry of its own as well, with the same id; copies and all other records that alone.
-local size, pos, begun, run, pieces, told_first, told_at = #frames, 1, 1, 1, {}, nil, nil
+local size, pos, begun, run, pieces, told_first, told_at_first = #frames, 1, 1, 1, {}, nil, nil
 local applied, dups, status, is_decoding = 0, 0, 'OK', false
 
-local function leave_out(from, behind)
-    if from > run then
-        pieces[#pieces + 1] = sub(frames, run, from - 1)
-    end
-    run = behind
-end
-
--- Written at once: should the script fail behind it, it is written again, with the same id.
-local function tell(number, how, what, at, conv, key, who, due, rule, flags, act, cust, sender, rv, rules, shadow)
-    local e, n = {'XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', ring .. ':' .. SHARD .. ':' .. int(number), 'k',
-        what <= REPLAYED and 'in' or 'out', 'at', int(at), 'node', node, 'conv', conv}, 16
-    local function put_text(name, v)
-        if v and v ~= '' then
-            e[n + 1], e[n + 2] = name, v
-            n = n + 2
+do
+    local function leave_out(from, behind)
+        if from > run then
+            pieces[#pieces + 1] = sub(frames, run, from - 1)
         end
+        run = behind
     end
-    local agent, team, shop = unpack_mp(who)
-    put_text('cust', cust)
-    put_text('mid', byte(key, 3) ~= 9 and sub(key, 3))
-    put_text('agent', agent)
-    put_text('team', team)
-    put_text('shop', shop)
-    put_text('rules', rules)
-    put_text('shadow', shadow)
-    put_text('rv', rv)
-    put_text('dup', (how == 'dup' or how == 'moved') and '1')
-    if what <= REPLAYED then
-        put_text('sender', sender)
-        put_text('live', flags == 1 and '1')
-    else
-        put_text('act', act ~= 0 and int(act))
-        put_text('dlv', flags % 2 == 1 and '1')
-        put_text('human', flags % 4 >= 2 and '1')
-        put_text('ackonly', flags >= 4 and '1')
-        put_text('due', due > 0 and int(due))
-        put_text('prule', due > 0 and rule)
-    end
-    call(unpack(e, 1, n))
-end
 
--- A record that does not have the next number is passed over, or ends the call.
-local function not_next(number, from)
-    leave_out(from, pos)
-    if number <= last then
-        dups = dups + 1
-    else
-        status = 'GAP'
-    end
-end
-
-local function is_next(number, from)
-    if number ~= last + 1 then
-        return not_next(number, from)
-    end
-    last, applied = number, applied + 1
-    return true
-end
-
-local function take_plain(from)
-    local number, len, _, what, marks, fp, n, conv, at, code, due, ob, oc, key, who = sunpack(PLAIN, frames, from)
-    local begin = from + PLAIN_RECORD + #conv
-    pos = from + FRAME + len
-    if number ~= last + 1 then
-        return not_next(number, from)
-    end
-    last, applied = number, applied + 1
-    local rest = begin + n
-    local record = sub(frames, begin, rest - 1)
-    if rest > pos or what < 1 or what > 4 then
-        error('no event')
-    end
-    is_decoding = false
-    if at > now then
-        at = not_ahead(at, what <= REPLAYED)
-        record = spack('>I6', at) .. sub(record, 7)
-    end
-    local how, was, r = 'new', nil, nil
-    if what <= REPLY and at < oldest[what] then
-        how = 'late'
-        count(how, 1)
-    elseif what <= REPLY then
-        r = due > 0 and record_read(record, 1) or {at, code % 8, key, who, code >= 8 and 1 or 0, due, '', '', ob, oc}
-        r[11] = record
-        local h = convs[conv] or conv_get(conv, '')
-        if h.total == 0 and h.cu == '' then
-            local _, _, customer = sunpack(PLAIN_REST, frames, rest)
-            h.cu = customer
+    -- Written at once: should the script fail behind it, it is written again, with the same id.
+    local function tell(number, how, what, at, conv, key, who, due, rule, flags, act, cust, sender, rv, rules, shadow)
+        local e, n = {'XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', ring .. ':' .. SHARD .. ':' .. int(number), 'k',
+            what <= REPLAYED and 'in' or 'out', 'at', int(at), 'node', node, 'conv', conv}, 16
+        local function put_text(name, v)
+            if v and v ~= '' then
+                e[n + 1], e[n + 2] = name, v
+                n = n + 2
+            end
         end
-        how, was = put_record(h, conv, r, fp)
-    end
-    if marks == 0 and (how == 'new' or how == 'late') then
-        if not told_first then
-            told_first, told_at = number, at
-        end
-        if what > REPLAYED then
-            local f = figures_of(at, who)
-            f.pass = (f.pass or 0) + 1
-        elseif how == 'new' then
-            local f = figures_of(at, who)
-            f['in'] = (f['in'] or 0) + 1
-        end
-        return
-    end
-    local flags, act, customer, sender, rv, rules, shadow = sunpack(PLAIN_REST, frames, rest)
-    if what <= REPLAYED then
-        count_in(how, was, at, who, rules, shadow)
-    else
-        count_out(how, at, who, act, rules, shadow)
-    end
-    if how == 'dup' or how == 'moved' then
-        leave_out(from, pos)
-    end
-    tell(number, how, what, at, conv, key, who, due, due > 0 and (r or record_read(record, 1))[8], flags, act, customer, sender, rv, rules, shadow)
-end
-
-local function take_other(from)
-    local number, len = sunpack('>I6H', frames, from)
-    pos = from + FRAME + len
-    if is_next(number, from) then
-        leave_out(from, pos)
-        local ev = rare().read(sub(frames, from + FRAME, pos - 1))
-        is_decoding = false
-        if not rare().take(ev, number) then
-            count('bad', 1)
-        end
-    end
-end
-
-local function apply_rest()
-    while pos <= size and status == 'OK' do
-        is_decoding, begun = true, pos
-        if byte(frames, pos + FRAME) == FORM_PLAIN then
-            take_plain(pos)
+        local agent, team, shop = unpack_mp(who)
+        put_text('cust', cust)
+        put_text('mid', byte(key, 3) ~= 9 and sub(key, 3))
+        put_text('agent', agent)
+        put_text('team', team)
+        put_text('shop', shop)
+        put_text('rules', rules)
+        put_text('shadow', shadow)
+        put_text('rv', rv)
+        put_text('dup', (how == 'dup' or how == 'moved') and '1')
+        if what <= REPLAYED then
+            put_text('sender', sender)
+            put_text('live', flags == 1 and '1')
         else
-            take_other(pos)
+            put_text('act', act ~= 0 and int(act))
+            put_text('dlv', flags % 2 == 1 and '1')
+            put_text('human', flags % 4 >= 2 and '1')
+            put_text('ackonly', flags >= 4 and '1')
+            put_text('due', due > 0 and int(due))
+            put_text('prule', due > 0 and rule)
         end
+        call(unpack(e, 1, n))
     end
-    is_decoding = false
-end
 
--- A record that cannot be read is passed over: its number is counted.
-local function pass_over()
-    if pos == begun then
-        local fine, number, len = pcall(sunpack, '>I6H', frames, pos)
-        pos = fine and pos + FRAME + len or size + 1
-        if fine and not is_next(number, begun) then
-            return
+    -- A record that does not have the next number is passed over, or ends the call.
+    local function not_next(number, from)
+        leave_out(from, pos)
+        if number <= last then
+            dups = dups + 1
+        else
+            status = 'GAP'
         end
     end
-    leave_out(begun, pos)
-    count('bad', 1)
-end
 
-convs_load()
--- One protected call for all, not one for each.
-repeat
-    local fine, trouble = pcall(apply_rest)
-    if not fine then
-        if not is_decoding then
-            error(trouble, 0)
+    local function is_next(number, from)
+        if number ~= last + 1 then
+            return not_next(number, from)
         end
-        pass_over()
+        last, applied = number, applied + 1
+        return true
     end
-until fine
-leave_out(pos, pos)
+
+    -- What the gateway counted is not so, or was at another time.
+    local function correct(what, at, who, by)
+        add_count(figures_of(at, who), what <= REPLAYED and 'in' or 'pass', by)
+    end
+
+    -- A plain message with no more to say: it counts as one, in most calls the gateway counted it.
+    local function count_plain(number, how, what, at, told_at, who)
+        if not told_first then
+            told_first, told_at_first = number, at
+        end
+        local is_one = how == 'new' or what > REPLAYED
+        if is_counted and (at ~= told_at or not is_one) then
+            correct(what, told_at, who, -1)
+        end
+        if is_one and (not is_counted or at ~= told_at) then
+            correct(what, at, who, 1)
+        end
+    end
+
+    local function take_plain(from)
+        local number, len, kind, fp, n, conv, at, code, times, key, who = sunpack(PLAIN, frames, from)
+        local begin = from + PLAIN_RECORD + #conv
+        pos = from + FRAME + len
+        if number ~= last + 1 then
+            return not_next(number, from)
+        end
+        last, applied = number, applied + 1
+        local rest, marks = begin + n, kind % 256
+        local what = (kind - marks) / 256 - FORM_PLAIN * 256
+        local record = sub(frames, begin, rest - 1)
+        if rest > pos or what < 1 or what > 4 then
+            error('no event')
+        end
+        is_decoding = false
+        local told_at, due, ob, oc = at, 0, 0, 0
+        if times ~= NO_TIMES then
+            due, ob, oc = sunpack('>I6I6I4', times)
+        end
+        if at > now then
+            at = not_ahead(at, what <= REPLAYED)
+            record = spack('>I6', at) .. sub(record, 7)
+        end
+        local how, was, r = 'new', nil, nil
+        if what <= REPLY and at < oldest[what] then
+            how = 'late'
+            count(how, 1)
+        elseif what <= REPLY then
+            local h, text = convs[conv], can_step and due == 0 and heads_read[conv]
+            if h or not text or heads[text] or
+                not step_quickly(conv, text, at, what <= REPLAYED, code >= 8, who, ob, oc, fp, record) then
+                r = due > 0 and record_read(record, 1) or {at, code % 8, key, who, code >= 8 and 1 or 0, due, '', '', ob, oc}
+                r[11] = record
+                h = h or conv_get(conv, '')
+                if h.total == 0 and h.cu == '' then
+                    local _, _, customer = sunpack(PLAIN_REST, frames, rest)
+                    h.cu = customer
+                end
+                how, was = put_record(h, conv, r, fp)
+            end
+        end
+        if marks == 0 and (how == 'new' or how == 'late') then
+            return count_plain(number, how, what, at, told_at, who)
+        end
+        local flags, act, customer, sender, rv, rules, shadow = sunpack(PLAIN_REST, frames, rest)
+        if is_counted and marks == 0 then
+            correct(what, told_at, who, -1)
+        end
+        if what <= REPLAYED then
+            count_in(how, was, at, who, rules, shadow)
+        else
+            count_out(how, at, who, act, rules, shadow)
+        end
+        if how == 'dup' or how == 'moved' then
+            leave_out(from, pos)
+        end
+        tell(number, how, what, at, conv, key, who, due, due > 0 and (r or record_read(record, 1))[8], flags, act, customer, sender, rv, rules, shadow)
+    end
+
+    local function take_other(from)
+        local number, len = sunpack('>I6H', frames, from)
+        pos = from + FRAME + len
+        if is_next(number, from) then
+            leave_out(from, pos)
+            local ev = rare().read(sub(frames, from + FRAME, pos - 1))
+            is_decoding = false
+            if not rare().take(ev, number) then
+                count('bad', 1)
+            end
+        end
+    end
+
+    local function apply_rest()
+        while pos <= size and status == 'OK' do
+            is_decoding, begun = true, pos
+            if byte(frames, pos + FRAME) == FORM_PLAIN then
+                take_plain(pos)
+            else
+                take_other(pos)
+            end
+        end
+        is_decoding = false
+    end
+
+    -- A record that cannot be read is passed over: its number is counted.
+    local function pass_over()
+        if pos == begun then
+            local fine, number, len = pcall(sunpack, '>I6H', frames, pos)
+            pos = fine and pos + FRAME + len or size + 1
+            if fine and not is_next(number, begun) then
+                return
+            end
+        end
+        leave_out(begun, pos)
+        count('bad', 1)
+    end
+
+    convs_load()
+    -- One protected call for all, not one for each.
+    repeat
+        local fine, trouble = pcall(apply_rest)
+        if not fine then
+            if not is_decoding then
+                error(trouble, 0)
+            end
+            pass_over()
+        end
+    until fine
+    leave_out(pos, pos)
+end
 if applied == 0 then
     return {last, 0, dups, status}
 end
 
 -- From here on only writes, and reads for the bounds.
 local zadd = {} -- commands with many members, by key: {command, key, …}
-local heads, n_heads, wins, n_wins = {'HSET', K.conv}, 2, {'HSET', K.win}, 2
-local waits, looks, n_waits, ends, n_ends = {'ZADD', K.waiting}, {'ZADD', K.remind_at, 'LT'}, 2, {'ZREM', K.waiting}, 2
 local function later(lists, command, key, a, b)
     local l = lists[key]
     if not l then
@@ -214,7 +239,7 @@ end
 call('HSET', K.applied, ring, int(last))
 if told_first then
     call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', ring .. ':' .. SHARD .. ':' .. int(told_first), 'k', 'batch', 'at',
-        int(told_at), 'node', node, 'b', #pieces == 1 and pieces[1] or concat(pieces))
+        int(told_at_first), 'node', node, 'b', #pieces == 1 and pieces[1] or concat(pieces))
 end
 local events = call('HINCRBY', K.info, 'events', applied)
 if held ~= SCHEMA and held < SCHEMA or not known[1] then
@@ -230,91 +255,101 @@ if zones ~= '' and zones ~= (call('HGET', K.info, 'zones') or '-') then
     call('HSET', K.info, 'zones', zones, 'tracking_at', int(now))
 end
 
-local function promises_of(packed)
-    local keys = {}
-    for _, p in ipairs(packed ~= '' and unpack_mp(packed) or {}) do
-        keys[p[3]] = p[2]
+do
+    local function promises_of(packed)
+        local keys = {}
+        for _, p in ipairs(packed ~= '' and unpack_mp(packed) or {}) do
+            keys[p[3]] = p[2]
+        end
+        return keys
     end
-    return keys
-end
 
-local function write_promises(id, was, is)
-    was, is = promises_of(was), promises_of(is)
-    for key, at in pairs(is) do
-        if not was[key] then
-            later(zadd, 'ZADD', K.due, int(at), id .. '\n' .. key)
-            later(zadd, 'ZADD', K.remind_at, int(now), 'p\n' .. id .. '\n' .. key)
+    local function write_promises(id, was, is)
+        was, is = promises_of(was), promises_of(is)
+        for key, at in pairs(is) do
+            if not was[key] then
+                later(zadd, 'ZADD', K.due, int(at), id .. '\n' .. key)
+                later(zadd, 'ZADD', K.remind_at, int(now), 'p\n' .. id .. '\n' .. key)
+            end
+        end
+        for key in pairs(was) do
+            if not is[key] then
+                rare().promise_forget(id, key)
+            end
         end
     end
-    for key in pairs(was) do
-        if not is[key] then
-            rare().promise_forget(id, key)
+
+    local function write_waiting(id, h)
+        if h.since == 0 then
+            return note_end(id)
+        end
+        note_begin(id, h.since)
+        local item = 'w\n' .. id
+        local r = h.was_since > 0 and not h.closed and load_packed(K.remind, item)
+        if r and r.a == h.was_since then -- the same round, only it began earlier: its steps stay done
+            r.a = h.since
+            call('HSET', K.remind, item, pack(r))
+        end
+    end
+
+    local function write_conv(id, h)
+        note_time(id, h.top, h.was_top)
+        if h.p ~= h.was_p then
+            write_promises(id, h.was_p, h.p)
+        end
+        if h.since ~= h.was_since then
+            write_waiting(id, h)
+        end
+        if h.win then
+            for slot, text in pairs(h.win) do
+                wins[n_wins + 1], wins[n_wins + 2] = id .. SLOT_NAMES[slot], text
+                n_wins = n_wins + 2
+            end
+        end
+        heads[n_heads + 1], heads[n_heads + 2] = id, head_pack(h)
+        n_heads = n_heads + 2
+    end
+
+    for id, h in pairs(convs) do
+        if h.is_changed then
+            write_conv(id, h)
         end
     end
 end
-
-local function write_waiting(id, h)
-    if h.since == 0 then
-        n_ends = n_ends + 1
-        ends[n_ends] = id
-        return
-    end
-    local item, since = 'w\n' .. id, int(h.since)
-    waits[n_waits + 1], waits[n_waits + 2] = since, id
-    n_waits = n_waits + 2
-    looks[n_waits], looks[n_waits + 1] = since, item
-    local r = h.was_since > 0 and not h.closed and load_packed(K.remind, item)
-    if r and r.a == h.was_since then -- the same round, only it began earlier: its steps stay done
-        r.a = h.since
-        call('HSET', K.remind, item, pack(r))
+local function send_closed()
+    if n_closed > 2 then
+        call(unpack(closed, 1, n_closed))
+        n_closed = 2
     end
 end
 
--- `expires` is not moved by less than an hour: the sweep looks closer (keep_until).
-local function write_conv(id, h)
-    if h.top + CONV_IDLE_MS > h.exp + CONV_SLACK_MS then
-        h.exp = h.top + CONV_IDLE_MS + CONV_SLACK_MS
-        later(zadd, 'ZADD', K.conv_at, int(h.exp), id)
-    end
-    if h.p ~= h.was_p then
-        write_promises(id, h.was_p, h.p)
-    end
-    if h.since ~= h.was_since then
-        write_waiting(id, h)
-    end
-    if h.win then
-        for slot, text in pairs(h.win) do
-            wins[n_wins + 1], wins[n_wins + 2] = id .. '\n' .. slot, text
-            n_wins = n_wins + 2
-        end
-    end
-    heads[n_heads + 1], heads[n_heads + 2] = id, head_pack(h)
-    n_heads = n_heads + 2
-end
-
-for id, h in pairs(convs) do
-    if h.is_changed then
-        write_conv(id, h)
-    end
-end
 for name, a in pairs(agents) do
     call('HSET', K.agents, name, pack(a))
 end
 for _, r in ipairs(moved_rounds) do
     if r[1] > 0 then
-        later(zadd, 'ZADD', K.rounds, int(r[2]), r[3])
-    else
-        send(zadd) -- it may have been added before it is taken back
+        closed[n_closed + 1], closed[n_closed + 2] = int(r[2]), r[3]
+        n_closed = n_closed + 2
+    end
+    if r[1] < 0 or n_closed > 2000 then
+        send_closed() -- it may have been added before it is taken back
+    end
+    if r[1] < 0 then
         call('ZREM', K.rounds, r[3], r[4])
     end
 end
+send_closed()
 send(zadd)
-if n_waits > 2 then
-    call(unpack(waits, 1, n_waits))
-    call(unpack(looks, 1, n_waits + 1))
+if n_ats > 2 then
+    call(unpack(ats, 1, n_ats))
 end
-if n_ends > 2 then
-    call(unpack(ends, 1, n_ends))
+earlier[#earlier + 1] = {waits, looks, ends}
+for _, lists in ipairs(earlier) do
+    for _, l in ipairs(lists) do
+        if #l > 3 or #l > 2 and l == lists[3] then
+            call(unpack(l))
+        end
+    end
 end
 if n_heads > 2 then
     call(unpack(heads, 1, n_heads))
@@ -331,7 +366,7 @@ end
 if next(saids) then
     rare().saids_write()
 end
-figures_log()
+figures_log(is_counted and counts)
 local folded, folded_at = tonumber(known[3] or '0'), tonumber(known[4] or '0')
 if events - folded >= FOLD_EVENTS or now - folded_at >= FOLD_MS or now < folded_at then
     call('HSET', K.info, 'folded', events, 'folded_at', int(now))

@@ -7,7 +7,7 @@ local ACTIONS = {[0] = 'pass', 'warn', 'rewrite', 'hold', 'block'}
 local ring, offset, node, frames = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local last = tonumber(call('HGET', K.applied, ring) or '0')
 local known = call('HMGET', K.info, 'schema', 'swept', 'folded', 'folded_at', 'zone', 'tracking')
-local zone, measure, zones, CONVS = ARGV[6], ARGV[7], ARGV[9], 10
+local zone, measure, zones, counts, n_busy, CONVS = ARGV[6], ARGV[7], ARGV[9], ARGV[10], tonumber(ARGV[11]), 12
 local held = tonumber(known[1] or SCHEMA)
 if ARGV[1] ~= tostring(SCHEMA) or held > SCHEMA + 1 then
     return {last, 0, 0, 'VERSION'}
@@ -15,6 +15,7 @@ end
 
 local now = redis_now()
 local info, convs, custs, agents, moved_rounds, helds, saids, whos = {}, {}, {}, {}, {}, {}, {}, {}
+local heads_read = {} -- by conversation: the text of its head; the place in `heads` of the one that step_quickly made of it
 local case_seq, rare
 
 if measure ~= '' then
@@ -56,37 +57,80 @@ local function conv_add(id, text, customer)
     local h
     if not text then
         h = conv_new(customer)
-    elseif byte(text) == CONV_HEAD then
-        h = head_unpack(text)
-    else
+    elseif byte(text) == 2 then
         h = conv_from_2(text, id)
         h.was_since, h.was_p = h.since, h.p
+    else
+        h = head_unpack(text)
     end
     convs[id] = h
     return h
 end
 
--- Those that the gateway named, with one command.
+-- What is written in the end, as commands. Of a conversation nothing stands in two of them.
+local heads, n_heads, wins, n_wins = {'HSET', K.conv}, 2, {'HSET', K.win}, 2
+local waits, looks, n_waits, ends, n_ends = {'ZADD', K.waiting}, {'ZADD', K.remind_at, 'LT'}, 2, {'ZREM', K.waiting}, 2
+local ats, n_ats, closed, n_closed = {'ZADD', K.conv_at}, 2, {'ZADD', K.rounds}, 2
+local earlier = {} -- lists of waits, looks and ends that go before these
+
+local function note_begin(id, since)
+    local at = int(since)
+    waits[n_waits + 1], waits[n_waits + 2] = at, id
+    n_waits = n_waits + 2
+    looks[n_waits], looks[n_waits + 1] = at, 'w\n' .. id
+end
+
+local function note_end(id)
+    n_ends = n_ends + 1
+    ends[n_ends] = id
+end
+
+-- Of a conversation that was stepped quickly comes more: what follows goes behind.
+local function begin_anew()
+    earlier[#earlier + 1] = {waits, looks, ends}
+    waits, looks, n_waits, ends, n_ends = {'ZADD', K.waiting}, {'ZADD', K.remind_at, 'LT'}, 2, {'ZREM', K.waiting}, 2
+end
+
+-- When a conversation may be forgotten is told once an hour of its own: the sweep looks closer (keep_until).
+local function note_time(id, top, was)
+    if top - top % CONV_SLACK_MS ~= was - was % CONV_SLACK_MS then
+        ats[n_ats + 1], ats[n_ats + 2] = int(top + CONV_IDLE_MS + CONV_SLACK_MS), id
+        n_ats = n_ats + 2
+    end
+end
+
+-- Those that the gateway named, with one command; the first n_busy of them have several records in this call.
 local function convs_load()
     if #ARGV >= CONVS then
         for i, text in ipairs(call('HMGET', K.conv, unpack(ARGV, CONVS))) do
-            if text then
+            if text and i <= n_busy then
                 conv_add(ARGV[CONVS - 1 + i], text)
+            elseif text then
+                heads_read[ARGV[CONVS - 1 + i]] = text
             end
         end
     end
 end
 
 local function conv_get(id, customer)
-    return convs[id] or conv_add(id, call('HGET', K.conv, id), customer)
+    local h, text = convs[id], heads_read[id]
+    if h then
+        return h
+    elseif not text then
+        return conv_add(id, call('HGET', K.conv, id), customer)
+    elseif heads[text] then
+        begin_anew()
+        text = heads[text]
+    end
+    return conv_add(id, text, customer)
 end
 
 -- A MessagePack list of ten, where it is measured of eleven values; `who` is three of them. In one piece, which costs half of
--- what pieces do.
-local function round_pack(h, id, o, biz, units)
-    local start, at, who, customer = o[2], o[3], o[4], h.cu
-    local text = spack('>BBHc0BHc0BI8BI8c0BBI4Bi8', units and 155 or 154, 218, #id, id, 218, #customer, customer, 207, start, 207, at,
-        who, o[5], 206, o[6], 211, biz)
+-- what pieces do, and a mark together with the number that follows it.
+local function round_pack(customer, id, o, biz, units)
+    local start, at, who = o[2], o[3], o[4]
+    local text = spack('>BI3c0I3c0I3I6I3I6c0HI4Bi8', units and 155 or 154, 218 * 65536 + #id, id, 218 * 65536 + #customer, customer,
+        207 * 65536, start, 207 * 65536, at, who, o[5] * 256 + 206, o[6], 211, biz)
     return units and text .. pack(units) or text
 end
 
@@ -98,13 +142,17 @@ end
 local function book(h, id, o, by)
     if o[1] == 'round' then
         h.closed = true
-        local start, at, who, first, biz = o[2], o[3], o[4], o[5] == 1, o[7]
-        local f = figures_of(at, who)
-        add_to_list(f, first and 'f' or 'n', at - start, by)
-        if biz >= 0 then
-            add_to_list(f, first and 'F' or 'N', biz, by)
+        local start, at, who, first, biz = o[2], o[3], o[4], o[5], o[7]
+        if by > 0 then
+            figures_round(at, who, first, at - start, biz)
+        else
+            local f = figures_of(at, who)
+            add_to_list(f, first == 1 and 'f' or 'n', at - start, by)
+            if biz >= 0 then
+                add_to_list(f, first == 1 and 'F' or 'N', biz, by)
+            end
         end
-        moved_rounds[#moved_rounds + 1] = {by, at, round_pack(h, id, o, biz, measured and measured.book(o, by)),
+        moved_rounds[#moved_rounds + 1] = {by, at, round_pack(h.cu, id, o, biz, measured and measured.book(o, by)),
             by < 0 and round_pack_1(h, id, o, biz)}
     else
         local outcome = rare().promise_outcome(id, o)
@@ -140,6 +188,32 @@ local function put_record(h, id, r, fp)
         h.is_changed = true
     end
     return how, was
+end
+
+-- By the short way, if it is one: head_step. The record has no due time.
+local function step_quickly(id, text, at, is_in, is_ack, who, ob, oc, fp, record)
+    local new, stored, number, top, since, first, n, biz, customer, g = head_step(text, at, is_in, is_ack, who, ob, oc, fp, record)
+    if not new then
+        return false
+    end
+    heads[n_heads + 1], heads[n_heads + 2] = id, new
+    n_heads = n_heads + 2
+    heads_read[id] = n_heads
+    wins[n_wins + 1], wins[n_wins + 2] = id .. SLOT_NAMES[number % SLOTS], stored
+    n_wins = n_wins + 2
+    note_time(id, at, top)
+    if is_in then
+        if since == 0 then
+            note_begin(id, at)
+        end
+    elseif since > 0 then
+        local o = {'round', since, at, who, first, n, biz, who, g}
+        figures_round(at, who, first, at - since, biz)
+        closed[n_closed + 1], closed[n_closed + 2] = int(at), round_pack(customer, id, o, biz, measured and measured.book(o, 1))
+        n_closed = n_closed + 2
+        note_end(id)
+    end
+    return true
 end
 
 local function count_in(how, was, at, who, rules, shadow)

@@ -107,7 +107,7 @@ function hash.conv(id, c, raw)
     if is_conv[id] or c.cu == customer then
         act(call, 'HDEL', key, id)
     elseif stands_in(raw) then -- a room: its rounds go on, its recent events are forgotten
-        local h = string.byte(raw) == CONV_HEAD and head_unpack(raw) or conv_from_2(raw, id)
+        local h = string.byte(raw) == 2 and conv_from_2(raw, id) or head_unpack(raw)
         conv_forget_window(h)
         h.extra = h.extra ~= '' and pack(without(unpack_mp(h.extra))) or ''
         act(call, 'HSET', key, id, head_pack(h))
@@ -250,7 +250,8 @@ end
 local function scan_batch(at, f)
     local kept, first, gone, from = {}, nil, 0, 1
     while from <= #f.b do
-        local number, len, _, what, _, _, n, conv, _, _, _, _, _, message = sunpack(PLAIN, f.b, from)
+        local number, len, kind, _, n, conv, _, _, _, message = sunpack(PLAIN, f.b, from)
+        local what = floor(kind / 256) % 256
         local _, _, cust, sender = sunpack(PLAIN_REST, f.b, from + PLAIN_RECORD + #conv + n)
         if cust == customer then
             add_conv(conv)

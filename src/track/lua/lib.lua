@@ -11,7 +11,7 @@ for i, name in ipairs({'held', 'held_at', 'held_done', 'held_tell', 'said', 'sai
     K[name] = KEYS[FIRST_DAYS + DAYS - 1 + i]
 end
 
-local SCHEMA = 3
+local SCHEMA = 4
 local STREAM_MAX = 100000
 local HOUR_MS, DAY_MS = 3600000, 86400000
 local SPAN_MS = 28 * DAY_MS -- what one `days` hash holds
@@ -41,6 +41,9 @@ end
 local CONV_HEAD, CONV_SLOTS = 3, 104
 local HEAD = '>BI6I4I6I6I6I4I6I6BI6I4Bc0Hc0Hc0Hc0'
 local HEAD_2 = '>BI6I4I6I6I6I4I6I6BI6I4Hc0Hc0Hc0Hc0Hc0Hc0Hc0' -- of schema version 2
+-- Short heads, which most conversations have: nobody waits after a reply; somebody waits; … and the shop has a calendar.
+local CONV_QUIET, CONV_WAITING, CONV_WAITING_CAL = 4, 5, 6
+local SHORT, SHORT_WAITING, SHORT_CAL, SHORT_NAMES = '>BI6I4I6', '>I6I4I6', '>I6I4', '>Hc0Bc0'
 
 -- Packed commitments, refusals without a message, extra keys: of most conversations there is nothing.
 local function rare_unpack(text)
@@ -50,17 +53,41 @@ local function rare_unpack(text)
     return '', '', ''
 end
 
+local function short_values(v)
+    local form, top, total, news, tail = sunpack(SHORT, v)
+    local since, n, rep, last, so, sc, who, customer = 0, 0, 1, top, 0, 0, nil, nil
+    if form >= CONV_WAITING then
+        since, n, last, tail = sunpack(SHORT_WAITING, v, tail)
+        rep = n % 2
+        n = (n - rep) / 2
+        if form == CONV_WAITING_CAL then
+            so, sc, tail = sunpack(SHORT_CAL, v, tail)
+        end
+    end
+    who, customer, tail = sunpack(SHORT_NAMES, v, tail)
+    return top, total, 0, top, since, n, last, news, rep, so, sc, customer, since > 0 and who or '', last > 0 and who or '', '', tail
+end
+
+-- A head of this schema version: top, total, expires (0: not told), at, since, n, last, news, rep, so, sc, customer, og, g,
+-- rare, and where the fingerprints begin.
+local function head_values(v)
+    local form = byte(v)
+    if form == CONV_HEAD then
+        return select(2, sunpack(HEAD, v))
+    elseif form >= CONV_QUIET and form <= CONV_WAITING_CAL then
+        return short_values(v)
+    end
+    error('a conversation of version ' .. form)
+end
+
 local function conv_table(v)
-    local version, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, rare
-    if string.byte(v) == CONV_HEAD then
-        version, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, rare = sunpack(HEAD, v)
+    local at, since, n, last, news, rep, cu, og, g, p, rare, _
+    if byte(v) == 2 then
+        _, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, p = sunpack(HEAD_2, v)
     else
-        version, _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, rare = sunpack(HEAD_2, v)
+        _, _, _, at, since, n, last, news, rep, _, _, cu, og, g, rare = head_values(v)
+        p = rare_unpack(rare)
     end
-    if version ~= CONV_HEAD and version ~= 2 then
-        error('a conversation of version ' .. version)
-    end
-    local p = version == CONV_HEAD and rare_unpack(rare) or version == 2 and rare or ''
     local t = {at = at, since = since, n = n, last = last, news = news, rep = rep == 1, g = '', t = '', h = '', og = '',
         ot = '', op = '', p = {}, og_all = '', g_all = ''}
     if og ~= '' then

@@ -2,8 +2,10 @@
 -- writes a few hundred bytes, whatever the conversation's length (Redis's Lua takes time for every byte of a text it makes):
 --   conv  id: head, see HEAD; win  id\nSLOT: a record, number modulo SLOTS; those whose number divides by CHUNK have the state
 --         before them in front, see SNAP and RECORD. All numbers big-endian, all texts behind their length.
---   HEAD:    3, top (time of the newest record), total (records), expires, STATE, customer, og, g, p and ref and extra in
+--   HEAD:    3, top (time of the newest record), total (records), 0, STATE, customer, og, g, p and ref and extra in
 --            one (rare_unpack), fps to the end
+--   short:   4, 5 or 6, top, total, news; 5 and 6: since, twice n and rep, last; 6: so, sc; who, customer, fps to the end. `at`
+--            is top, og is who (of 4: ''), g is who (where `last` is 0: ''), of 4 `last` is top; all that is missing is 0 or ''
 --   STATE:   at last event, since (0: nobody waits), n messages, last and news: last reply and last one that is more than
 --            an acknowledgement, rep 1: replied in this session, so sc business time of `since` and its calendar; og who saw
 --            the first message, g last replier, p packed open commitments {made, due, key, who, rule} or ''
@@ -19,6 +21,15 @@
 -- In memory a record is an array {at, order, key, who, ack, due, text hash, rule, business time, calendar}; behind it may
 -- stand the packed RECORD, and where that has no due time, text hash and rule may be missing.
 local CHUNK, SLOTS, EXTRA = 8, CONV_SLOTS, 64
+-- Written out: to print a number costs as much as three records to copy.
+local SLOT_NAMES = {[0] =
+    '\n0', '\n1', '\n2', '\n3', '\n4', '\n5', '\n6', '\n7', '\n8', '\n9', '\n10', '\n11', '\n12', '\n13', '\n14', '\n15',
+    '\n16', '\n17', '\n18', '\n19', '\n20', '\n21', '\n22', '\n23', '\n24', '\n25', '\n26', '\n27', '\n28', '\n29', '\n30',
+    '\n31', '\n32', '\n33', '\n34', '\n35', '\n36', '\n37', '\n38', '\n39', '\n40', '\n41', '\n42', '\n43', '\n44', '\n45',
+    '\n46', '\n47', '\n48', '\n49', '\n50', '\n51', '\n52', '\n53', '\n54', '\n55', '\n56', '\n57', '\n58', '\n59', '\n60',
+    '\n61', '\n62', '\n63', '\n64', '\n65', '\n66', '\n67', '\n68', '\n69', '\n70', '\n71', '\n72', '\n73', '\n74', '\n75',
+    '\n76', '\n77', '\n78', '\n79', '\n80', '\n81', '\n82', '\n83', '\n84', '\n85', '\n86', '\n87', '\n88', '\n89', '\n90',
+    '\n91', '\n92', '\n93', '\n94', '\n95', '\n96', '\n97', '\n98', '\n99', '\n100', '\n101', '\n102', '\n103'}
 local FPS_BYTES, FPS_SLACK = 2 * SLOTS, 48
 local SESSION_MS = 8 * 3600000 -- a customer who writes after so long a silence begins a new session (first reply)
 local PENDING = 8
@@ -28,7 +39,7 @@ local STATE_FIELDS = {'at', 'since', 'og', 'n', 'last', 'news', 'rep', 'g', 'p',
 -- What measure.lua notes in conversations, if the deployment's definition needs it; set by who makes it.
 local measured, note_open, note_more, note_reply
 
-local fingerprint, conv_new, head_pack, head_unpack, record_read, conv_put, conv_from_2, conv_forget_window
+local fingerprint, conv_new, head_pack, head_unpack, head_step, record_read, conv_put, conv_from_2, conv_forget_window
 do
     -- The hash of event.c (event_key_hash).
     function fingerprint(key)
@@ -53,43 +64,77 @@ do
     -- struct.pack and concatenation: cmsgpack.pack of many values takes several times as long.
     local SNAP, RECORD = '>I6I6I6I4I6I6BI6I4Hc0Hc0Hc0', '>I6BI6I6I4Bc0Hc0Bc0Bc0'
 
+    local function snap_text(top, at, since, n, last, news, rep, so, sc, og, g, p)
+        return spack(SNAP, top, at, since, n, last, news, rep, so, sc, #og, og, #g, g, #p, p)
+    end
+
     local function snap_pack(top, s)
-        return spack(SNAP, top, s.at, s.since, s.n, s.last, s.news, s.rep, s.so, s.sc, #s.og, s.og, #s.g, s.g, #s.p, s.p)
+        return snap_text(top, s.at, s.since, s.n, s.last, s.news, s.rep, s.so, s.sc, s.og, s.g, s.p)
     end
 
     -- One constructor with every field: a table that grows by fields costs several times as much. Besides there may be win,
     -- records to be written by slot, fresh, which belongs to the end of fps, and is_changed, closed, was_p of script apply.
-    local function head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps)
-        return {top = top, total = total, exp = exp, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
-            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, was_since = since, was_p = p}
+    local function head_new(top, total, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, is_named)
+        return {top = top, total = total, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
+            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = fps, was_top = top, was_since = since, was_p = p,
+            is_named = is_named}
     end
 
     function conv_new(customer)
-        return head_new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, customer, '', '', '', '', '', '')
+        return head_new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, customer, '', '', '', '', '', '', true)
     end
 
     local function rare_pack(h)
         return spack('>Hc0Hc0Hc0', #h.p, h.p, #h.ref, h.ref, #h.extra, h.extra)
     end
 
+    -- Three names and no note of measure.lua behind them. is_named: what was read had no notes.
+    local function is_who(h, who)
+        return who ~= '' and (h.is_named or select('#', unpack_mp(who)) == 3)
+    end
+
+    local function short_pack(h, rare)
+        if rare ~= '' or h.at ~= h.top or note_open or note_more or note_reply then
+            return nil
+        end
+        local since, last, g = h.since, h.last, h.g
+        if since == 0 then
+            return last == h.top and h.rep == 1 and is_who(h, g) and
+                spack(SHORT, CONV_QUIET, h.top, h.total, h.news) .. spack(SHORT_NAMES, #g, g, #h.cu, h.cu)
+        end
+        if g ~= (last > 0 and h.og or '') or not is_who(h, h.og) then
+            return nil
+        end
+        local has_calendar = h.so ~= 0 or h.sc ~= 0
+        return spack(SHORT, has_calendar and CONV_WAITING_CAL or CONV_WAITING, h.top, h.total, h.news) ..
+            spack(SHORT_WAITING, since, 2 * h.n + h.rep, last) .. (has_calendar and spack(SHORT_CAL, h.so, h.sc) or '') ..
+            spack(SHORT_NAMES, #h.og, h.og, #h.cu, h.cu)
+    end
+
+    local function head_text(h, rare)
+        local cu, og, g = h.cu, h.og, h.g
+        return spack(HEAD, CONV_HEAD, h.top, h.total, 0, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #cu, cu, #og, og,
+            #g, g, #rare, rare)
+    end
+
     function head_pack(h)
-        local cu, og, g, rare = h.cu, h.og, h.g, ''
+        local rare = ''
         if h.p ~= '' or h.ref ~= '' or h.extra ~= '' then
             rare = rare_pack(h)
         end
-        return spack(HEAD, CONV_HEAD, h.top, h.total, h.exp, h.at, h.since, h.n, h.last, h.news, h.rep, h.so, h.sc, #cu, cu, #og,
-            og, #g, g, #rare, rare) .. h.fps .. (h.fresh or '')
+        return (short_pack(h, rare) or head_text(h, rare)) .. h.fps .. (h.fresh or '')
     end
 
     function head_unpack(text)
-        local _, top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, rare, from = sunpack(HEAD, text)
+        local top, total, _, at, since, n, last, news, rep, so, sc, cu, og, g, rare, from = head_values(text)
         local p, ref, extra = '', '', ''
         if rare ~= '' then
             p, ref, extra = rare_unpack(rare)
         end
         -- head_new, without its 18 arguments
-        return {top = top, total = total, exp = exp, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
-            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = sub(text, from), was_since = since, was_p = p}
+        return {top = top, total = total, at = at, since = since, n = n, last = last, news = news, rep = rep, so = so,
+            sc = sc, cu = cu, og = og, g = g, p = p, ref = ref, extra = extra, fps = sub(text, from), was_top = top, was_since = since,
+            was_p = p, is_named = byte(text) ~= CONV_HEAD}
     end
 
     local function rec_pack(r)
@@ -127,11 +172,11 @@ do
     end
 
     -- Time in business hours, or -1: not known, or by another calendar than where the customer wrote.
-    local function business(st, r)
-        if r[10] == 0 or r[10] ~= st.sc then
+    local function business(since, so, sc, at, ob, oc)
+        if oc == 0 or oc ~= sc then
             return -1
         end
-        return math.min(math.max(r[9] - st.so, 0), r[1] - st.since)
+        return math.min(math.max(ob - so, 0), at - since)
     end
 
     -- Takes one event; closed rounds go to `out` as {'round', start, end, who, first, messages, business ms} (where they
@@ -155,7 +200,7 @@ do
         elseif order == OUT then
             local g = note_reply and note_reply(st, r) or r[4]
             if st.since > 0 then
-                local o = {'round', st.since, at, r[4], 1 - st.rep, st.n, business(st, r)}
+                local o = {'round', st.since, at, r[4], 1 - st.rep, st.n, business(st.since, st.so, st.sc, at, r[9], r[10])}
                 if measured then
                     o[8], o[9] = st.og, st.g
                 end
@@ -193,6 +238,56 @@ do
             h.fps, fresh = sub(h.fps .. fresh, -FPS_BYTES), ''
         end
         h.fresh = fresh
+    end
+
+    -- The next record of a conversation with a short head, from text to text: what `step` does in those states, at a third of
+    -- what a table costs. Nothing where it is not so simple: another agent, a time that is not the newest, a message that may
+    -- have been seen. Else the new head, what to store as which number, the time of the record before it, since when somebody
+    -- waited; and if that ended, whether it was the session's first round, its messages and business time, the customer, who
+    -- replied before.
+    function head_step(text, at, is_in, is_ack, who, ob, oc, fp, record)
+        local form, top, total, news, from = sunpack(SHORT, text)
+        if at <= top or form < CONV_QUIET or form > CONV_WAITING_CAL then
+            return nil
+        end
+        local since, n, rep, last, so, sc = 0, 0, 1, top, 0, 0
+        if form >= CONV_WAITING then
+            since, n, last, from = sunpack(SHORT_WAITING, text, from)
+            rep = n % 2
+            n = (n - rep) / 2
+            if form == CONV_WAITING_CAL then
+                so, sc, from = sunpack(SHORT_CAL, text, from)
+            end
+        end
+        local names, behind = from + 2, from + 2 + #who
+        if find(text, who, names, true) ~= names or find(text, fp, behind, true) then
+            return nil
+        elseif #text - behind >= FPS_BYTES + FPS_SLACK and #text - behind - byte(text, behind) >= FPS_BYTES + FPS_SLACK - 1 then
+            return nil -- too many fingerprints
+        end
+        if total % CHUNK == 0 then
+            record = snap_text(top, top, since, n, last, news, rep, so, sc, since > 0 and who or '', last > 0 and who or '', '') .. record
+        end
+        if is_in then
+            local begin = since
+            if since == 0 then
+                begin, n, so, sc = at, 0, ob, oc
+                rep = at - top > SESSION_MS and 0 or 1
+            end
+            n = 2 * n + 2 + rep
+            if so == 0 and sc == 0 then
+                return spack('>BI6I4I6I6I4I6', CONV_WAITING, at, total + 1, news, begin, n, last) .. sub(text, from) .. fp, record, total,
+                    top, since
+            end
+            return spack('>BI6I4I6I6I4I6I6I4', CONV_WAITING_CAL, at, total + 1, news, begin, n, last, so, sc) .. sub(text, from) .. fp,
+                record, total, top, since
+        end
+        local new = spack(SHORT, CONV_QUIET, at, total + 1, is_ack and news or at) .. sub(text, from) .. fp
+        if since == 0 then
+            return new, record, total, top, 0
+        end
+        return new, record, total, top, since, 1 - rep, n, business(since, so, sc, at, ob, oc), (sunpack('>Bc0', text, behind)),
+            last > 0 and who or ''
     end
 
     -- The newest record of all, seen for the first time.
@@ -409,9 +504,9 @@ do
 
         -- A conversation of schema version 2: chunks of four records, the newest ones (`body`) in the head; fps of three bytes.
         local function from_2(text, id)
-            local _, top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, from =
+            local _, top, total, _, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, fps, from =
                 sunpack(HEAD_2, text)
-            local h = head_new(top, total, exp, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, '')
+            local h = head_new(top, total, at, since, n, last, news, rep, so, sc, cu, og, g, p, ref, extra, '')
             local c, full, fields, newest = {w = {}}, math.ceil(total / 4) - 1, {}, {}
             for i = math.max(full - 24, 0), full - 1 do
                 fields[#fields + 1] = id .. '\n' .. i % 24

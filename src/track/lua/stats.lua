@@ -7,15 +7,20 @@
 -- Hours are those of UTC, days those of the shop where an event was, for rules the deployment's (zone.lua). A hash holds one day's hours (of UTC; or 28
 -- days); its field `#` is that day's number, and a newer day empties it.
 --
--- A call adds what it counted to a log, as one entry {hour: {who or 'r' or 'x': {what: count, f n F N: {ms…}}}}; a negative
--- number -1-ms takes a round back. Where days do not begin at a full hour, `hour` has quarters. The log is folded into the hashes every FOLD_EVENTS or FOLD_MS, and before anybody reads.
+-- A call adds what it counted to a log, in at most three entries: {1, hour, who, in, pass, hour, …}, plain messages as the gateway
+-- counted them; {2, hour, who, 2 ms + 1 if it is a first one, ms of business time or -1, hour, …}, rounds; and all else as {hour: {who or 'r'
+-- or 'x': {what: count, f n F N: {ms…}}}}, where a negative number -1-ms takes a round back. Where days do not begin at a full hour,
+-- `hour` has quarters. The log is folded into the hashes every FOLD_EVENTS or FOLD_MS, and before anybody reads.
 local LIMITS = {3000, 30000, 60000, 180000, 300000}
 local FOLD_EVENTS, FOLD_MS = 8192, 60000
 local ROUND_KINDS = {f = true, n = true, F = true, N = true, m = true}
 
-local figures_of, figures_by_quarters, add_count, add_to_list, stat_list, stat_hits, figures_log, figures_fold
+local LOG_MESSAGES, LOG_ROUNDS = 1, 2
+
+local figures_of, figures_round, figures_by_quarters, add_count, add_to_list, stat_list, stat_hits, figures_log, figures_fold
 do
-    local figures = {} -- of this call
+    local figures, rounds, n_rounds = {}, {LOG_ROUNDS}, 1 -- of this call
+    local round_hour, round_from = nil, -1e15
     local step = HOUR_MS
     local newest, newest_from = nil, -1e15 -- of the hour that was asked for last
 
@@ -36,6 +41,15 @@ do
             all[who] = f
         end
         return f
+    end
+
+    function figures_round(at, who, first, ms, biz)
+        if at < round_from or at >= round_from + step then
+            round_from = floor(at / step) * step
+            round_hour = round_from / HOUR_MS
+        end
+        rounds[n_rounds + 1], rounds[n_rounds + 2], rounds[n_rounds + 3], rounds[n_rounds + 4] = round_hour, who, 2 * ms + first, biz
+        n_rounds = n_rounds + 4
     end
 
     function add_count(m, what, by)
@@ -67,10 +81,25 @@ do
         end
     end
 
-    function figures_log()
+    -- messages: an entry that the gateway made, or nothing.
+    function figures_log(messages)
+        local e, n = {'RPUSH', K.figlog}, 2
+        if messages then
+            n = n + 1
+            e[n] = messages
+        end
+        if n_rounds > 1 then
+            n = n + 1
+            e[n] = pack(rounds)
+            rounds, n_rounds = {LOG_ROUNDS}, 1
+        end
         if next(figures) then
-            call('RPUSH', K.figlog, pack(figures))
+            n = n + 1
+            e[n] = pack(figures)
             figures, newest_from = {}, -1e15
+        end
+        if n > 2 then
+            call(unpack(e, 1, n))
         end
     end
 
@@ -234,8 +263,46 @@ do
         end
 
         local merged = {}
-        for _, entry in ipairs(call('LRANGE', K.figlog, 0, -1)) do
-            for hour, all in pairs(unpack_mp(entry)) do
+
+        local function merged_of(hour, who)
+            local all = merged[hour]
+            if not all then
+                all = {}
+                merged[hour] = all
+            end
+            local m = all[who]
+            if not m then
+                m = {}
+                all[who] = m
+            end
+            return m
+        end
+
+        local function merge_messages(e)
+            for i = 2, #e, 4 do
+                local m, received, passed = merged_of(e[i], e[i + 1]), e[i + 2], e[i + 3]
+                if received > 0 then
+                    m['in'] = (m['in'] or 0) + received
+                end
+                if passed > 0 then
+                    m.pass = (m.pass or 0) + passed
+                end
+            end
+        end
+
+        local function merge_rounds(e)
+            for i = 2, #e, 4 do
+                local m, v, biz = merged_of(e[i], e[i + 1]), e[i + 2], e[i + 3]
+                local is_first = v % 2 == 1
+                add_to_list(m, is_first and 'f' or 'n', floor(v / 2), 1)
+                if biz >= 0 then
+                    add_to_list(m, is_first and 'F' or 'N', biz, 1)
+                end
+            end
+        end
+
+        local function merge_map(e)
+            for hour, all in pairs(e) do
                 hour = tonumber(hour)
                 merged[hour] = merged[hour] or {}
                 for who, m in pairs(all) do
@@ -251,6 +318,17 @@ do
                         merge_lists(to, m)
                     end
                 end
+            end
+        end
+
+        for _, entry in ipairs(call('LRANGE', K.figlog, 0, -1)) do
+            local e = unpack_mp(entry)
+            if e[1] == LOG_MESSAGES then
+                merge_messages(e)
+            elseif e[1] == LOG_ROUNDS then
+                merge_rounds(e)
+            else
+                merge_map(e)
             end
         end
         if not next(merged) then
