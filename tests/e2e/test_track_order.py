@@ -116,6 +116,20 @@ def test_a_clock_a_little_ahead_leaves_nobody_waiting_who_was_answered(db, form)
     assert set(shard.state()["waiting"]) == {"c"}
 
 
+@pytest.mark.parametrize("tell", (True, False))
+def test_a_clock_months_ahead_leaves_the_figures_of_today_alone(db, tell):
+    """What the gateway counted there is taken back; that day must not take the place of today's."""
+    shard = fresh(db)
+    shard.tell = tell
+    whole = {"k": "in", "conv": "c", "cust": "u", "agent": "ann", "team": "red", "shop": "s1", "live": True, "sender": "u"}
+    today = shard.now()
+    for number, at in ((1, today), (2, today + 336 * DAY), (3, today)):  # the same slots of `hours` and `days`
+        shard.apply("r", [(number, plain_form(whole | {"at": at, "mid": f"m{number}"}))])
+        counted = sum(m["in"] for f, m in shard.state()["figures"].items() if f[0] == "d" and f.endswith("|a|ann|v"))
+        assert counted == number
+    assert all(int(db.hget(shard.key(f"days:{i}"), "#") or 0) <= today // DAY // 28 for i in range(4))
+
+
 def who(*names):
     return b"".join(msgpack.packb(n, use_bin_type=False) for n in names)
 

@@ -217,7 +217,7 @@ do
             for what, v in pairs(m) do
                 if find(what, '[@?]') then
                     hits[what] = v
-                elseif not ROUND_KINDS[what] then
+                elseif not ROUND_KINDS[what] and v ~= 0 then -- what was counted and taken back may lie in a day to come
                     counts[what] = v
                 end
             end
