@@ -238,7 +238,7 @@ class Shard:
         self.db, self.shard, self.keys = db, shard, key_names(shard)
         self.counting = ()  # zone of days and measure, as gateways of this version tell with every call
         self.zones = "-"  # shops with days of their own
-        self.tell = None  # what apply is told of the records beside them: None something, True all, False nothing
+        self.tell = None  # what apply is told of the records beside them: None something, True all, a text all but who is busy, False nothing
         self.sha = {}
 
     def key(self, name):
@@ -261,7 +261,7 @@ class Shard:
             frames += frame(seq, event)
         tell = self.tell
         named = sorted(c for c in convs if tell or tell is None and c[-1] % 3)  # the script finds those that are not named, too
-        busy = [c for c in named if convs[c] > 1 and (tell or c[0] % 2)]  # it does not rely on being told
+        busy = [c for c in named if convs[c] > 1 and (tell is True or tell is None and len(frames) % 3)]  # it does not rely on being told
         named = busy + [c for c in named if c not in busy]
         counting = self.counting or [v or b"" for v in self.db.hmget(self.key("info"), "zone", "tracking")]
         parts = self.parts(counting[0])

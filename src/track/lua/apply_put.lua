@@ -15,7 +15,7 @@ end
 
 local now = redis_now()
 local info, convs, custs, agents, moved_rounds, helds, saids, whos = {}, {}, {}, {}, {}, {}, {}, {}
-local heads_read = {} -- by conversation: the text of its head; the place in `heads` of the one that step_quickly made of it
+local heads_read = {} -- by conversation: the text of its head; the place in `heads` of the one that step_quickly made of it, in `wins` of the record
 local case_seq, rare
 
 if measure ~= '' then
@@ -118,11 +118,13 @@ local function conv_get(id, customer)
         return h
     elseif not text then
         return conv_add(id, call('HGET', K.conv, id), customer)
-    elseif heads[text] then
-        begin_anew()
-        text = heads[text]
+    elseif not heads[text] then
+        return conv_add(id, text, customer)
     end
-    return conv_add(id, text, customer)
+    begin_anew()
+    h = conv_add(id, heads[text])
+    h.win = {[(h.total - 1) % SLOTS] = wins[text]} -- its newest record is not in Redis yet
+    return h
 end
 
 -- A MessagePack list of ten, where it is measured of eleven values; `who` is three of them. In one piece, which costs half of
