@@ -356,6 +356,13 @@ static void on_ready(struct source *src, uint32_t ready)
         on_readable(p);
 }
 
+bool peer_is_refused(const struct peer *p, struct span payload)
+{
+    if (p->target->url.is_http)
+        return p->status >= 400;
+    return memmem(payload.p, payload.n, "\"error\"", 7) != NULL;
+}
+
 void peer_start(struct peer *p, struct loop *l, const struct peer_target *t, const struct peer_calls *calls,
                 unsigned index, void *owner)
 {

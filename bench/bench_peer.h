@@ -56,6 +56,9 @@ struct peer {
     struct http_body body;
 };
 
+/* The backend refuses nothing, so an answer with the word is the gateway's. Chat text cannot hold it: there its
+ * quotation marks are escaped. */
+bool peer_is_refused(const struct peer *p, struct span payload);
 /* Starts. Failures are reported by on_end, which may be called before this returns. */
 void peer_start(struct peer *p, struct loop *l, const struct peer_target *t, const struct peer_calls *calls,
                 unsigned index, void *owner);

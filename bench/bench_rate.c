@@ -51,8 +51,13 @@ static void on_message(struct peer *p, struct span payload)
     uint64_t seq;
     if (!p->target->url.is_http && !text_find_id(payload, &seq))
         return;
-    s->n_done++;
-    hist_add(&s->took_ns, (uint64_t)MAX_OF(now_ns() - s->since[place_of(s, p)], 0));
+    if (peer_is_refused(p, payload)) { /* costs a gateway other things than a message that goes through */
+        s->n_failed++;
+        snprintf(s->trouble, sizeof(s->trouble), "the message was refused");
+    } else {
+        s->n_done++;
+        hist_add(&s->took_ns, (uint64_t)MAX_OF(now_ns() - s->since[place_of(s, p)], 0));
+    }
     s->is_over[place_of(s, p)] = true;
     peer_abort(p, true);
 }

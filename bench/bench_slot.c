@@ -135,15 +135,6 @@ static void on_open(struct peer *p)
     s->n_open++;
 }
 
-/* The backend refuses nothing, so an answer with the word is the gateway's. Chat text cannot hold it: there its
- * quotation marks are escaped. */
-static bool is_refusal(const struct slot *s, const struct peer *p, struct span payload)
-{
-    if (s->target->peer.url.is_http)
-        return p->status >= 400;
-    return memmem(payload.p, payload.n, "\"error\"", 7) != NULL;
-}
-
 /* The first one, for the person who wonders; a peer's control characters do not reach the terminal. */
 static void keep_refusal(struct slot_result *r, struct span payload)
 {
@@ -158,7 +149,7 @@ static void count_answer(struct slot *s, const struct peer *p, struct sent *m, u
     struct slot_result *r = s->r;
     s->waiting--;
     m->fate = FATE_ANSWERED;
-    bool refused = is_refusal(s, p, payload);
+    bool refused = peer_is_refused(p, payload);
     if (refused && !r->refusal[0])
         keep_refusal(r, payload);
     if (m->is_measured) {

@@ -45,6 +45,12 @@ rm -f "$sock"
     --csv "$work/rate.csv" >"$work/rate.txt" 2>&1 || fail rate
 expect "$work/rate.csv" failed 0
 
+# A message that is refused costs other things than one that goes through: it is no connection's success.
+rm -f "$sock"
+if "$bench" rate --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conc 2 --secs 0.1 --warm 0 --rounds 1 \
+    --message '{"type":"error","id":"{id}","text":"{text}"}' >"$work/refused.txt" 2>&1; then fail "rate counts refusals"; fi
+grep -q 'the message was refused' "$work/refused.txt" || fail "rate does not say that it was refused"
+
 rm -f "$sock"
 "$bench" idle --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 100 --secs 0.1 --csv "$work/idle.csv" \
     >"$work/idle.txt" 2>&1 || fail idle

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Prints a pack of N words none of which stands in the texts that the bench sends, and, with --regexes, of regular
-expressions that only watch. Words are of three to five rare characters, or, with --texts, of two to six characters of
-those texts, seven of ten with a piece of two to four of them: what begins like a word is then seen often."""
+"""Prints a pack of N words none of which stands in the texts that the bench sends, its own one among them, and, with
+--regexes, of regular expressions that only watch. Words are of three to five rare characters, or, with --texts, of two
+to six characters of those texts, seven of ten with a piece of two to four of them: what begins like a word is then seen
+often."""
 
 import argparse
 import json
@@ -9,6 +10,7 @@ import random
 import re
 
 rng = random.Random(1)
+OWN_TEXT = "您好这款衬衫有黑色和白色两种您看看喜欢哪一种呢"  # TEXT_DEFAULT_TEXT of chatgate-bench
 
 
 def rare():
@@ -30,7 +32,7 @@ def words(n, texts):
     lines, seen = [x for x in lines if len(x) > 1], set()
     while len(seen) < n:
         word = akin(lines, rng.randrange(2, 7)) if lines else rare()
-        if not any(word in x for x in lines):
+        if not any(word in x for x in [*lines, OWN_TEXT]):
             seen.add(word)
     return sorted(seen)
 
