@@ -51,8 +51,13 @@ static inline bool span_is(struct span a, const char *s)
     return span_eq(a, span_str(s));
 }
 
-/* ASCII case-insensitive equality. */
-bool span_eq_nocase(struct span a, struct span b);
+bool span_same_nocase(const uint8_t *a, const uint8_t *b, size_t n);
+
+/* ASCII case-insensitive equality; most texts that differ do so in length or beginning. */
+static inline bool span_eq_nocase(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || (((a.p[0] ^ b.p[0]) & 0xdf) == 0 && span_same_nocase(a.p, b.p, a.n)));
+}
 
 static inline bool span_is_nocase(struct span a, const char *s)
 {

@@ -57,6 +57,8 @@ void session_set_deadline(struct session *s, int64_t ms)
 
 static void log_closing(struct session *s)
 {
+    if (!log_wants(LOG_INFO))
+        return;
     char agent[LOG_ESC_MAX] = "-", host[ADDR_TEXT_MAX];
     if (session_agent(s).n)
         log_esc(session_agent(s), agent);

@@ -98,7 +98,8 @@ static void on_client_open(struct conn *c)
     struct session *s = CONTAINER_OF(c, struct session, client);
     s->w->now_ms = clock_mono_ms();
     session_begin(s);
-    on_client_readable(c); /* the first request may have come with the handshake */
+    if (c->tls && tls_has_pending(c->tls)) /* the first request has come with the handshake */
+        on_client_readable(c);
 }
 
 static void on_client_drained(struct conn *c)

@@ -116,7 +116,7 @@ int conn_connect(struct conn *c, struct event_base *base, const struct addr *to,
 enum conn_io conn_read(struct conn *c, void *p, size_t n, size_t *done)
 {
     if (!c->tls) {
-        ssize_t got = read(c->fd, p, n);
+        ssize_t got = recv(c->fd, p, n, 0);
         if (got > 0) {
             *done = (size_t)got;
             return CONN_IO_OK;

@@ -19,6 +19,8 @@ struct tls {
 /* All connections of a thread share one BIO, which reads and writes the socket that is set before each call: one of
  * their own takes 200 bytes. It goes with the last of them. */
 static _Thread_local int fd_now;
+static _Thread_local SSL *ssl_now;
+static _Thread_local bool is_dry_now; /* the socket gave less than was asked for: asking again would be in vain */
 static _Thread_local BIO *io_now;
 
 static int io_result(BIO *b, ssize_t n, int retry_flag)
@@ -33,12 +35,20 @@ static int io_result(BIO *b, ssize_t n, int retry_flag)
 
 static int on_io_read(BIO *b, char *p, int n)
 {
-    return io_result(b, recv(fd_now, p, (size_t)n, 0), BIO_FLAGS_READ);
+    ssize_t got = -1;
+    if (is_dry_now)
+        errno = EAGAIN;
+    else
+        got = recv(fd_now, p, (size_t)n, 0);
+    is_dry_now = is_dry_now || (got > 0 && got < n);
+    return io_result(b, got, BIO_FLAGS_READ);
 }
 
+/* Nobody waits for a ticket of TLS 1.3: it goes out with the first bytes of the connection, or after 200 ms. */
 static int on_io_write(BIO *b, const char *p, int n)
 {
-    return io_result(b, send(fd_now, p, (size_t)n, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
+    int more = SSL_get_state(ssl_now) == TLS_ST_SW_SESSION_TICKET ? MSG_MORE : 0;
+    return io_result(b, send(fd_now, p, (size_t)n, MSG_NOSIGNAL | more), BIO_FLAGS_WRITE);
 }
 
 static long on_io_ctrl(BIO *b, int cmd, long num, void *arg)
@@ -54,6 +64,16 @@ static int on_io_free(BIO *b)
     if (io_now == b)
         io_now = NULL;
     return 1;
+}
+
+/* Before each call that may read or write. */
+static void begin(struct tls *t)
+{
+    ERR_clear_error();
+    errno = 0;
+    fd_now = t->fd;
+    ssl_now = t->ssl;
+    is_dry_now = false;
 }
 
 static BIO_METHOD *io_method;
@@ -173,7 +193,7 @@ void tls_close_notify(struct tls *t)
 {
     if (t->is_broken || !SSL_is_init_finished(t->ssl))
         return;
-    fd_now = t->fd;
+    begin(t);
     SSL_shutdown(t->ssl);
     ERR_clear_error();
 }
@@ -218,13 +238,6 @@ static enum tls_want result(struct tls *t, int rc, struct err *e)
         return TLS_FAILED;
     }
     }
-}
-
-static void begin(struct tls *t)
-{
-    ERR_clear_error();
-    errno = 0;
-    fd_now = t->fd;
 }
 
 enum tls_want tls_handshake(struct tls *t, struct err *e)

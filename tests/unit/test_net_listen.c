@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <event2/event.h>
 #include <netinet/tcp.h>
@@ -141,12 +142,35 @@ static void test_a_file_is_not_removed(void **state)
     rmdir(folder);
 }
 
+static void test_hosts_as_text(void **state)
+{
+    (void)state;
+    char got[ADDR_TEXT_MAX], want[ADDR_TEXT_MAX];
+    struct addr a = {.any.sa.sa_family = AF_INET};
+    for (uint32_t i = 0; i < 1024; i++) {
+        uint32_t ip = i % 256 << i / 256 * 8;
+        a.any.in.sin_addr.s_addr = htonl(ip | (i == 1023 ? 0xffffffff : 0));
+        inet_ntop(AF_INET, &a.any.in.sin_addr, want, sizeof(want));
+        assert_string_equal(addr_host_text(&a, got), want);
+    }
+    a.any.sa.sa_family = AF_INET6;
+    static const char *const v6[][2] = {
+        {"::1", "::1"}, {"2001:db8::7:0", "2001:db8::7:0"}, {"::ffff:10.20.30.40", "10.20.30.40"}};
+    for (size_t i = 0; i < ARRAY_LEN(v6); i++) {
+        assert_int_equal(inet_pton(AF_INET6, v6[i][0], &a.any.in6.sin6_addr), 1);
+        assert_string_equal(addr_host_text(&a, got), v6[i][1]);
+    }
+    a.any.sa.sa_family = AF_UNIX;
+    assert_string_equal(addr_host_text(&a, got), "unix");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pause_and_room),
         cmocka_unit_test(test_small_messages_leave_at_once),
         cmocka_unit_test(test_a_file_is_not_removed),
+        cmocka_unit_test(test_hosts_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,11 +9,14 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "net/conn.h"
@@ -166,18 +169,23 @@ static void turn(void)
     event_base_loop(loop_base(loop), EVLOOP_NONBLOCK | EVLOOP_ONCE);
 }
 
-static void pair_begin(struct pair *p, SSL_CTX *ctx)
+static void pair_begin_on(struct pair *p, SSL_CTX *ctx, const int fd[2])
 {
-    int fd[2];
     struct err e;
     *p = (struct pair){.s.piece = 4096};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
     p->fd = fd[1];
     conn_init(&p->s.c, &handlers);
     assert_int_equal(conn_adopt(&p->s.c, loop_base(loop), fd[0], server, &e), 0);
     p->client = SSL_new(ctx);
     SSL_set_fd(p->client, p->fd);
     SSL_set_connect_state(p->client);
+}
+
+static void pair_begin(struct pair *p, SSL_CTX *ctx)
+{
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+    pair_begin_on(p, ctx, fd);
 }
 
 static void pair_handshake(struct pair *p)
@@ -327,6 +335,61 @@ static void test_tickets_resume(void **state)
     }
 }
 
+static void tcp_pair(int fd[2])
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(a);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(s, (struct sockaddr *)&a, n), 0);
+    assert_int_equal(listen(s, 1), 0);
+    getsockname(s, (struct sockaddr *)&a, &n);
+    fd[1] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd[1], (struct sockaddr *)&a, n), 0);
+    fd[0] = accept4(s, NULL, NULL, SOCK_NONBLOCK);
+    assert_true(fd[0] >= 0);
+    fcntl(fd[1], F_SETFL, O_NONBLOCK);
+    close(s);
+}
+
+static bool client_reads(struct pair *p)
+{
+    struct pollfd poll_for = {.fd = p->fd, .events = POLLIN};
+    assert_int_equal(poll(&poll_for, 1, 60000), 1);
+    char b[64];
+    return SSL_read(p->client, b, sizeof(b)) > 0;
+}
+
+/* The ticket may wait for the connection's first bytes, but not for ever. */
+static void test_a_ticket_arrives(void **state)
+{
+    (void)state;
+    SSL_CTX *ctx = client_new(TLS1_3_VERSION);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, on_ticket);
+    for (int is_silent = 0; is_silent < 2; is_silent++) {
+        struct pair p;
+        int fd[2];
+        tcp_pair(fd);
+        pair_begin_on(&p, ctx, fd);
+        for (int rc = 0; rc != 1 || !p.s.is_open;) {
+            rc = SSL_do_handshake(p.client);
+            turn();
+        }
+        if (!is_silent)
+            assert_int_equal(conn_write(&p.s.c, "nine", 4), 0);
+        bool has_data = client_reads(&p);
+        while (!is_silent && !has_data)
+            has_data = client_reads(&p);
+        while (!ticket)
+            (void)client_reads(&p);
+        both_talk(&p);
+        pair_end(&p);
+        SSL_SESSION_free(ticket);
+        ticket = NULL;
+    }
+    SSL_CTX_free(ctx);
+}
+
 static size_t longest;
 
 static void on_record(int is_write, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
@@ -364,6 +427,20 @@ static void test_short_records(void **state)
     SSL_CTX_free(ctx);
 }
 
+static void check_renegotiation_is_refused(struct pair *p)
+{
+    char b[8];
+    assert_int_equal(SSL_renegotiate(p->client), 1);
+    int rc = SSL_do_handshake(p->client), why = SSL_ERROR_NONE;
+    for (int i = 0; i < TURNS && (rc > 0 || (why = SSL_get_error(p->client, rc)) == SSL_ERROR_WANT_READ); i++) {
+        turn();
+        rc = SSL_read(p->client, b, sizeof(b));
+    }
+    assert_int_equal(why, SSL_ERROR_SSL);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);
+    ERR_clear_error();
+}
+
 static void test_renegotiation_is_refused(void **state)
 {
     (void)state;
@@ -372,16 +449,7 @@ static void test_renegotiation_is_refused(void **state)
     pair_begin(&p, ctx);
     pair_handshake(&p);
     both_talk(&p);
-    char b[8];
-    assert_int_equal(SSL_renegotiate(p.client), 1);
-    int rc = SSL_do_handshake(p.client), why = SSL_ERROR_NONE;
-    for (int i = 0; i < TURNS && (why = SSL_get_error(p.client, rc)) == SSL_ERROR_WANT_READ; i++) {
-        turn();
-        rc = SSL_read(p.client, b, sizeof(b));
-    }
-    assert_int_equal(why, SSL_ERROR_SSL);
-    assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);
-    ERR_clear_error();
+    check_renegotiation_is_refused(&p);
     pair_end(&p);
     SSL_CTX_free(ctx);
 }
@@ -513,6 +581,84 @@ static void test_a_broken_neighbour(void **state)
     SSL_CTX_free(ctx);
 }
 
+/* --- as the client, towards a backend --- */
+
+/* `client` is OpenSSL's server here. */
+static void backend_begin(struct pair *p, SSL_CTX *ctx, struct tls_client *as, const char *name)
+{
+    int fd[2];
+    struct err e;
+    *p = (struct pair){.s.piece = 4096};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+    p->fd = fd[1];
+    conn_init(&p->s.c, &handlers);
+    assert_int_equal(conn_adopt(&p->s.c, loop_base(loop), fd[0], NULL, &e), 0);
+    assert_int_equal(conn_start_tls_client(&p->s.c, as, name, &e), 0);
+    p->client = SSL_new(ctx);
+    SSL_set_fd(p->client, p->fd);
+    SSL_set_accept_state(p->client);
+}
+
+static SSL_CTX *backend_new(int version)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_min_proto_version(ctx, version);
+    SSL_CTX_set_max_proto_version(ctx, version);
+    assert_int_equal(SSL_CTX_use_certificate_file(ctx, cert_path, SSL_FILETYPE_PEM), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM), 1);
+    return ctx;
+}
+
+/* Tickets and new keys that a backend sends at any time do not need what was given back; another handshake is refused.
+ */
+static void test_a_backend_speaks_after_its_handshake(void **state)
+{
+    (void)state;
+    struct err e;
+    struct tls_client *as = tls_client_new(cert_path, true, &e);
+    assert_non_null(as);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        SSL_CTX *ctx = backend_new(version);
+        struct pair p;
+        backend_begin(&p, ctx, as, "test");
+        pair_handshake(&p);
+        both_talk(&p);
+        for (int i = 0; i < 4 && version == TLS1_3_VERSION; i++) {
+            assert_int_equal(SSL_new_session_ticket(p.client), 1);
+            assert_int_equal(SSL_do_handshake(p.client), 1);
+            assert_int_equal(SSL_key_update(p.client, i % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED),
+                             1);
+            both_talk(&p);
+        }
+        if (version == TLS1_2_VERSION)
+            check_renegotiation_is_refused(&p);
+        pair_end(&p);
+        SSL_CTX_free(ctx);
+    }
+    tls_client_unref(&as);
+}
+
+static void test_a_backend_of_another_name(void **state)
+{
+    (void)state;
+    struct err e;
+    struct tls_client *as = tls_client_new(cert_path, true, &e);
+    assert_non_null(as);
+    SSL_CTX *ctx = backend_new(TLS1_3_VERSION);
+    struct pair p;
+    backend_begin(&p, ctx, as, "other");
+    for (int i = 0; i < TURNS && !p.s.has_failed; i++) {
+        (void)SSL_do_handshake(p.client);
+        turn();
+    }
+    assert_true(p.s.has_failed);
+    assert_false(p.s.is_open);
+    ERR_clear_error();
+    pair_end(&p);
+    SSL_CTX_free(ctx);
+    tls_client_unref(&as);
+}
+
 /* What a connection of OpenSSL's own keeps after the handshake, on the server's side. */
 static size_t plain_bytes(SSL_CTX *client_ctx, SSL_CTX *server_ctx)
 {
@@ -575,6 +721,7 @@ int main(void)
         cmocka_unit_test(test_versions_and_ciphers),
         cmocka_unit_test(test_key_updates),
         cmocka_unit_test(test_tickets_resume),
+        cmocka_unit_test(test_a_ticket_arrives),
         cmocka_unit_test(test_short_records),
         cmocka_unit_test(test_renegotiation_is_refused),
         cmocka_unit_test(test_reading_ahead),
@@ -583,6 +730,8 @@ int main(void)
         cmocka_unit_test(test_the_end_is_said),
         cmocka_unit_test(test_a_broken_neighbour),
         cmocka_unit_test(test_an_idle_connection_is_small),
+        cmocka_unit_test(test_a_backend_speaks_after_its_handshake),
+        cmocka_unit_test(test_a_backend_of_another_name),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
