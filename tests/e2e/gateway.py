@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+import weakref
 from pathlib import Path
 
 import websockets
@@ -40,6 +41,30 @@ def wait_for(what, probe, seconds=PATIENCE):
 async def until(what, probe, seconds=PATIENCE):
     """The same beside what the test's own loop does."""
     return await asyncio.to_thread(wait_for, what, probe, seconds)
+
+
+clients = weakref.WeakSet()  # writers of what `dial` opened
+
+
+async def dial(port, **kw):
+    """A bare client: reader and writer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **kw)
+    clients.add(writer)
+    return reader, writer
+
+
+def hang_up(port):
+    """Those of them that are connected there say no more. A test that waits for the end of a gateway in its event loop keeps
+    them from answering, and the gateway would wait for that as long as it may."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    for writer in list(clients):
+        peer = writer.get_extra_info("peername")
+        if peer and peer[1] == port:
+            with contextlib.suppress(OSError):
+                writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
 
 
 kept_ports = []
@@ -242,6 +267,7 @@ redis:
                 for m in re.finditer(r"(?m)^(chatgate_\w+)(\{[^}]*\})? (\S+)$", text)}
 
     def stop(self, sig=signal.SIGTERM, seconds=PATIENCE):
+        hang_up(self.port)
         code = super().stop(sig, seconds)
         assert "ERROR: " not in self.text() and "runtime error" not in self.text(), self.text()[-6000:]
         return code

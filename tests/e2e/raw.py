@@ -8,9 +8,8 @@ import json
 import os
 import socket
 import struct
-import weakref
 
-from gateway import PATIENCE
+from gateway import PATIENCE, dial
 
 UPGRADE = (b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
@@ -80,13 +79,8 @@ class RawBackend:
         return head
 
 
-writers = weakref.WeakSet()  # of `connect`
-
-
 async def connect(port, **kw):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24, **kw)
-    writers.add(writer)
-    return reader, writer
+    return await dial(port, limit=2**24, **kw)
 
 
 async def answer(reader):
@@ -106,13 +100,6 @@ async def rest(reader, seconds=PATIENCE):
                 break
             data += got
     return data
-
-
-def hang_up():
-    """All that `connect` opened say no more: at its end the gateway need not wait for them as long as it may."""
-    for writer in list(writers):
-        with contextlib.suppress(OSError):
-            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
 
 
 async def upgraded(port):

@@ -7,19 +7,13 @@ import struct
 import pytest
 
 from gateway import PATIENCE, Backend, Gateway, run, until
-from raw import (RawBackend, UPGRADE, answer, connect, cpu_seconds, frame, hang_up, read_frame, rest, rss_kib, small_buffers,
+from raw import (RawBackend, UPGRADE, answer, connect, cpu_seconds, frame, read_frame, rest, rss_kib, small_buffers,
                  switch, text, upgraded)
-
-
-class Attacked(Gateway):
-    def stop(self, **kw):
-        hang_up()
-        return super().stop(**kw)
 
 
 def gateway(folder, port, **kw):
     kw.setdefault("rules", [])
-    return Attacked(folder, port, **kw)
+    return Gateway(folder, port, **kw)
 
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

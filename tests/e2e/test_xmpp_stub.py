@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from gateway import PATIENCE, SOURCE, Gateway, free_port, run
+from gateway import PATIENCE, SOURCE, Gateway, dial, free_port, run
 from xmpp_client import Raw
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
@@ -63,7 +63,7 @@ class Stub:
 
 async def login(g, stub, inline="", success=SUCCESS):
     c = Raw()
-    c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+    c.reader, c.writer = await dial(g.port)
     c.text = ""
     await c.send(Raw.header)
     await stub.take()
@@ -222,7 +222,7 @@ def test_no_server(folder):
     async def go():
         g = Gateway(folder, free_port(), profile="xmpp", rules=RULES)
         c = Raw()
-        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+        c.reader, c.writer = await dial(g.port)
         c.text = ""
         await c.send(Raw.header)
         text = await c.rest()
@@ -242,7 +242,7 @@ def starttls_profile(folder):
 
 async def refused_login(g):
     c = Raw()
-    c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+    c.reader, c.writer = await dial(g.port)
     c.text = ""
     await c.send(Raw.header)
     return c
@@ -322,7 +322,7 @@ def test_drain_during_a_handshake(folder, certificates):
         c = await Raw.open(g.port)
         await c.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
         await c.until("<proceed")
-        silent = await asyncio.open_connection("127.0.0.1", g.port)
+        silent = await dial(g.port)
         await asyncio.to_thread(g.stop)
         assert await c.rest() == "", "nothing in the clear where TLS was to begin"
         silent[1].close()
@@ -356,7 +356,7 @@ def test_behind_a_balancer_and_over_a_reload(folder, certificates, secure):
                 extra += f"    tls: {{certificate: {certificates / 'server.pem'}, key: {certificates / 'server.key'}}}"
             g = Gateway(folder, stub.port, profile="xmpp", rules=RULES, listener_extra=extra)
             c = Raw()
-            c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+            c.reader, c.writer = await dial(g.port)
             c.text = ""
             await c.send("PROXY TCP4 192.0.2.7 192.0.2.1 4000 5222\r\n")
             if secure:

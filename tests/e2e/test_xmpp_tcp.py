@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from gateway import PATIENCE, SOURCE, Gateway, run, until
+from gateway import PATIENCE, SOURCE, Gateway, dial, run, until
 from xmpp_client import Client, Raw
 from xmpp_servers import Ejabberd, Prosody
 
@@ -76,7 +76,7 @@ def test_clients_that_could_bind_their_channel(folder, server, certificates, fla
         g = gateway(folder, server.c2s, certificates)
         c = Raw()
         context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
-        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port, ssl=context, server_hostname="localhost")
+        c.reader, c.writer = await dial(g.port, ssl=context, server_hostname="localhost")
         c.text = ""
         await c.send(Raw.header)
         features = await c.until("</stream:features>")
@@ -263,7 +263,7 @@ def test_tls_towards_the_server(folder, certificates, way):
         g = gateway(folder / "wrong", port, profiles_dir=profiles,
                     upstream_extra="    tls: {enabled: true, server_name: localhost}")  # signed by nobody known
         c = Raw()
-        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", g.port)
+        c.reader, c.writer = await dial(g.port)
         c.text = ""
         await c.send(Raw.header)
         assert "<remote-connection-failed" in await c.rest()

@@ -8,7 +8,7 @@ import slixmpp
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
-from gateway import PATIENCE
+from gateway import PATIENCE, dial
 
 
 class Client(slixmpp.ClientXMPP):
@@ -85,7 +85,7 @@ class Raw:
     @classmethod
     async def open(cls, port):
         c = cls()
-        c.reader, c.writer = await asyncio.open_connection("127.0.0.1", port)
+        c.reader, c.writer = await dial(port)
         c.text = ""
         await c.send(c.header)
         c.features = await c.until("</stream:features>")
