@@ -209,7 +209,7 @@ def test_reload_while_sessions_are_in_every_state(folder):
     """Forty reloads that change the upstream each time, while requests, sockets and connects are under way."""
     async def go():
         async with Backend() as b:
-            g = Gateway(folder, b.port, rules=[], extra="timeouts: {request: 5s}")
+            g = Gateway(folder, b.port, rules=[], extra="timeouts: {handshake: 120s, request: 120s}")
             config = g.config.read_text()
             over = asyncio.Event()
 
