@@ -16,6 +16,7 @@ struct pair {
     struct xmpp_peer agent, customer;
     struct buf head;        /* of each message, up to its number */
     uint32_t n, sent, came; /* sent, came: numbers of messages */
+    uint32_t first;         /* of this measurement: earlier ones that come late belong to none */
     int64_t due_ns[WINDOW]; /* by number */
 };
 
@@ -40,6 +41,7 @@ static struct {
     size_t n_texts;
     struct loop *loop;
     struct hist hist;
+    const struct target *measured;
     uint64_t came, refused;
     bool has_failed;
 } b = {.domain = "localhost",
@@ -74,6 +76,8 @@ static void on_customer_message(struct xmpp_peer *peer, struct span stanza)
     if (!id || (const char *)stanza.p + stanza.n - id < 16 || id[5] != 'm')
         return;
     uint32_t number = (uint32_t)strtoul(id + 6, NULL, 16); /* a quotation mark ends it */
+    if (p->target != b.measured || number - p->first >= p->sent - p->first)
+        return;
     p->target->row.disordered += number != p->came;
     p->came = number + 1;
     b.came++;
@@ -83,8 +87,8 @@ static void on_customer_message(struct xmpp_peer *peer, struct span stanza)
 /* What an agent gets is what the gateway or the server makes of a refusal. */
 static void on_agent_message(struct xmpp_peer *peer, struct span stanza)
 {
-    (void)peer, (void)stanza;
-    b.refused++;
+    (void)stanza;
+    b.refused += CONTAINER_OF(peer, struct pair, agent)->target == b.measured;
 }
 
 static void on_end(struct xmpp_peer *peer, const char *why)
@@ -99,9 +103,10 @@ static void on_end(struct xmpp_peer *peer, const char *why)
 static int64_t begin(struct target *t)
 {
     memset(&b.hist, 0, sizeof(b.hist));
+    b.measured = t;
     b.came = b.refused = 0;
     for (long i = 0; i < b.pairs; i++)
-        t->pair[i].came = t->pair[i].sent;
+        t->pair[i].first = t->pair[i].came = t->pair[i].sent;
     return now_ns();
 }
 
