@@ -150,6 +150,8 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
         s->dom->node[i].raw_to = token_to(s);
     }
     s->has_element = s->depth == 1;
+    if (s->has_element && !s->is_stanza && is_recording(s) && s->dom->is_truncated)
+        take_too_much(s); /* a stanza is judged as too complex, but logins and the like must be known */
     s->has_end = s->depth == 0;
 }
 

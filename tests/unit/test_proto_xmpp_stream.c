@@ -98,7 +98,7 @@ static struct buf whole(const char *text, size_t max)
 
 static void check_splits(const char *text, size_t max)
 {
-    size_t n = strlen(text), all[4096];
+    size_t n = strlen(text), all[4096] = {0};
     struct buf want = whole(text, max);
     assert_in_range(n, 1, 4095);
     for (size_t i = 0; i < n; i++)
@@ -413,6 +413,31 @@ static void test_too_much(void **state)
     buf_fini(&in);
 }
 
+/* What is no stanza is not judged: more children than the tree holds could hide one of a login. */
+static void test_too_many_children(void **state)
+{
+    (void)state;
+    struct buf in = {0};
+    for (int i = 0; i < 4; i++) {
+        bool is_from_server = i & 1, is_stanza = i & 2;
+        struct xmpp_pool pool = {NULL};
+        struct xmpp_stream_options o = {.max_bytes = 1 << 18, .passes_long = is_from_server};
+        struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
+        struct xmpp_item item;
+        buf_append_str(&in, is_stanza ? "<iq>" : "<authenticate xmlns='urn:xmpp:sasl:2'>");
+        put_times(&in, XMPP_NODES_MAX, "<a/>");
+        buf_append_str(&in, is_stanza ? "</iq>" : "</authenticate>");
+        assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
+        enum xmpp_got got = xmpp_next(s, buf_span(&in), &item);
+        assert_int_equal(got, is_from_server || is_stanza ? XMPP_ELEMENT : XMPP_BAD);
+        assert_true(got == XMPP_BAD ? item.fault == XMPP_TOO_BIG : item.dom->is_truncated);
+        xmpp_stream_free(&s);
+        xmpp_pool_fini(&pool);
+        buf_reset(&in);
+    }
+    buf_fini(&in);
+}
+
 /* A long namespace is not copied for each element and attribute: without bounds these are 2 and 4 MB. */
 static void test_long_namespaces(void **state)
 {
@@ -654,13 +679,21 @@ static void test_parser_is_given_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_items),           cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_trickled_token),
-        cmocka_unit_test(test_parts),           cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_bounded_memory),  cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_plain_at_random), cmocka_unit_test(test_many_attributes),
-        cmocka_unit_test(test_too_much),        cmocka_unit_test(test_long_namespaces),
-        cmocka_unit_test(test_encodings),       cmocka_unit_test(test_parser_is_given_back),
+        cmocka_unit_test(test_items),
+        cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_trickled_token),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_bounded_memory),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_plain_at_random),
+        cmocka_unit_test(test_many_attributes),
+        cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_long_namespaces),
+        cmocka_unit_test(test_too_many_children),
+        cmocka_unit_test(test_encodings),
+        cmocka_unit_test(test_parser_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
