@@ -27,7 +27,9 @@ static struct rig *rig_of(struct conn *c)
 
 static void on_open(struct conn *c)
 {
-    rig_of(c)->opened++;
+    struct addr peer = {.len = sizeof(peer.any)};
+    bool stands = getpeername(c->fd, &peer.any.sa, &peer.len) == 0;
+    rig_of(c)->opened += stands ? 1 : 100; /* tests want 1 */
 }
 
 static void on_readable(struct conn *c)
