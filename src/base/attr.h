@@ -10,6 +10,8 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define NOINLINE      __attribute__((noinline))
+/* Seldom run: kept apart from what runs for every message. */
+#define COLD __attribute__((cold, noinline))
 
 #define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

@@ -1,5 +1,7 @@
 #include "rule/confuse.h"
 
+#include "base/xalloc.h"
+#include "rule/match.h"
 #include "rule/terms.h"
 #include "rule/word_list.h"
 
@@ -125,31 +127,43 @@ void confuse_compile_initials(struct loader *l, const struct pending *p, const u
 
 /* ---- ordinary words ---- */
 
-static struct span key_of(const uint32_t *cp, uint32_t n)
-{
-    return span_of(cp, n * sizeof(*cp));
-}
-
 void confuse_load_ordinary(struct loader *l)
 {
     const struct list_file *list = word_list_find(l, "near_ok");
-    for (size_t i = 0; list && i < list->n; i++) {
+    size_t n = 0;
+    if (!list)
+        return;
+    struct match_word *word = xcalloc(list->n + 1, sizeof(*word));
+    uint32_t(*unit)[ORDINARY_CHARS_MAX] = xcalloc(list->n + 1, sizeof(*unit));
+    for (size_t i = 0; i < list->n; i++) {
         struct folded f;
         fold_text(l->fold, list->word[i], 1u << VIEW_PLAIN, &f);
         const struct view *v = &f.view[VIEW_PLAIN];
-        if (v->n < ORDINARY_CHARS_MIN || v->n > ORDINARY_CHARS_MAX)
+        if (v->n < ORDINARY_CHARS_MIN || v->n > ORDINARY_CHARS_MAX) {
             err_list_add(l->errs, "%s:%d:1: \"%.*s\": must have 2 to 4 characters", list->path, list->line[i],
                          (int)list->word[i].n, (const char *)list->word[i].p);
-        else
-            (void)map_put(&l->set->ordinary, key_of(v->cp, v->n), l->set);
+            continue;
+        }
+        memcpy(unit[n], v->cp, v->n * sizeof(*v->cp));
+        word[n] = (struct match_word){.unit = unit[n], .n = v->n};
+        n++;
     }
+    l->set->ordinary = match_new(word, n);
+    free(word);
+    free(unit);
+}
+
+/* Stops at a word that holds unit *arg. */
+static int on_ordinary(void *arg, uint32_t id, uint32_t from, uint32_t n)
+{
+    (void)id;
+    const uint32_t *at = arg;
+    return from <= *at && *at < from + n ? -1 : 0;
 }
 
 bool confuse_is_ordinary(const struct ruleset *set, const struct view *v, uint32_t at)
 {
-    for (uint32_t n = ORDINARY_CHARS_MIN; set->ordinary.len && n <= ORDINARY_CHARS_MAX; n++)
-        for (uint32_t from = at + 1 >= n ? at + 1 - n : 0; from <= at && from + n <= v->n; from++)
-            if (map_get(&set->ordinary, key_of(v->cp + from, n)))
-                return true;
-    return false;
+    uint32_t from = at >= ORDINARY_CHARS_MAX ? at + 1 - ORDINARY_CHARS_MAX : 0,
+             to = MIN_OF(v->n, at + ORDINARY_CHARS_MAX), here = at - from;
+    return set->ordinary && match_scan(set->ordinary, v->cp + from, to - from, on_ordinary, &here) != 0;
 }

@@ -14,7 +14,7 @@ struct match_word {
     uint32_t id;
 };
 
-/* Copies nothing but the table: the units must live as long as the result. Words may repeat. */
+/* The words are copied. They may repeat. */
 struct match *match_new(const struct match_word *words, size_t n);
 void match_free(struct match **m);
 

@@ -339,6 +339,6 @@ struct ruleset {
     size_t n_off;
     char version[17];
     struct names allow_domains;
-    struct map ordinary; /* words, as code points, that are never read as others that sound alike, see confuse.h */
+    struct match *ordinary;        /* words that are never read as others that sound alike, see confuse.h; NULL: none */
     uint64_t common[0x10000 / 64]; /* bits of characters that are never stand-ins, see mark.h */
 };

@@ -103,7 +103,7 @@ void ruleset_unref(struct ruleset **s)
     side_free(&set->side[1]);
     free(set->rule);
     free(set->off);
-    map_fini(&set->ordinary);
+    match_free(&set->ordinary);
     arena_fini(&set->arena);
     free(set);
 }

@@ -82,19 +82,21 @@ static bool has_symbol(struct span text, uint32_t from, uint32_t to)
 
 static void note_features(struct sheet *s)
 {
-    const struct view *v = &s->plain.view[VIEW_PLAIN];
-    bool want_marks = s->finder->n_line_terms || s->side->n_pictures;
-    s->has_digits = s->has_letters = s->has_marks = false;
-    for (uint32_t i = 0; i < v->n; i++) {
-        if (v->cp[i] <= 'z') {
-            s->has_letters |= is_letter(v->cp[i]);
-            s->has_digits |= is_digit(v->cp[i]);
+    const struct view v = s->plain.view[VIEW_PLAIN];
+    bool has_letters = false, has_digits = false, has_marks = false;
+    for (uint32_t i = 0; i < v.n; i++)
+        if (v.cp[i] <= 'z') {
+            has_letters |= is_letter(v.cp[i]);
+            has_digits |= is_digit(v.cp[i]);
         }
-        if (v->gap[i] && want_marks && !s->has_marks)
-            s->has_marks = has_symbol(s->text, i ? v->to[i - 1] : 0, v->from[i]);
+    if (s->finder->n_line_terms || s->side->n_pictures) {
+        for (uint32_t i = 0; i < v.n && !has_marks; i++)
+            has_marks = v.gap[i] && has_symbol(s->text, i ? v.to[i - 1] : 0, v.from[i]);
+        has_marks = has_marks || has_symbol(s->text, v.n ? v.to[v.n - 1] : 0, (uint32_t)s->text.n);
     }
-    if (want_marks && !s->has_marks)
-        s->has_marks = has_symbol(s->text, v->n ? v->to[v->n - 1] : 0, (uint32_t)s->text.n);
+    s->has_letters = has_letters;
+    s->has_digits = has_digits;
+    s->has_marks = has_marks;
 }
 
 void sheet_lay(struct sheet *s, const struct ruleset *set, enum direction dir, struct span text, int64_t now_ms,

@@ -50,7 +50,7 @@ struct sheet {
     struct span line;       /* when has_line; see sheet_line */
     struct variant variant; /* when has_variants */
     bool has_line, has_more, has_clauses, has_plain_text, has_variant_text, has_variants, is_cut;
-    struct occurrence occ[OCCURRENCES_MAX];
+    struct occurrence occ[OCCURRENCES_MAX + 1]; /* the last is room for one that is not kept */
     uint32_t n_occ;
     struct detect_list found;
     uint32_t detected; /* kinds that were looked for */

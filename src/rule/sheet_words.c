@@ -41,7 +41,7 @@ static bool same_kind(uint32_t a, uint32_t b)
 }
 
 /* vx-300: letters, a dash and at most four digits are the name of a model. */
-static bool is_model_name(const struct sheet *s, const struct view *v, uint32_t u)
+static COLD bool is_model_name(const struct sheet *s, const struct view *v, uint32_t u)
 {
     uint32_t end = u;
     while (end < v->n && is_digit(v->cp[end]) && (end == u || v->gap[end] == 0))
@@ -56,8 +56,8 @@ static inline bool is_border(const struct view *v, uint32_t u)
     return u == 0 || u >= v->n || v->cp[u] > 'z' || v->gap[u] != 0 || !same_kind(v->cp[u - 1], v->cp[u]);
 }
 
-/* Fills gap, punctuation and border of an occurrence at plain units [from, to); false when no rule could take it. */
-static inline bool measure(const struct sheet *s, const struct term_look *t, struct occurrence *o)
+/* Fills gap and punctuation of an occurrence; false when no rule could take it. */
+static NOINLINE bool measure_gaps(const struct sheet *s, const struct term_look *t, struct occurrence *o)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
     for (uint32_t u = o->from + 1; u < o->to; u++) {
@@ -69,7 +69,17 @@ static inline bool measure(const struct sheet *s, const struct term_look *t, str
         if (!o->has_punctuation)
             o->has_punctuation = detect_has_punctuation(s->text, v->to[u - 1], v->from[u], NULL);
     }
-    if (o->has_punctuation && !t->has_punctuation)
+    return !o->has_punctuation || t->has_punctuation;
+}
+
+/* Fills gap, punctuation and border of an occurrence at plain units [from, to); false when no rule could take it. */
+ALWAYS_INLINE bool measure(const struct sheet *s, const struct term_look *t, struct occurrence *o)
+{
+    const struct view *v = &s->plain.view[VIEW_PLAIN];
+    uint8_t gaps = 0;
+    for (uint32_t u = o->from + 1; u < o->to; u++)
+        gaps |= v->gap[u];
+    if (gaps && !measure_gaps(s, t, o))
         return false;
     if (!o->is_reading) /* those were measured by syllables */
         o->has_border = is_border(v, o->from) && is_border(v, o->to) &&
@@ -77,14 +87,19 @@ static inline bool measure(const struct sheet *s, const struct term_look *t, str
     return o->has_border || t->is_loose;
 }
 
-static int add(struct sheet *s, const struct occurrence *o)
+/* Where the next occurrence is written; it counts when `keep` follows. */
+static inline struct occurrence *next_occurrence(struct sheet *s)
+{
+    return &s->occ[s->n_occ];
+}
+
+static inline int keep(struct sheet *s)
 {
     if (s->n_occ == OCCURRENCES_MAX) {
         s->is_cut = true;
         return -1;
     }
-    s->occ[s->n_occ++] = *o;
-    wake_rules(s, o->term);
+    wake_rules(s, s->occ[s->n_occ++].term);
     return 0;
 }
 
@@ -113,19 +128,25 @@ static bool place(const struct look *l, uint32_t first, uint32_t end, uint32_t f
     return o->from < o->to || l->variant; /* a sign alone (🛰) lies between two units */
 }
 
+static COLD void add_spelling(struct sheet *s, const struct occurrence *o, uint32_t spelling)
+{
+    variant_add(&s->variant, &(struct swap){.bfrom = o->bfrom, .bto = o->bto, .spelling = spelling});
+}
+
 static int on_plain(void *arg, uint32_t id, uint32_t from, uint32_t n)
 {
     const struct look *l = arg;
     struct sheet *s = l->s;
     const struct view *v = &l->f->view[VIEW_PLAIN];
-    struct occurrence o = {
-        .term = id, .from = from, .to = from + n, .bfrom = v->from[from], .bto = v->to[from + n - 1]};
     const struct term_look *t = &s->side->look[id];
-    if ((l->variant && !place(l, from, from + n, o.bfrom, o.bto, &o)) || !measure(s, t, &o))
+    struct occurrence *o = next_occurrence(s);
+    *o = (struct occurrence){
+        .term = id, .from = from, .to = from + n, .bfrom = v->from[from], .bto = v->to[from + n - 1]};
+    if ((l->variant && !place(l, from, from + n, o->bfrom, o->bto, o)) || !measure(s, t, o))
         return 0;
-    if (t->spelling && !l->variant && o.gap <= SPELLING_GAP_MAX && !o.has_punctuation)
-        variant_add(&s->variant, &(struct swap){.bfrom = o.bfrom, .bto = o.bto, .spelling = t->spelling});
-    return t->is_used ? add(s, &o) : 0;
+    if (t->spelling && !l->variant && o->gap <= SPELLING_GAP_MAX && !o->has_punctuation)
+        add_spelling(s, o, t->spelling);
+    return t->is_used ? keep(s) : 0;
 }
 
 /* Whether a reading may begin before unit k: a syllable may, behind another, also where both are spelled in letters. */
@@ -138,17 +159,26 @@ static bool is_reading_border(const struct folded *f, uint32_t k)
            is_border(v, detect_unit_near(v, r->from[k], k));
 }
 
+static inline bool is_written(const uint32_t *cp, const struct term *t)
+{
+    for (uint32_t k = 0; k < t->n_written; k++)
+        if (cp[k] != t->written[k])
+            return false;
+    return true;
+}
+
 static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
 {
     const struct look *l = arg;
     struct sheet *s = l->s;
     const struct view *v = &l->f->view[VIEW_PLAIN], *r = &l->f->view[VIEW_READING];
     const struct term *t = &s->side->term[id];
-    struct occurrence o = {.term = id, .is_reading = true};
     /* as written, as most are: the plain view has it; where no letters were joined, the units are the same */
-    if (r->n == v->n && t->n_written == n && memcmp(v->cp + from, t->written, n * sizeof(*v->cp)) == 0)
+    if (r->n == v->n && t->n_written == n && is_written(v->cp + from, t))
         return 0;
-    if (!place(l, from, from + n, r->from[from], r->to[from + n - 1], &o))
+    struct occurrence *o = next_occurrence(s);
+    *o = (struct occurrence){.term = id, .is_reading = true};
+    if (!place(l, from, from + n, r->from[from], r->to[from + n - 1], o))
         return 0;
     uint32_t same = 0, letters = 0;
     for (uint32_t k = 0; k < n && t->n_written == n; k++) {
@@ -167,9 +197,9 @@ static int on_reading(void *arg, uint32_t id, uint32_t from, uint32_t n)
     if (same == n)
         return 0; /* as written: the plain view has it */
     bool is_long = n >= LONG_READING && s->side->term[id].n_written == n;
-    o.same = same + letters == n ? 255 : (uint8_t)MIN_OF(same + is_long, 254u);
-    o.has_border = is_reading_border(l->f, from) && is_reading_border(l->f, from + n);
-    return measure(s, &s->side->look[id], &o) ? add(s, &o) : 0;
+    o->same = same + letters == n ? 255 : (uint8_t)MIN_OF(same + is_long, 254u);
+    o->has_border = is_reading_border(l->f, from) && is_reading_border(l->f, from + n);
+    return measure(s, &s->side->look[id], o) ? keep(s) : 0;
 }
 
 static bool scan(const struct look *l)
@@ -210,12 +240,13 @@ static void find_line_terms(struct sheet *s)
                 break;
             size_t k = (size_t)(p - line.p);
             const struct folded *f = sheet_more(s); /* the same line, with its places */
-            struct occurrence o = {.term = s->finder->line_term[i], .has_border = true};
-            o.bfrom = f->line_from[k];
-            o.bto = f->line_to[k + t->text_len - 1];
-            o.from = detect_unit_at(v, o.bfrom);
-            o.to = detect_unit_at(v, o.bto);
-            if (add(s, &o) != 0)
+            struct occurrence *o = next_occurrence(s);
+            *o = (struct occurrence){.term = s->finder->line_term[i], .has_border = true};
+            o->bfrom = f->line_from[k];
+            o->bto = f->line_to[k + t->text_len - 1];
+            o->from = detect_unit_at(v, o->bfrom);
+            o->to = detect_unit_at(v, o->bto);
+            if (keep(s) != 0)
                 return;
             at = k + t->text_len;
         }

@@ -179,6 +179,10 @@ static const uint16_t numerals[] = {0x96f6, 0x4e00, 0x4e8c, 0x4e09};
 /* 0 to 3, 〇壹贰叁. */
 static inline int numeral_of(uint32_t cp)
 {
+    static const uint64_t low =
+        0xfull << '0' | 1ull << (0x3007 & 63) | 1ull << (0x58f9 & 63) | 1ull << (0x8d30 & 63) | 1ull << (0x53c1 & 63);
+    if (!(low >> (cp & 63) & 1)) /* as most characters */
+        return -1;
     switch (cp) {
     case '0':
     case 0x3007:
@@ -241,8 +245,9 @@ static inline uint32_t add_at_han(struct variant *v, const struct view *p, uint3
 
 void variant_add_unlisted(struct variant *v, const struct view *p)
 {
-    for (uint32_t i = 0; i < p->n;) {
-        uint32_t cp = p->cp[i], next = i + 1 < p->n ? p->cp[i + 1] : 0;
+    const uint32_t *units = p->cp, n = p->n;
+    for (uint32_t i = 0; i < n;) {
+        uint32_t cp = units[i], next = i + 1 < n ? units[i + 1] : 0;
         if (is_han(cp))
             i = add_at_han(v, p, i, next);
         else if (is_letter(cp))

@@ -111,11 +111,17 @@ static uint8_t detected(const struct joint *j, const struct window_near *near)
     return (uint8_t)((has_number ? near->number : 0) | (j->has_money ? near->money : 0));
 }
 
+/* The bits of its groups in a note's word of them, but for those left out. */
+static uint64_t group_bits(const struct window_near *near, uint8_t but_for)
+{
+    uint64_t all = ((uint64_t)1 << near->n_groups) - 1;
+    return window_rotate(all & ~(uint64_t)but_for, near->group_shift);
+}
+
 /* Whether every group of the near has a word, or may have a number, in one of the texts. */
 static bool has_all(const struct joint *j, const struct window_near *near)
 {
-    uint64_t all = ((uint64_t)1 << near->n_groups) - 1;
-    uint64_t bits = window_rotate(all & ~(uint64_t)detected(j, near), near->group_shift);
+    uint64_t bits = group_bits(near, detected(j, near));
     return (j->group[near->group_word] & bits) == bits;
 }
 
@@ -282,7 +288,7 @@ static uint32_t words_behind(const struct joint *j, uint16_t number, bool is_one
         const struct occurrence *o = &s->occ[i];
         const struct term_look *t = &s->side->look[o->term];
         const struct window_use *u = j->p->use + t->window_use;
-        if (!t->n_window_use || o->from > near->within)
+        if (o->from > near->within)
             continue;
         for (uint32_t k = 0; k < t->n_window_use; k++) {
             if (u[k].near != number || !window_takes(near, window_word_bits(o), o->gap, o->same) ||
@@ -351,16 +357,22 @@ static bool meets_near(const struct joint *j, uint16_t number, const struct wind
                        const struct window_note *note)
 {
     struct pairing p = {.j = j, .near = &j->p->near[number], .number = number};
+    const uint64_t groups = group_bits(p.near, 0);
+    const uint8_t word = p.near->group_word;
     uint8_t end = note->before;
     uint32_t units = 0;
     p.detected = detected(j, p.near);
+    if (!p.detected && !(note->group[word] & groups))
+        return false; /* none of its words is behind the border */
     p.n_behind = words_behind(j, number, note->inner == PART_NONE, p.behind);
     if (p.n_behind == UINT32_MAX)
         return true;
+    if (!p.detected && !p.n_behind)
+        return false;
     if (reaches_over(p.near, end) && meets_number(&p))
         return true;
     for (size_t i = n; i-- > 0 && reaches_over(p.near, end);) {
-        if (meets_note(&p, before[i], units))
+        if (before[i]->group[word] & groups && meets_note(&p, before[i], units))
             return true;
         units += before[i]->units;
         end = MAX_OF(end, MAX_OF(before[i]->inner, before[i]->before));

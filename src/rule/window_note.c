@@ -28,13 +28,17 @@ static uint8_t part_end(struct span text, uint32_t from, uint32_t to)
 static void note_parts(struct sheet *s, struct window_note *note, struct window_start *start)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
+    const uint8_t *gap = v->gap;
     uint32_t first = 1, last = v->n - 1;
     start->begins = part_end(s->text, 0, v->from[0]);
     note->ends = part_end(s->text, v->to[last], (uint32_t)s->text.n);
-    while (first < v->n && !v->gap[first])
+    while (first < v->n && !gap[first])
         first++;
-    while (last > 0 && !v->gap[last])
-        last--;
+    if (first < v->n)
+        while (!gap[last])
+            last--;
+    else
+        last = 0;
     start->first_part = (uint16_t)MIN_OF(first, (uint32_t)UINT16_MAX);
     note->last_part = (uint16_t)MIN_OF(v->n - last, (uint32_t)UINT16_MAX);
     if (first == v->n)
@@ -62,12 +66,8 @@ static bool has_money_sign(struct span t, uint32_t at)
 enum { IS_NUMERAL = 1, IS_AMOUNT = 2 };
 
 /* A digit, or what stands for one among digits (洞 拐 勾); what an amount of money ends with (几 十 百). */
-static unsigned number_class(uint32_t digit)
+static NOINLINE unsigned class_of(uint32_t digit)
 {
-    static const uint64_t low = 1ull << (0x6d1e & 63) | 1ull << (0x62d0 & 63) | 1ull << (0x52fe & 63) |
-                                1ull << (0x51e0 & 63) | 1ull << (0x5341 & 63) | 1ull << (0x767e & 63) | 0x3ffull << '0';
-    if (!(low >> (digit & 63) & 1))
-        return 0;
     if (digit - '0' < 10)
         return IS_NUMERAL | IS_AMOUNT;
     if (digit == 0x6d1e || digit == 0x62d0 || digit == 0x52fe)
@@ -75,18 +75,26 @@ static unsigned number_class(uint32_t digit)
     return digit == 0x51e0 || digit == 0x5341 || digit == 0x767e ? IS_AMOUNT : 0;
 }
 
+/* Most characters are ruled out by their lowest bits. */
+ALWAYS_INLINE unsigned number_class(uint32_t digit)
+{
+    static const uint64_t low = 1ull << (0x6d1e & 63) | 1ull << (0x62d0 & 63) | 1ull << (0x52fe & 63) |
+                                1ull << (0x51e0 & 63) | 1ull << (0x5341 & 63) | 1ull << (0x767e & 63) | 0x3ffull << '0';
+    return low >> (digit & 63) & 1 ? class_of(digit) : 0;
+}
+
 static void note_numbers(const struct sheet *s, struct window_note *note)
 {
     const struct view *v = &s->plain.view[VIEW_PLAIN];
-    const uint32_t *digit = s->plain.view[VIEW_DIGIT].cp;
-    for (uint32_t i = 0; i < v->n; i++) {
+    const uint32_t *digit = s->plain.view[VIEW_DIGIT].cp, n = v->n;
+    for (uint32_t i = 0; i < n; i++) {
         unsigned class = number_class(digit[i]);
         if (!class)
             continue;
         note->numerals += class & IS_NUMERAL;
         if (class & IS_AMOUNT)
             note->has_money |=
-                (i + 1 < v->n && is_money(digit[i + 1])) || (v->gap[i] && has_money_sign(s->text, v->from[i]));
+                (i + 1 < n && is_money(digit[i + 1])) || (v->gap[i] && has_money_sign(s->text, v->from[i]));
     }
     note->has_money |= has_money_sign(s->text, (uint32_t)s->text.n);
     note->is_amount = v->n && number_class(digit[v->n - 1]) & IS_AMOUNT;
@@ -154,6 +162,8 @@ void window_note_literals(const struct sheet *s, uint64_t *literals, uint64_t *a
     const struct window_plan *p = s->side->plan;
     for (size_t i = 0; i < p->n_regex_rules; i++) {
         uint64_t mask = s->mask[p->regex_rule[i]];
+        if (!mask)
+            continue;
         unsigned at = s->side->gate[p->regex_rule[i]].window_regex;
         *literals |= window_rotate(mask >> BIT_REGEX & regexes, at);
         *also |= window_rotate(mask >> BIT_ALSO & regexes, at);
@@ -201,9 +211,10 @@ static void note_ends(const struct sheet *s, struct window_note *note, struct wi
         note->last[k] = v->cp[last - k];
     }
     note->syllables = r->n;
-    for (uint32_t k = 0; k < MIN_OF(r->n, (uint32_t)WINDOW_UNITS); k++) {
-        start->first_syllable[k] = r->cp[k];
-        note->last_syllable[k] = r->cp[r->n - 1 - k];
+    const uint32_t *cp = r->cp, *end = r->cp + r->n - 1;
+    for (uint32_t k = 0, n = MIN_OF(r->n, (uint32_t)WINDOW_UNITS); k < n; k++) {
+        start->first_syllable[k] = cp[k];
+        note->last_syllable[k] = *(end - k);
     }
     start->is_plain = !is_swapped(s, 0, near);
     note->is_plain_end = !is_swapped(s, v->n - near, v->n);
