@@ -22,9 +22,19 @@ int64_t clock_mono_ms(void)
     return read_us(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t clock_tick_ms(void)
+{
+    return read_us(CLOCK_MONOTONIC_COARSE) / 1000;
+}
+
+int64_t clock_wall_us(void)
+{
+    return read_us(CLOCK_REALTIME) + atomic_load_explicit(&wall_offset_ms, memory_order_relaxed) * 1000;
+}
+
 int64_t clock_wall_ms(void)
 {
-    return read_us(CLOCK_REALTIME) / 1000 + atomic_load_explicit(&wall_offset_ms, memory_order_relaxed);
+    return clock_wall_us() / 1000;
 }
 
 void clock_set_wall_offset_ms(int64_t offset_ms)

@@ -18,12 +18,12 @@ void inspect_fill_input(struct session *s, const struct unit *u, enum direction 
 {
     struct worker *w = s->w;
     struct span agent = session_agent(s);
-    struct directory_agent who = directory_find(w->snap->directory, agent);
+    const struct directory_agent *who = &w->who;
     in->dir = dir;
     in->n_texts = MIN_OF(u->n_texts, (size_t)INPUT_TEXTS_MAX);
     memcpy(in->text, u->text, in->n_texts * sizeof(in->text[0]));
     in->now_ms = now_ms;
-    in->who = (struct rule_who){agent, who.team, who.shop, who.role, who.facts, who.n_facts, who.calendar};
+    in->who = (struct rule_who){agent, who->team, who->shop, who->role, who->facts, who->n_facts, who->calendar};
     in->n_before = 0;
     unsigned messages;
     int64_t age_ms;
@@ -62,7 +62,7 @@ static bool identity_fails(struct session *s, struct judged *j)
     struct span agent = session_agent(s);
     if (!agent.n)
         return inspect_fail(s, j, CAUSE_NO_IDENTITY);
-    if (!w->snap->conf->directory || directory_find(w->snap->directory, agent).is_listed)
+    if (!w->snap->conf->directory || w->who.is_listed)
         return false;
     if (inspect_fail(s, j, CAUSE_UNKNOWN_AGENT))
         return true;
@@ -123,11 +123,12 @@ static bool is_for_rules(struct session *s, const struct unit *u, struct judged 
 void inspect_outgoing(struct session *s, const struct unit *u, struct judged *out)
 {
     struct worker *w = s->w;
+    int64_t began_us = clock_wall_us();
     out->action = ACTION_PASS;
     out->refused = false;
     out->reason = out->rule = span_str("");
     out->n_edits = 0;
-    inspect_fill_event(s, u, EV_OUTGOING, &out->event);
+    inspect_fill_event(s, u, EV_OUTGOING, began_us / 1000, &out->event);
     transcript_fill(s, u, NULL, &out->event);
     if (!is_for_rules(s, u, out)) {
         inspect_capture_unjudged(s, u, DIR_OUTGOING, out);
@@ -136,10 +137,10 @@ void inspect_outgoing(struct session *s, const struct unit *u, struct judged *ou
     if (!u->n_texts)
         return;
     struct rule_input in;
-    int64_t began_us = clock_mono_us();
     inspect_fill_input(s, u, DIR_OUTGOING, out->event.at_ms, &in);
     ruleset_judge(w->snap->rules, w->rscratch, &in, &w->verdict);
-    hist_add(&w->count.inspect_us, (uint64_t)(clock_mono_us() - began_us));
+    int64_t took_us = clock_wall_us() - began_us; /* negative when that clock was set back */
+    hist_add(&w->count.inspect_us, (uint64_t)MAX_OF(took_us, 0));
     apply_verdict(s, u, out);
     if (out->n_edits)
         transcript_fill(s, u, out, &out->event);
@@ -202,13 +203,14 @@ void inspect_incoming(struct session *s, const struct unit *u)
 {
     struct worker *w = s->w;
     struct track_event ev;
-    inspect_fill_event(s, u, EV_INCOMING, &ev);
+    int64_t now_ms = clock_wall_ms();
+    inspect_fill_event(s, u, EV_INCOMING, now_ms, &ev);
     ev.is_live = u->is_live;
     if (u->ts_ms && !u->is_live)
         inspect_use_own_time(s, &ev, u->ts_ms);
     if (u->n_texts && w->gate->mode != MODE_BYPASS && !u->has_cause) {
         struct rule_input in;
-        inspect_fill_input(s, u, DIR_INCOMING, clock_wall_ms(), &in);
+        inspect_fill_input(s, u, DIR_INCOMING, now_ms, &in);
         struct verdict *v = &w->verdict;
         ruleset_judge(w->snap->rules, w->rscratch, &in, v);
         ev.rules = inspect_rule_ids(w, v, false, false);

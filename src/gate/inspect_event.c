@@ -38,35 +38,38 @@ void inspect_use_own_time(struct session *s, struct track_event *ev, int64_t ts_
     if (ts_ms >= ev->at_ms)
         return;
     ev->at_ms = ts_ms;
-    set_business_time(ev, directory_find(s->w->snap->directory, session_agent(s)).calendar);
+    set_business_time(ev, s->w->who.calendar);
 }
 
-void inspect_fill_event(struct session *s, const struct unit *u, enum event_kind kind, struct track_event *ev)
+void inspect_fill_event(struct session *s, const struct unit *u, enum event_kind kind, int64_t now_ms,
+                        struct track_event *ev)
 {
     struct worker *w = s->w;
     struct span agent = session_agent(s);
-    struct directory_agent who = directory_find(w->snap->directory, agent);
+    const struct directory_agent *who = &w->who;
+    w->who = directory_find(w->snap->directory, agent);
     *ev = (struct track_event){
         .kind = kind,
-        .at_ms = clock_wall_ms(),
+        .at_ms = now_ms,
+        .passed_ms = now_ms,
         .agent = agent,
-        .team = who.team,
-        .shop = who.shop,
+        .team = who->team,
+        .shop = who->shop,
         .conv = u->conv,
         .customer = u->customer.n ? u->customer : u->conv,
         .mid = u->mid,
         .sender = u->sender,
         .is_edit = u->kind == UNIT_EDIT,
-        .is_human = measure_is_reply(&w->snap->conf->tracking.measure, who.role),
+        .is_human = measure_is_reply(&w->snap->conf->tracking.measure, who->role),
         .is_live = true,
         .rules_version = span_str(ruleset_version(w->snap->rules)),
         .held_id = kind == EV_OUTGOING ? w->approved : span_of("", 0),
     };
-    set_business_time(ev, who.calendar);
+    set_business_time(ev, who->calendar);
     if (w->gate->alias && kind != EV_AGENT_ON && kind != EV_AGENT_OFF)
         use_pseudonyms(w, ev);
     uint64_t h = 0;
-    for (size_t i = 0; i < u->n_texts; i++)
+    for (size_t i = 0; w->ring && i < u->n_texts; i++)
         h = h * 31 + hash_stable(u->text[i]);
     ev->text_hash = h;
 }
@@ -84,7 +87,7 @@ int inspect_append(struct worker *w, const struct track_event *ev)
 void inspect_elsewhere(struct session *s, const struct unit *u)
 {
     struct track_event ev;
-    inspect_fill_event(s, u, EV_OUTGOING, &ev);
+    inspect_fill_event(s, u, EV_OUTGOING, clock_wall_ms(), &ev);
     ev.is_live = u->is_live;
     ev.is_delivered = true;
     if (u->ts_ms)
@@ -97,7 +100,7 @@ void inspect_refused_later(struct session *s, struct span conv, struct span cust
 {
     struct unit u = {.conv = conv, .customer = customer, .mid = mid};
     struct track_event ev;
-    inspect_fill_event(s, &u, EV_REFUSED, &ev);
+    inspect_fill_event(s, &u, EV_REFUSED, clock_wall_ms(), &ev);
     transcript_fill(s, &u, NULL, &ev);
     inspect_append(s->w, &ev);
 }
@@ -106,6 +109,6 @@ void inspect_presence(struct session *s, bool is_on)
 {
     struct unit u = {.customer = session_agent(s)};
     struct track_event ev;
-    inspect_fill_event(s, &u, is_on ? EV_AGENT_ON : EV_AGENT_OFF, &ev);
+    inspect_fill_event(s, &u, is_on ? EV_AGENT_ON : EV_AGENT_OFF, clock_wall_ms(), &ev);
     inspect_append(s->w, &ev);
 }

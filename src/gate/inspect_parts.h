@@ -9,13 +9,15 @@ struct span inspect_keep(struct worker *w, struct span t);
 
 /* inspect_event.c */
 /* All but the verdict; the spans are the unit's, the session's and the snapshot's, pseudonyms are copies. */
-void inspect_fill_event(struct session *s, const struct unit *u, enum event_kind kind, struct track_event *ev);
+void inspect_fill_event(struct session *s, const struct unit *u, enum event_kind kind, int64_t now_ms,
+                        struct track_event *ev);
 /* The message's own time, if it is older: it was delayed or is shown again. */
 void inspect_use_own_time(struct session *s, struct track_event *ev, int64_t ts_ms);
 /* 0: it stands in the ring, or nothing is tracked; -1: lost, and counted. */
 int inspect_append(struct worker *w, const struct track_event *ev);
 
-/* inspect.c: the input of the rules; the window's texts are copied into the worker's scratch. */
+/* inspect.c: the input of the rules, after inspect_fill_event; the window's texts are copied into the worker's scratch.
+ */
 void inspect_fill_input(struct session *s, const struct unit *u, enum direction dir, int64_t now_ms,
                         struct rule_input *in);
 

@@ -18,6 +18,8 @@ static void add_id(struct buf *b, const char *id)
 
 struct span inspect_rule_ids(struct worker *w, const struct verdict *v, bool shadow, bool all)
 {
+    if (!v->n_hits) /* as most messages */
+        return span_of("", 0);
     buf_reset(&w->words);
     for (size_t i = 0; i < v->n_hits; i++)
         if (all || rule_is_shadow(v->hit[i].rule) == shadow)
@@ -28,6 +30,8 @@ struct span inspect_rule_ids(struct worker *w, const struct verdict *v, bool sha
 struct span inspect_notices(struct session *s, const struct verdict *v, bool refused, struct span conv)
 {
     struct worker *w = s->w;
+    if (!v->n_hits)
+        return span_of("", 0);
     const char *shown[VERDICT_HITS_MAX];
     size_t n = 0;
     buf_reset(&w->words);

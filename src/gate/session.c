@@ -232,7 +232,7 @@ void session_accept(struct worker *w, size_t entry, int fd, const struct addr *p
     s->server = -1;
     s->peer = s->admitted = host;
     s->is_addr_counted = !by_proxy; /* else its header tells whom to count */
-    w->now_ms = s->started_ms = clock_mono_ms();
+    w->now_ms = s->started_ms = clock_tick_ms();
     s->id = worker_put_session(w, s);
     conn_init(&s->client, &session_client_handlers);
     conn_init(&s->backend, &session_backend_handlers);

@@ -10,7 +10,7 @@
 static void on_backend_open(struct conn *c)
 {
     struct session *s = CONTAINER_OF(c, struct session, backend);
-    s->w->now_ms = clock_mono_ms();
+    s->w->now_ms = clock_tick_ms();
     if (s->xmpp)
         xmpp_backend_open(s);
     else

@@ -108,7 +108,7 @@ static void on_client_eof(struct session *s)
 static void read_side(struct session *s, struct conn *c, struct buf *hold, size_t (*use)(struct session *, struct span))
 {
     struct worker *w = s->w;
-    w->now_ms = clock_mono_ms();
+    w->now_ms = clock_tick_ms();
     for (int i = 0; i < READS_PER_TURN && s->state != SS_DEAD && c->state == CONN_OPEN && c->want_read; i++) {
         size_t got;
         enum conn_io io = conn_read(c, w->rbuf, READ_BYTES, &got);

@@ -96,7 +96,7 @@ static void on_client_readable(struct conn *c)
 static void on_client_open(struct conn *c)
 {
     struct session *s = CONTAINER_OF(c, struct session, client);
-    s->w->now_ms = clock_mono_ms();
+    s->w->now_ms = clock_tick_ms();
     session_begin(s);
     if (c->tls && tls_has_pending(c->tls)) /* the first request has come with the handshake */
         on_client_readable(c);

@@ -51,7 +51,7 @@ static void drain_some(struct worker *w)
 static void on_sweep(void *arg)
 {
     struct worker *w = arg;
-    w->now_ms = clock_mono_ms();
+    w->now_ms = clock_tick_ms();
     uint32_t from = w->sweep_part * (w->n_slots / SWEEP_PARTS);
     uint32_t to = w->sweep_part + 1 == SWEEP_PARTS ? w->n_slots : from + w->n_slots / SWEEP_PARTS;
     w->sweep_part = (w->sweep_part + 1) % SWEEP_PARTS;
@@ -80,7 +80,7 @@ struct worker *worker_new(struct gate *g, unsigned index, struct snapshot *snap,
     w->reaper = timer_new(w->loop, on_reap, w);
     w->sweep = timer_new(w->loop, on_sweep, w);
     timer_start(w->sweep, SWEEP_MS, true);
-    w->now_ms = clock_mono_ms();
+    w->now_ms = clock_tick_ms();
     return w;
 }
 
@@ -246,7 +246,7 @@ static void on_drain(void *arg)
     struct post_drain *p = arg;
     struct worker *w = p->w;
     w->is_draining = true;
-    w->now_ms = clock_mono_ms();
+    w->now_ms = clock_tick_ms();
     w->drain_until_ms = w->now_ms + p->ms;
     for (size_t i = 0; i < w->n_listeners; i++)
         if (w->listener[i])

@@ -33,7 +33,7 @@ struct worker {
     struct timer *sweep;
     unsigned sweep_part;
     struct timer *reaper;
-    int64_t now_ms; /* monotonic, as of the last sweep (eight a second) or read */
+    int64_t now_ms; /* monotonic (clock_tick_ms), as of the last sweep (eight a second) or read */
 
     struct session *first; /* all live sessions */
     struct session *dead;  /* ended in this turn, freed by the reaper */
@@ -58,10 +58,11 @@ struct worker {
     struct capture_mask *mask; /* for excerpts and transcripts */
     struct verdict verdict;
     struct window window;
-    struct arena lasting;  /* what lives as long as the worker */
-    struct arena arena;    /* texts of the message being judged */
-    struct judged *judged; /* UNITS_MAX */
-    struct span approved;  /* id of the held message that is being sent; empty: none */
+    struct directory_agent who; /* the agent of the message at hand; inspect_fill_event looks it up */
+    struct arena lasting;       /* what lives as long as the worker */
+    struct arena arena;         /* texts of the message being judged */
+    struct judged *judged;      /* UNITS_MAX */
+    struct span approved;       /* id of the held message that is being sent; empty: none */
     struct counters count;
 };
 

@@ -153,7 +153,7 @@ static void observe(struct session *s, struct span payload)
         return;
     }
     struct unit units[UNITS_MAX];
-    size_t n = profile_read(w->pscratch, &s->ws->pc, S2C, payload, clock_wall_ms(), units);
+    size_t n = profile_read(w->pscratch, &s->ws->pc, S2C, payload, 0, units);
     if (s->ws->pc.uid.len && !s->is_seated)
         session_seat(s);
     inspect_reset(w);

@@ -157,7 +157,7 @@ static enum fate handle_message(struct session *s, uint8_t opcode, struct span p
     struct worker *w = s->w;
     struct unit units[UNITS_MAX];
     bool is_read = opcode == s->ws->opcode && !s->xmpp;
-    size_t n = is_read ? profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units) : 0;
+    size_t n = is_read ? profile_read(w->pscratch, &s->ws->pc, C2S, payload, 0, units) : 0;
     bool saw_utf8 = is_read && profile_saw_utf8(w->pscratch); /* as nearly always: not looked for a second time */
     if (opcode == WS_TEXT && !saw_utf8 && !utf8_is_valid(payload))
         return FATE_BAD;
@@ -179,7 +179,7 @@ bool ws_refuse_again(struct session *s, struct span payload, struct span reason)
     struct unit units[UNITS_MAX];
     struct profile_words words = {.reason = reason, .rule = span_str("")};
     size_t len[4];
-    size_t n = payload.n ? profile_read(w->pscratch, &s->ws->pc, C2S, payload, clock_wall_ms(), units) : 0;
+    size_t n = payload.n ? profile_read(w->pscratch, &s->ws->pc, C2S, payload, 0, units) : 0;
     buf_reset(&w->wire);
     n = n ? profile_refuse(w->pscratch, &s->ws->pc, &units[0], &words, clock_wall_ms(), &w->wire, len) : 0;
     ws_inject_all(s, &w->wire, len, n);

@@ -100,8 +100,8 @@ enum profile_dir { C2S, S2C };
 /* Reads one whole WebSocket message (unmasked payload, of any bytes). Fills units (kind SEND, EDIT, INCOMING,
  * OPAQUE; and NONE with is_ack or is_nack set for answers to earlier sends; others are left out) and learns identity
  * into the conn. Returns the number of units; a payload that the profile cannot read gives one unit of kind UNIT_OPAQUE
- * with a cause (so does an s2c payload: that one is to be passed and counted). `now_ms` for the age of messages.
- * `payload` must stay until profile_emit and profile_refuse are done. */
+ * with a cause (so does an s2c payload: that one is to be passed and counted). `now_ms` for the age of messages; 0: the
+ * clock is asked when a message's age counts. `payload` must stay until profile_emit and profile_refuse are done. */
 size_t profile_read(struct profile_scratch *s, struct profile_conn *c, enum profile_dir dir, struct span payload,
                     int64_t now_ms, struct unit units[UNITS_MAX]);
 

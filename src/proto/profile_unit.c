@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "proto/profile_cond.h"
 #include "proto/profile_conn.h"
 #include "proto/profile_sel.h"
@@ -170,7 +171,7 @@ static void judge_incoming(struct profile_scratch *s, struct unit *u, struct uni
     if (cond_any(s, &r->opaque, st->root))
         set_cause(u, CAUSE_OPAQUE);
     u->role = role_of(s, r, st->root);
-    bool is_old = r->max_age_ms && u->ts_ms && now_ms - u->ts_ms > r->max_age_ms;
+    bool is_old = r->max_age_ms && u->ts_ms && (now_ms ? now_ms : clock_wall_ms()) - u->ts_ms > r->max_age_ms;
     u->is_live = !is_old && cond_all(s, &r->live, st->root);
 }
 

@@ -104,10 +104,21 @@ static void pair_str(struct writer *w, const char *key, struct span s)
     put_bytes(w, s.p, s.n);
 }
 
+/* Eight digits at once: each half byte into a byte of its own, then what is above 9 moved on to the letters. */
+static void write_hex8(uint32_t v, uint8_t out[8])
+{
+    uint64_t x = (uint64_t)(v >> 16) << 32 | (v & 0xffff);
+    x = (x | x << 8) & 0x00ff00ff00ff00ffu;
+    x = (x | x << 4) & 0x0f0f0f0f0f0f0f0fu;
+    uint64_t is_letter = (x + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+    x = event_be64(x + 0x3030303030303030u + is_letter * ('a' - '9' - 1));
+    memcpy(out, &x, sizeof(x));
+}
+
 void event_write_hex(uint64_t v, uint8_t out[16])
 {
-    for (int i = 15; i >= 0; i--, v >>= 4)
-        out[i] = (uint8_t) "0123456789abcdef"[v & 15];
+    write_hex8((uint32_t)(v >> 32), out);
+    write_hex8((uint32_t)v, out + 8);
 }
 
 /* Not inside a UTF-8 sequence (bytes that are no UTF-8 may be cut anywhere). */
@@ -124,10 +135,8 @@ static void pair_text(struct writer *w, const char *key, struct span s, size_t m
     pair_str(w, key, s.n > max ? span_of(s.p, cut_at(s, max)) : s);
 }
 
-struct span event_bounded_id(struct span s, uint8_t cut[EVENT_FIELD_MAX])
+struct span event_cut_id(struct span s, uint8_t cut[EVENT_FIELD_MAX])
 {
-    if (s.n <= EVENT_FIELD_MAX)
-        return s;
     size_t n = cut_at(s, EVENT_FIELD_MAX - HASH_TAIL);
     memcpy(cut, s.p, n);
     cut[n++] = '~';

@@ -34,7 +34,8 @@ enum {
 
 struct track_event {
     enum event_kind kind;
-    int64_t at_ms; /* wall time of the message: when it passed, or its own time if it is older */
+    int64_t at_ms;     /* wall time of the message: when it passed, or its own time if it is older */
+    int64_t passed_ms; /* when it passed; not encoded, for the ring's record. 0: now */
     struct span agent, team, shop;
     struct span conv;     /* conversation id */
     struct span customer; /* customer key: decides the shard */

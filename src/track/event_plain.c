@@ -42,11 +42,11 @@ uint32_t event_key_hash(struct span key, uint32_t before)
 
 /* ---- writing ---- */
 
-static uint8_t *put_be(uint8_t *at, uint64_t v, unsigned bytes)
+static inline uint8_t *put_be(uint8_t *at, uint64_t v, unsigned bytes)
 {
-    while (bytes)
-        *at++ = (uint8_t)(v >> (8 * --bytes));
-    return at;
+    uint64_t be = event_be64(v << (64 - 8 * bytes));
+    memcpy(at, &be, bytes);
+    return at + bytes;
 }
 
 static uint8_t *put_bytes(uint8_t *at, const void *p, size_t n)

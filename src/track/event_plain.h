@@ -30,7 +30,16 @@ bool event_plain_count(struct span encoded, struct event_plain_count *out);
 
 /* What both forms use (event.c). */
 
-/* At most EVENT_FIELD_MAX bytes: a longer id ends in its hash. `cut` may be what is returned. */
-struct span event_bounded_id(struct span s, uint8_t cut[EVENT_FIELD_MAX]);
+/* A longer one cut to EVENT_FIELD_MAX bytes, which end in its hash. `cut` is what is returned. */
+struct span event_cut_id(struct span s, uint8_t cut[EVENT_FIELD_MAX]);
+static inline struct span event_bounded_id(struct span s, uint8_t cut[EVENT_FIELD_MAX])
+{
+    return s.n <= EVENT_FIELD_MAX ? s : event_cut_id(s, cut);
+}
 struct span event_bounded_list(struct span s);
 void event_write_hex(uint64_t v, uint8_t out[16]);
+/* The value whose bytes in memory are those of v, the highest first. */
+static inline uint64_t event_be64(uint64_t v)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
+}

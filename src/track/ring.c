@@ -39,7 +39,7 @@ static bool find_room(struct ring *r, size_t n, uint64_t *at)
 /* The record counts from the moment when head moves past it: kill -9 before leaves nothing of it. The next sequence
  * number follows, so that who sees it finds the record as well; recovery takes the higher of it and of what the records
  * say. */
-static int put_record(struct ring *r, unsigned shard, struct span payload)
+static int put_record(struct ring *r, unsigned shard, int64_t at_ms, struct span payload)
 {
     size_t n = record_size(payload.n);
     uint64_t pos;
@@ -50,7 +50,7 @@ static int put_record(struct ring *r, unsigned shard, struct span payload)
     *rec = (struct record){.len = (uint32_t)payload.n,
                            .pos = pos,
                            .seq = seq,
-                           .at_ms = clock_wall_ms(),
+                           .at_ms = at_ms,
                            .shard = (uint16_t)shard,
                            .kind = RECORD_EVENT};
     memset((uint8_t *)rec + n - RING_ALIGN, 0, RING_ALIGN);
@@ -66,7 +66,8 @@ static int put_event(struct ring *r, const struct track_event *ev)
 {
     uint8_t payload[EVENT_ENCODED_MAX];
     size_t n = event_encode(ev, payload);
-    return put_record(r, event_shard(ev->customer, r->n_shards), span_of(payload, n));
+    int64_t at_ms = ev->passed_ms ? ev->passed_ms : clock_wall_ms();
+    return put_record(r, event_shard(ev->customer, r->n_shards), at_ms, span_of(payload, n));
 }
 
 static int put_gap(struct ring *r)
