@@ -17,10 +17,8 @@ void buf_reset(struct buf *b)
     b->start = b->len = 0;
 }
 
-uint8_t *buf_reserve(struct buf *b, size_t n)
+uint8_t *buf_make_room(struct buf *b, size_t n)
 {
-    if ((size_t)b->cap - b->start - b->len >= n && b->data)
-        return b->data + b->start + b->len;
     if (b->start) {
         memmove(b->data, b->data + b->start, b->len);
         b->start = 0;
@@ -38,22 +36,12 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
     return b->data + b->len;
 }
 
-void buf_commit(struct buf *b, size_t n)
-{
-    b->len += (uint32_t)n;
-}
-
 void buf_append(struct buf *b, const void *p, size_t n)
 {
     if (!n)
         return;
     memcpy(buf_reserve(b, n), p, n);
     b->len += (uint32_t)n;
-}
-
-void buf_append_span(struct buf *b, struct span s)
-{
-    buf_append(b, s.p, s.n);
 }
 
 void buf_set(struct buf *b, struct span s)

@@ -85,11 +85,12 @@ typedef uint64_t block __attribute__((vector_size(32), aligned(1), may_alias));
 
 void ws_mask(uint8_t *dst, const uint8_t *src, size_t n, const uint8_t mask[4], size_t phase)
 {
-    uint8_t m8[8];
-    for (size_t i = 0; i < sizeof(m8); i++)
-        m8[i] = mask[(phase + i) % 4];
-    uint64_t m;
-    memcpy(&m, m8, sizeof(m));
+    uint8_t m4[4];
+    for (size_t i = 0; i < sizeof(m4); i++)
+        m4[i] = mask[(phase + i) % 4];
+    uint32_t half;
+    memcpy(&half, m4, sizeof(half));
+    const uint64_t m = (uint64_t)half << 32 | half;
 
     size_t i = 0;
     const block mb = {m, m, m, m};
@@ -102,7 +103,7 @@ void ws_mask(uint8_t *dst, const uint8_t *src, size_t n, const uint8_t mask[4], 
         memcpy(dst + i, &v, 8);
     }
     for (; i < n; i++)
-        dst[i] = src[i] ^ m8[i % 8];
+        dst[i] = src[i] ^ m4[i % 4];
 }
 
 /* Codes that may stand in a frame: those of RFC 6455 7.4.1 and the IANA registry that are not reserved for local use,
