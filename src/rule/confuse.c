@@ -35,8 +35,7 @@ static bool other_initial(const char *name, char *out)
     return false;
 }
 
-/* The syllable of that spelling, 0: there is none. */
-static uint32_t syllable_of(struct loader *l, const char *name)
+uint32_t confuse_syllable_of(struct loader *l, const char *name)
 {
     struct folded f;
     fold_text(l->fold, span_str(name), 1u << VIEW_PLAIN | 1u << VIEW_READING, &f);
@@ -49,9 +48,9 @@ static unsigned confused(struct loader *l, uint32_t syllable, bool want_initials
     char other[NAME_MAX];
     unsigned n = 0;
     const char *name = fold_syllable_name(syllable);
-    if (other_nasal(name, other) && (out[n] = syllable_of(l, other)))
+    if (other_nasal(name, other) && (out[n] = confuse_syllable_of(l, other)))
         n++;
-    if (want_initials && other_initial(name, other) && (out[n] = syllable_of(l, other)))
+    if (want_initials && other_initial(name, other) && (out[n] = confuse_syllable_of(l, other)))
         n++;
     return n;
 }

@@ -9,6 +9,8 @@
 
 struct folded;
 
+/* The syllable of that spelling, 0: there is none. */
+uint32_t confuse_syllable_of(struct loader *l, const char *name);
 /* Makes the terms of a word that homophones are asked for; number: of the term of its reading. */
 void confuse_compile(struct loader *l, const struct pending *p, uint32_t number, struct span word);
 /* The same for a letter: one character of a word of three or more, or of any word in a `near`, as the first letter of

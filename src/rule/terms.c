@@ -9,6 +9,7 @@
 #include "rule/literal.h"
 #include "rule/mark.h"
 #include "rule/picture.h"
+#include "rule/polyphone.h"
 #include "rule/spelling.h"
 #include "rule/window.h"
 
@@ -136,6 +137,7 @@ static void compile_reading(struct loader *l, const struct pending *p, const str
         t->text_len = (uint32_t)word.n;
     }
     terms_connect(t, number, p);
+    polyphone_compile(l, p, number, word);
     if (p->rule->has_variants)
         confuse_compile(l, p, number, word);
 }

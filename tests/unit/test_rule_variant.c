@@ -290,6 +290,27 @@ static void signs_stand_for_words(void **state)
     ruleset_unref(&s);
 }
 
+/* 银行 is yin hang, not yin xing; the reading of the character alone counts too. */
+static void characters_read_otherwise_within_words(void **state)
+{
+    (void)state;
+    struct ruleset *s =
+        variants_of("pack: p\ndefaults: { homophones: true }\nrules:\n"
+                    "  - id: p.a\n    title: t\n    action: block\n    near: { within: 3, groups: [ [ 转, 发 ], [ "
+                    "银行卡, 地址 ] ] }\n" EXAMPLES "  - id: p.b\n    title: t\n    action: hold\n    homophones: { "
+                                                    "same: 2 }\n    words: [ 同行, 曝光你 ]\n" EXAMPLES);
+    static const char *const blocked[] = {"转yinhang卡", "转银hang ka", "转银航卡", "转银行卡", "发di址", "发地zhi"};
+    static const char *const held[] = {"tonghang都假", "同hang", "同xing", "爆光你", "bao光你"};
+    static const char *const passed[] = {"转引航员", "发抵制", "同航", "通行", "爆光尼"};
+    for (size_t i = 0; i < ARRAY_LEN(blocked); i++)
+        expect(s, blocked[i], ACTION_BLOCK);
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        expect(s, held[i], ACTION_HOLD);
+    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+        expect(s, passed[i], ACTION_PASS);
+    ruleset_unref(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_character_may_be_its_first_letter),
         cmocka_unit_test(questions_deny_nothing_and_models_are_no_words),
         cmocka_unit_test(sounds_that_speakers_confuse),
+        cmocka_unit_test(characters_read_otherwise_within_words),
         cmocka_unit_test(overlaps_are_read_both_ways),
         cmocka_unit_test(signs_stand_for_words),
         cmocka_unit_test(lists_are_needed_and_read_with_care),
