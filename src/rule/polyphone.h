@@ -1,5 +1,5 @@
-/* Characters that are read otherwise within some words than alone (行 is xing, but 银行 is yin hang): words of the packs
- * that hold such a word are also found by that reading (yinhang卡, 地zhi as dizhi) (inside of src/rule). */
+/* Characters that are read otherwise within some words than alone (行 is xing, but 银行 is yin hang): words of the
+ * packs that hold such a word are also found by that reading (yinhang卡, 地zhi as dizhi) (inside of src/rule). */
 #pragma once
 
 #include "rule/load.h"

@@ -298,7 +298,7 @@ static void characters_read_otherwise_within_words(void **state)
         variants_of("pack: p\ndefaults: { homophones: true }\nrules:\n"
                     "  - id: p.a\n    title: t\n    action: block\n    near: { within: 3, groups: [ [ 转, 发 ], [ "
                     "银行卡, 地址 ] ] }\n" EXAMPLES "  - id: p.b\n    title: t\n    action: hold\n    homophones: { "
-                                                    "same: 2 }\n    words: [ 同行, 曝光你 ]\n" EXAMPLES);
+                    "same: 2 }\n    words: [ 同行, 曝光你 ]\n" EXAMPLES);
     static const char *const blocked[] = {"转yinhang卡", "转银hang ka", "转银航卡", "转银行卡", "发di址", "发地zhi"};
     static const char *const held[] = {"tonghang都假", "同hang", "同xing", "爆光你", "bao光你"};
     static const char *const passed[] = {"转引航员", "发抵制", "同航", "通行", "爆光尼"};
