@@ -96,6 +96,33 @@ do
         end
     end
 
+    local function put_plain(h, conv, at, code, key, who, due, ob, oc, fp, record, rest)
+        local r = due > 0 and record_read(record, 1) or {at, code % 8, key, who, code >= 8 and 1 or 0, due, '', '', ob, oc}
+        r[11] = record
+        if h.total == 0 and h.cu == '' then
+            local _, _, customer = sunpack(PLAIN_REST, frames, rest)
+            h.cu = customer
+        end
+        return r, put_record(h, conv, r, fp)
+    end
+
+    -- What a rule hit, what was not passed, copies: they count by themselves and have an entry of their own in the stream.
+    local function account(number, how, was, what, at, told_at, marks, from, conv, key, who, due, r, record, rest)
+        local flags, act, customer, sender, rv, rules, shadow = sunpack(PLAIN_REST, frames, rest)
+        if is_counted and marks == 0 then
+            correct(what, told_at, who, -1)
+        end
+        if what <= REPLAYED then
+            count_in(how, was, at, who, rules, shadow)
+        else
+            count_out(how, at, who, act, rules, shadow)
+        end
+        if how == 'dup' or how == 'moved' then
+            leave_out(from, pos)
+        end
+        tell(number, how, what, at, conv, key, who, due, due > 0 and (r or record_read(record, 1))[8], flags, act, customer, sender, rv, rules, shadow)
+    end
+
     local function take_plain(from)
         local number, len, kind, fp, n, conv, at, code, times, key, who = sunpack(PLAIN, frames, from)
         local begin = from + PLAIN_RECORD + #conv
@@ -127,32 +154,13 @@ do
             local h, text = convs[conv], can_step and due == 0 and heads_read[conv]
             if h or not text or heads[text] or
                 not step_quickly(conv, text, at, what <= REPLAYED, code >= 8, who, ob, oc, fp, record) then
-                r = due > 0 and record_read(record, 1) or {at, code % 8, key, who, code >= 8 and 1 or 0, due, '', '', ob, oc}
-                r[11] = record
-                h = h or conv_get(conv, '')
-                if h.total == 0 and h.cu == '' then
-                    local _, _, customer = sunpack(PLAIN_REST, frames, rest)
-                    h.cu = customer
-                end
-                how, was = put_record(h, conv, r, fp)
+                r, how, was = put_plain(h or conv_get(conv, ''), conv, at, code, key, who, due, ob, oc, fp, record, rest)
             end
         end
         if marks == 0 and (how == 'new' or how == 'late') then
             return count_plain(number, how, what, at, told_at, who)
         end
-        local flags, act, customer, sender, rv, rules, shadow = sunpack(PLAIN_REST, frames, rest)
-        if is_counted and marks == 0 then
-            correct(what, told_at, who, -1)
-        end
-        if what <= REPLAYED then
-            count_in(how, was, at, who, rules, shadow)
-        else
-            count_out(how, at, who, act, rules, shadow)
-        end
-        if how == 'dup' or how == 'moved' then
-            leave_out(from, pos)
-        end
-        tell(number, how, what, at, conv, key, who, due, due > 0 and (r or record_read(record, 1))[8], flags, act, customer, sender, rv, rules, shadow)
+        account(number, how, was, what, at, told_at, marks, from, conv, key, who, due, r, record, rest)
     end
 
     local function take_other(from)
@@ -204,7 +212,9 @@ do
             pass_over()
         end
     until fine
-    leave_out(pos, pos)
+    if run > 1 or pos <= size then -- else the stream gets what came, and nothing is copied
+        leave_out(pos, pos)
+    end
 end
 if applied == 0 then
     return {last, 0, dups, status}
@@ -239,7 +249,7 @@ end
 call('HSET', K.applied, ring, int(last))
 if told_first then
     call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', 'id', ring .. ':' .. SHARD .. ':' .. int(told_first), 'k', 'batch', 'at',
-        int(told_at_first), 'node', node, 'b', #pieces == 1 and pieces[1] or concat(pieces))
+        int(told_at_first), 'node', node, 'b', run == 1 and frames or concat(pieces))
 end
 local events = call('HINCRBY', K.info, 'events', applied)
 if held ~= SCHEMA and held < SCHEMA or not known[1] then

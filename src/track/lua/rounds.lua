@@ -93,6 +93,14 @@ do
         return who ~= '' and (h.is_named or select('#', unpack_mp(who)) == 3)
     end
 
+    -- The beginning of a short head of somebody who waits: what stands before the names.
+    local function waiting_text(top, total, news, since, n_and_rep, last, so, sc)
+        if so == 0 and sc == 0 then
+            return spack('>BI6I4I6I6I4I6', CONV_WAITING, top, total, news, since, n_and_rep, last)
+        end
+        return spack('>BI6I4I6I6I4I6I6I4', CONV_WAITING_CAL, top, total, news, since, n_and_rep, last, so, sc)
+    end
+
     local function short_pack(h, rare)
         if rare ~= '' or h.at ~= h.top or note_open or note_more or note_reply then
             return nil
@@ -105,9 +113,7 @@ do
         if g ~= (last > 0 and h.og or '') or not is_who(h, h.og) then
             return nil
         end
-        local has_calendar = h.so ~= 0 or h.sc ~= 0
-        return spack(SHORT, has_calendar and CONV_WAITING_CAL or CONV_WAITING, h.top, h.total, h.news) ..
-            spack(SHORT_WAITING, since, 2 * h.n + h.rep, last) .. (has_calendar and spack(SHORT_CAL, h.so, h.sc) or '') ..
+        return waiting_text(h.top, h.total, h.news, since, 2 * h.n + h.rep, last, h.so, h.sc) ..
             spack(SHORT_NAMES, #h.og, h.og, #h.cu, h.cu)
     end
 
@@ -274,13 +280,7 @@ do
                 begin, n, so, sc = at, 0, ob, oc
                 rep = at - top > SESSION_MS and 0 or 1
             end
-            n = 2 * n + 2 + rep
-            if so == 0 and sc == 0 then
-                return spack('>BI6I4I6I6I4I6', CONV_WAITING, at, total + 1, news, begin, n, last) .. sub(text, from) .. fp, record, total,
-                    top, since
-            end
-            return spack('>BI6I4I6I6I4I6I6I4', CONV_WAITING_CAL, at, total + 1, news, begin, n, last, so, sc) .. sub(text, from) .. fp,
-                record, total, top, since
+            return waiting_text(at, total + 1, news, begin, 2 * (n + 1) + rep, last, so, sc) .. sub(text, from) .. fp, record, total, top, since
         end
         local new = spack(SHORT, CONV_QUIET, at, total + 1, is_ack and news or at) .. sub(text, from) .. fp
         if since == 0 then
