@@ -89,14 +89,14 @@ static inline classifier_key next_sign(struct classifier_walk *w)
     return first <= '9' ? '0' : first;
 }
 
-static inline unsigned walk_next(struct classifier_walk *w, classifier_key key[CLASSIFIER_RUN_MAX])
+ALWAYS_INLINE unsigned walk_next(struct classifier_walk *w, classifier_key key[CLASSIFIER_RUN_MAX])
 {
     if (w->has_ended)
         return 0;
-    memmove(w->sign, w->sign + 1, sizeof(w->sign) - sizeof(w->sign[0]));
-    memmove(w->from, w->from + 1, sizeof(w->from) - sizeof(w->from[0]));
-    w->from[CLASSIFIER_RUN_MAX - 1] = w->at;
-    w->sign[CLASSIFIER_RUN_MAX - 1] = next_sign(w);
+    w->sign[0] = w->sign[1], w->sign[1] = w->sign[2];
+    w->from[0] = w->from[1], w->from[1] = w->from[2];
+    w->from[2] = w->at;
+    w->sign[2] = next_sign(w);
     w->to = w->at;
     const classifier_key *s = w->sign;
     unsigned n = 0;
