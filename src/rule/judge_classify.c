@@ -2,7 +2,7 @@
 #include "rule/classifier.h"
 #include "rule/judge_pass.h"
 
-enum { SENTENCE_LEAST = 4 }; /* units; shorter ones say too little */
+enum { SENTENCE_LEAST = 5 /* Chinese characters; shorter ones say too little */, CHINESE_FROM = 0x2e80 };
 
 /* What reads most like its label. */
 struct likely {
@@ -56,6 +56,15 @@ static void consider(struct pass *p, const float *score, uint32_t from, uint32_t
     }
 }
 
+/* Models are made of Chinese sentences; a key's name or an address is none. */
+static bool is_chinese(const uint32_t *unit, uint32_t n)
+{
+    uint32_t chinese = 0;
+    for (uint32_t i = 0; i < n && chinese < SENTENCE_LEAST; i++)
+        chinese += unit[i] >= CHINESE_FROM;
+    return chinese >= SENTENCE_LEAST;
+}
+
 void judge_classify(struct pass *p)
 {
     struct sheet *s = &p->scratch->sheet;
@@ -70,7 +79,7 @@ void judge_classify(struct pass *p)
         float score[CLASSIFIER_LABELS_MAX];
         for (to = from + 1; to < v->n && s->sentence[to] == s->sentence[from];)
             to++;
-        if (to - from < SENTENCE_LEAST)
+        if (!is_chinese(v->cp + from, to - from))
             continue;
         classifier_score(s->side->classifier, v->cp + from, to - from, score);
         consider(p, score, from, to, &best);

@@ -200,7 +200,7 @@ static void rules_ask_what_no_word_hits(void **state)
              "  - id: p.likely\n    title: t\n    action: warn\n    unless: [ 开玩笑 ]\n" LIKELY("insult", "90")
                  EXAMPLES "  - id: p.more\n    title: t\n    action: warn\n" LIKELY("insult", "60") EXAMPLES
              "  - id: p.shadow\n    title: t\n    action: warn\n    mode: shadow\n" LIKELY("insult", "60") EXAMPLES
-             "  - id: p.number\n    title: t\n    action: hold\n" LIKELY("off_platform", "75") EXAMPLES
+             "  - id: p.number\n    title: t\n    action: hold\n" LIKELY("off_platform", "60") EXAMPLES
              "  - id: p.word\n    title: t\n    action: warn\n    words: [ 笨蛋 ]\n" EXAMPLES,
              &errs);
     assert_non_null(s);
@@ -216,8 +216,9 @@ static void rules_ask_what_no_word_hits(void **state)
     assert_int_equal(v.hit[1].from, strlen("您好。"));
     assert_int_equal(v.hit[1].to, strlen("您好。你好像很笨"));
     assert_int_equal(said_to(s, "您真客气").action, ACTION_PASS);
-    assert_int_equal(said_to(s, "你笨").action, ACTION_PASS); /* too short to tell */
-    assert_int_equal(said_to(s, "12345678").action, ACTION_HOLD);
+    assert_int_equal(said_to(s, "你笨").action, ACTION_PASS);     /* too short to tell */
+    assert_int_equal(said_to(s, "12345678").action, ACTION_PASS); /* not Chinese */
+    assert_int_equal(said_to(s, "12345678是不是对吗").action, ACTION_HOLD);
     ruleset_unref(&s);
     err_list_fini(&errs);
 }
