@@ -60,9 +60,11 @@ size_t xmpp_open_stream(struct session *s, struct span in);
 void xmpp_take_header(struct session *s, const struct xmpp_item *item);
 void xmpp_backend_open(struct session *s);
 
-/* xmpp_relay.c: each returns how many bytes it used. */
+/* xmpp_relay.c: the first two return how many bytes they used. */
 size_t xmpp_from_client(struct session *s, struct span in);
 size_t xmpp_from_backend(struct session *s, struct span in);
+/* One line about a stream that is refused; `from` is one of the session's two. */
+void xmpp_log_bad(struct session *s, const struct xmpp_stream *from, const struct xmpp_item *item);
 
 /* xmpp_session.c */
 void xmpp_backend_ended(struct session *s);

@@ -109,6 +109,7 @@ size_t xmpp_open_stream(struct session *s, struct span in)
     case XMPP_PART:
     case XMPP_BAD:
         counter_add(&s->w->count.protocol_errors, 1);
+        xmpp_log_bad(s, x->out, &item);
         xmpp_fail(s, xmpp_fault_condition(item.fault), END_PROTOCOL);
         return in.n;
     }

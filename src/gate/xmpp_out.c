@@ -145,7 +145,7 @@ static enum xmpp_fate take_message(struct session *s, const struct xmpp_item *it
 /* Over TCP a stanza has its namespace from the stream's header, so it is read behind one. */
 bool xmpp_send_approved(struct session *s, struct span stanza)
 {
-    struct xmpp_stream_options o = {.max_bytes = stanza.n + 1};
+    struct xmpp_stream_options o = {.max_bytes = MAX_OF(stanza.n + 1, (size_t)s->w->snap->conf->limits.message_bytes)};
     struct xmpp_stream *reader = xmpp_stream_new(&s->w->xmpp_pool, &o);
     struct buf text = {0};
     struct xmpp_item item;

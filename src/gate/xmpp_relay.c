@@ -34,6 +34,18 @@ static void touch(struct session *s)
     session_set_deadline(s, s->xmpp->agent.len ? c->timeouts.websocket_idle_ms : c->timeouts.request_ms);
 }
 
+void xmpp_log_bad(struct session *s, const struct xmpp_stream *from, const struct xmpp_item *item)
+{
+    bool is_client = from == s->xmpp->out;
+    char why[120] = "";
+    if (item->fault == XMPP_TOO_COMPLEX)
+        snprintf(why, sizeof(why), " why=\"an element's names and attributes need more memory\" parser_bytes=%zu",
+                 xmpp_stream_max_memory(from));
+    log_event(is_client ? LOG_INFO : LOG_WARN, "bad_xml", "session=%llx from=%s upstream=%s condition=%s%s",
+              (unsigned long long)s->id, is_client ? "client" : "server", upstream_name(s->entry->upstream),
+              xmpp_fault_condition(item->fault), why);
+}
+
 /* One item of the client; false: more bytes, or the server's answer, are awaited. */
 static bool take_from_client(struct session *s, struct walk *k)
 {
@@ -65,6 +77,7 @@ static bool take_from_client(struct session *s, struct walk *k)
     flush(s, k);
     k->at = k->run = k->in.n;
     counter_add(&s->w->count.protocol_errors, 1);
+    xmpp_log_bad(s, x->out, &item);
     xmpp_fail(s, xmpp_fault_condition(item.fault), END_PROTOCOL);
     return false;
 }
@@ -133,8 +146,7 @@ static bool take_from_backend(struct session *s, struct walk *k)
         flush(s, k);
         k->at = k->run = k->in.n;
         counter_add(&s->w->count.backend_failures, 1);
-        log_event(LOG_WARN, "bad_xml", "session=%llx upstream=%s condition=%s", (unsigned long long)s->id,
-                  upstream_name(s->entry->upstream), xmpp_fault_condition(item.fault));
+        xmpp_log_bad(s, x->in, &item);
         xmpp_linger(s, END_BACKEND_ERROR);
         return false;
     }

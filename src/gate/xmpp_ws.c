@@ -14,6 +14,7 @@ enum xmpp_fate xmpp_ws_out(struct session *s, struct span payload, uint64_t end)
     }
     struct buf b = {0};
     counter_add(&s->w->count.protocol_errors, 1);
+    xmpp_log_bad(s, s->xmpp->out, &item);
     xmpp_write_error(&b, xmpp_fault_condition(item.fault), span_of("", 0));
     ws_inject(s, WS_TEXT, buf_span(&b));
     buf_fini(&b);

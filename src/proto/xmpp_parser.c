@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/rand.h"
+#include "base/xalloc.h"
 
 /* Debian's expat defers reparsing of long tokens since a security update, so an element could be reported late; older
  * builds do not have the switch. */
@@ -34,7 +35,7 @@ static uint32_t token_to(struct xmpp_parser *p)
 
 static bool is_recording(const struct xmpp_parser *p)
 {
-    return p->dom && !p->is_long && !p->is_refeeding;
+    return p->dom && !p->is_refeeding;
 }
 
 bool xmpp_is_stanza_name(struct span name)
@@ -149,12 +150,53 @@ static void XMLCALL on_declaration(void *arg, const XML_Char *version, const XML
         xmpp_parser_stop(arg, XMPP_ENCODING);
 }
 
+/* --- memory --- */
+
+/* One prefixed attribute costs its whole namespace again, so 64 kB of a start tag can become 67 MB: what expat may have
+ * is counted. Before each of its blocks stands the block's size. */
+struct block {
+    _Alignas(max_align_t) size_t bytes; /* with this head */
+};
+
+/* expat does not say for whom it wants memory: for the one that this thread is in. */
+static _Thread_local struct xmpp_parser *under_way;
+
+static void *give_memory(void *old, size_t n)
+{
+    struct xmpp_parser *p = under_way;
+    struct block *b = old ? (struct block *)old - 1 : NULL;
+    size_t had = b ? b->bytes : 0, free_bytes = p->max_memory - p->memory;
+    if (n > free_bytes || n + sizeof(*b) > free_bytes) { /* a block that grows may need both places for a while */
+        p->is_full = true;
+        return NULL;
+    }
+    b = xrealloc(b, n + sizeof(*b));
+    b->bytes = n + sizeof(*b);
+    p->most_memory = MAX_OF(p->most_memory, p->memory + b->bytes);
+    p->memory += b->bytes - had;
+    return b + 1;
+}
+
+static void *give_new_memory(size_t n)
+{
+    return give_memory(NULL, n);
+}
+
+static void take_memory(void *old)
+{
+    struct block *b = old ? (struct block *)old - 1 : NULL;
+    under_way->memory -= b ? b->bytes : 0;
+    free(b);
+}
+
 /* --- the parser's life --- */
 
 void xmpp_parser_drop(struct xmpp_parser *p)
 {
+    under_way = p;
     if (p->xml)
         XML_ParserFree(p->xml);
+    under_way = NULL;
     p->xml = NULL;
     p->fed = p->item_base = p->last_event = 0;
     p->depth = 0;
@@ -162,7 +204,11 @@ void xmpp_parser_drop(struct xmpp_parser *p)
 
 void xmpp_parser_make(struct xmpp_parser *p)
 {
-    p->xml = XML_ParserCreateNS("UTF-8", '\x1f'); /* a character that no name can hold */
+    const XML_Memory_Handling_Suite memory = {give_new_memory, give_memory, take_memory};
+    under_way = p;
+    p->is_full = false;
+    p->xml = XML_ParserCreate_MM("UTF-8", &memory, "\x1f"); /* a character that no name can hold */
+    under_way = NULL;
     if (!p->xml)
         abort();
     XML_SetHashSalt(p->xml, (unsigned long)rand_u64() | 1);
@@ -182,11 +228,15 @@ void xmpp_parser_feed(struct xmpp_parser *p, struct span in)
 {
     p->has_header = p->has_element = p->has_end = false;
     p->fed += in.n;
-    if (XML_Parse(p->xml, (const char *)in.p, (int)in.n, XML_FALSE) == XML_STATUS_OK)
-        return;
-    if (p->has_fault)
+    under_way = p;
+    enum XML_Status status = XML_Parse(p->xml, (const char *)in.p, (int)in.n, XML_FALSE);
+    under_way = NULL;
+    if (status == XML_STATUS_OK || p->has_fault)
         return;
     enum XML_Error why = XML_GetErrorCode(p->xml);
     p->has_fault = true;
-    p->fault = why == XML_ERROR_UNDEFINED_ENTITY ? XMPP_RESTRICTED : XMPP_NOT_WELL_FORMED;
+    if (why == XML_ERROR_NO_MEMORY || p->is_full)
+        p->fault = XMPP_TOO_COMPLEX;
+    else
+        p->fault = why == XML_ERROR_UNDEFINED_ENTITY ? XMPP_RESTRICTED : XMPP_NOT_WELL_FORMED;
 }

@@ -12,14 +12,19 @@ struct xmpp_parser {
     unsigned depth; /* open elements; 1: between top-level elements */
     uint64_t fed;   /* all bytes that this parser has */
     uint64_t item_base, last_event;
-    bool passes_long; /* of the stream's options */
-    bool is_refeeding, is_long;
+    size_t memory;      /* bytes that expat has now */
+    size_t most_memory; /* and the most that it had */
+    size_t max_memory;  /* it gets no more: XMPP_TOO_COMPLEX */
+    bool passes_long;   /* of the stream's options */
+    bool is_full;       /* it was refused memory */
+    bool is_refeeding;
     bool is_stanza;                        /* the element under way */
     bool has_header, has_element, has_end; /* what the last feed completed */
     bool has_fault;
     enum xmpp_fault fault;
 };
 
+/* `max_memory` is set. */
 void xmpp_parser_make(struct xmpp_parser *p);
 /* Does nothing when there is none. */
 void xmpp_parser_drop(struct xmpp_parser *p);

@@ -218,6 +218,26 @@ def test_a_server_that_breaks_xml_is_left(folder, what):
     run(go())
 
 
+def heavy(ns_bytes):
+    """A message whose start tag makes the XML parser copy a namespace for each of thousands of attributes."""
+    attrs = "".join(f" p:a{i:x}=''" for i in range(4000))
+    return f"<message to='cus@localhost' xmlns:p='{'u' * ns_bytes}'{attrs}><body>h</body></message>"
+
+
+def test_more_names_than_the_parser_may_hold(folder):
+    async def go():
+        async with Stub() as stub:
+            g = Gateway(folder, stub.port, profile="xmpp", rules=RULES)
+            c = await login(g, stub)
+            stub.say(heavy(1000) + "<presence from='behind@it'/>")
+            assert heavy(1000) in await c.until("<presence from='behind@it'/>")
+            await c.send(heavy(1000))
+            assert "<policy-violation " in await c.rest()
+            g.wait_line("bad_xml .* from=client .* parser_bytes=2097152")
+            g.stop()
+    run(go())
+
+
 def test_no_server(folder):
     async def go():
         g = Gateway(folder, free_port(), profile="xmpp", rules=RULES)

@@ -1,10 +1,9 @@
-/* The stream reader: whole, byte by byte, at every split alike; what is refused; bounded memory. */
+/* The stream reader: whole, byte by byte, at every split alike; what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -347,117 +346,6 @@ static void test_many_attributes(void **state)
     xmpp_dom_free(&d);
 }
 
-/* --- more than the tree holds --- */
-
-/* What comes of this behind a header, and of a small element behind it. The tree stands in *tree. */
-static enum xmpp_got read_big(struct buf *in, bool is_from_server, struct xmpp_dom *tree)
-{
-    struct xmpp_pool pool = {NULL};
-    struct xmpp_stream_options o = {.max_bytes = 1 << 18, .passes_long = is_from_server};
-    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
-    struct xmpp_item item;
-    assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
-    enum xmpp_got got = xmpp_next(s, buf_span(in), &item);
-    if (got == XMPP_ELEMENT) {
-        assert_true(item.is_stanza && item.raw.n == in->len);
-        assert_true(xmpp_is(item.dom, 0, "jabber:client", "message"));
-        assert_int_equal(item.dom->node[0].end, item.dom->n);
-        *tree = *item.dom;
-        assert_int_equal(xmpp_next(s, span_str("<a>&#65;</a>"), &item), XMPP_ELEMENT);
-        assert_false(item.dom->is_truncated);
-    } else {
-        assert_int_equal(item.fault, XMPP_TOO_BIG);
-    }
-    xmpp_stream_free(&s);
-    xmpp_pool_fini(&pool);
-    buf_reset(in);
-    return got;
-}
-
-static void put_times(struct buf *out, unsigned n, const char *what)
-{
-    while (n--)
-        buf_append_str(out, what);
-}
-
-/* A client is told; what a server passes on, from whomever, ends no stream. */
-static void test_too_much(void **state)
-{
-    (void)state;
-    struct buf in = {0};
-    struct xmpp_dom tree;
-    for (int is_from_server = 0; is_from_server < 2; is_from_server++) {
-        enum xmpp_got want = is_from_server ? XMPP_ELEMENT : XMPP_BAD;
-        buf_append_str(&in, "<message");
-        for (int i = 0; i <= XMPP_ATTRS_MAX; i++)
-            buf_printf(&in, " b%d=''", i);
-        buf_append_str(&in, "><body>x</body></message>");
-        assert_int_equal(read_big(&in, is_from_server, &tree), want);
-        assert_true(!is_from_server || (tree.is_truncated && tree.n == 1 && tree.n_attrs == 0));
-
-        buf_append_str(&in, "<message>");
-        put_times(&in, XMPP_DEPTH_MAX + 6, "<a>");
-        put_times(&in, XMPP_DEPTH_MAX + 6, "</a>");
-        buf_append_str(&in, "</message>");
-        assert_int_equal(read_big(&in, is_from_server, &tree), want);
-        assert_true(!is_from_server || (tree.is_truncated && tree.n == XMPP_DEPTH_MAX - 1));
-
-        for (unsigned n = XMPP_NS_MAX; n <= XMPP_NS_MAX + 1; n++) {
-            buf_append_str(&in, "<message><a xmlns='");
-            put_times(&in, n, "u");
-            buf_append_str(&in, "'>b</a></message>");
-            assert_int_equal(read_big(&in, is_from_server, &tree), n == XMPP_NS_MAX ? XMPP_ELEMENT : want);
-            assert_true(want == XMPP_BAD || tree.is_truncated == (n > XMPP_NS_MAX));
-        }
-    }
-    buf_fini(&in);
-}
-
-/* What is no stanza is not judged: more children than the tree holds could hide one of a login. */
-static void test_too_many_children(void **state)
-{
-    (void)state;
-    struct buf in = {0};
-    for (int i = 0; i < 4; i++) {
-        bool is_from_server = i & 1, is_stanza = i & 2;
-        struct xmpp_pool pool = {NULL};
-        struct xmpp_stream_options o = {.max_bytes = 1 << 18, .passes_long = is_from_server};
-        struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
-        struct xmpp_item item;
-        buf_append_str(&in, is_stanza ? "<iq>" : "<authenticate xmlns='urn:xmpp:sasl:2'>");
-        put_times(&in, XMPP_NODES_MAX, "<a/>");
-        buf_append_str(&in, is_stanza ? "</iq>" : "</authenticate>");
-        assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
-        enum xmpp_got got = xmpp_next(s, buf_span(&in), &item);
-        assert_int_equal(got, is_from_server || is_stanza ? XMPP_ELEMENT : XMPP_BAD);
-        assert_true(got == XMPP_BAD ? item.fault == XMPP_TOO_BIG : item.dom->is_truncated);
-        xmpp_stream_free(&s);
-        xmpp_pool_fini(&pool);
-        buf_reset(&in);
-    }
-    buf_fini(&in);
-}
-
-/* A long namespace is not copied for each element and attribute: without bounds these are 2 and 4 MB. */
-static void test_long_namespaces(void **state)
-{
-    (void)state;
-    struct buf in = {0};
-    struct xmpp_dom tree;
-    for (int is_mixed = 0; is_mixed < 2; is_mixed++) {
-        buf_append_str(&in, "<message xmlns:p='");
-        put_times(&in, XMPP_NS_MAX, "u");
-        buf_append_str(&in, "'>");
-        put_times(&in, 2000, is_mixed ? "<p:a b='1' p:b='2'/>" : "<p:a p:b='2'/>");
-        buf_append_str(&in, "</message>");
-        assert_int_equal(read_big(&in, false, &tree), XMPP_ELEMENT);
-        assert_int_equal(tree.is_truncated, is_mixed);
-        assert_in_range(tree.words.cap, 1, 600000);
-        assert_in_range(tree.ns_bytes, 1, XMPP_NS_BYTES_MAX + 3 * XMPP_NS_MAX);
-    }
-    buf_fini(&in);
-}
-
 /* A header in UTF-16 with an attribute that is open still: what comes then is no element for those who read on so. */
 static void test_encodings(void **state)
 {
@@ -525,29 +413,6 @@ static void test_refused(void **state)
     buf_fini(&deep);
 }
 
-/* A long token that trickles in is scanned again and again: only so often. */
-static void test_trickled_token(void **state)
-{
-    (void)state;
-    struct xmpp_pool pool = {NULL};
-    struct xmpp_stream_options o = {.max_bytes = 1 << 20};
-    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
-    struct xmpp_item item;
-    struct buf in = {0};
-    assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
-    buf_append_str(&in, "<a b='");
-    enum xmpp_got got = XMPP_MORE;
-    while (got == XMPP_MORE && in.len < 1 << 19) {
-        buf_append_str(&in, ">>>>>>>>");
-        got = xmpp_next(s, buf_span(&in), &item);
-    }
-    assert_int_equal(got, XMPP_BAD);
-    assert_in_range(in.len, 4096, 8192);
-    buf_fini(&in);
-    xmpp_stream_free(&s);
-    xmpp_pool_fini(&pool);
-}
-
 /* From the server a longer element is handed on in parts, and the next one is read as ever. */
 static void test_parts(void **state)
 {
@@ -611,89 +476,14 @@ static void test_messages(void **state)
     xmpp_pool_fini(&pool);
 }
 
-size_t __sanitizer_get_current_allocated_bytes(void);
-#pragma weak __sanitizer_get_current_allocated_bytes
-
-static size_t allocated_bytes(void)
-{
-    if (__sanitizer_get_current_allocated_bytes)
-        return __sanitizer_get_current_allocated_bytes();
-    return mallinfo2().uordblks;
-}
-
-/* A million elements with new names, two of three not plain: expat never forgets one, so it must be made anew. Without
- * that the growth is above 100 MB. */
-static void test_bounded_memory(void **state)
-{
-    (void)state;
-    struct xmpp_pool pool = {NULL};
-    struct xmpp_stream_options o = {.max_bytes = 1000};
-    struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
-    struct xmpp_item item;
-    char text[200];
-    size_t most = 0;
-    assert_int_equal(xmpp_next(s, span_str(HEADER), &item), XMPP_HEADER);
-    for (unsigned i = 0; i < 1000000; i++) {
-        int n = snprintf(text, sizeof(text), "<e%x xmlns='urn:n%x' a%x='%s'/>", i, i, i, i % 3 ? "&#65;" : "1");
-        assert_int_equal(xmpp_next(s, span_of(text, (size_t)n), &item), XMPP_ELEMENT);
-        if (i % 1000 == 0)
-            most = MAX_OF(most, allocated_bytes());
-    }
-    assert_in_range(most, 1, 2 << 20);
-    xmpp_stream_free(&s);
-    xmpp_pool_fini(&pool);
-}
-
-/* A parser that nothing has needed for a while is given back, and made again when it is needed; the longer the header
- * that it has to read again, the later. */
-static void test_parser_is_given_back(void **state)
-{
-    (void)state;
-    for (size_t header_bytes = 0; header_bytes <= 4000; header_bytes += 4000) {
-        struct xmpp_pool pool = {NULL};
-        struct xmpp_stream_options o = {.max_bytes = 1000};
-        struct xmpp_stream *s = xmpp_stream_new(&pool, &o);
-        struct xmpp_item item;
-        struct buf header = {0};
-        buf_append_str(&header, "<s b='");
-        while (header.len < header_bytes)
-            buf_append_str(&header, "x");
-        buf_append_str(&header, "'>");
-        assert_int_equal(xmpp_next(s, buf_span(&header), &item), XMPP_HEADER);
-        for (int again = 0; again < 2; again++) {
-            size_t with = 0, bytes = 0;
-            assert_int_equal(xmpp_next(s, span_str("<a>&#65;</a>"), &item), XMPP_ELEMENT);
-            assert_true(span_is(xmpp_text(item.dom, 0), "A"));
-            with = allocated_bytes();
-            for (; allocated_bytes() + 4096 > with && bytes < 10000; bytes += 50)
-                assert_int_equal(xmpp_next(s, span_str("<a>plain words, forty-three bytes of them.....</a>"), &item),
-                                 XMPP_ELEMENT);
-            assert_in_range(bytes, header.len + 500, header.len + 600);
-        }
-        buf_fini(&header);
-        xmpp_stream_free(&s);
-        xmpp_pool_fini(&pool);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_items),
-        cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_trickled_token),
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_bounded_memory),
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_plain_at_random),
-        cmocka_unit_test(test_many_attributes),
-        cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_long_namespaces),
-        cmocka_unit_test(test_too_many_children),
+        cmocka_unit_test(test_items),           cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_messages),        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_plain_at_random), cmocka_unit_test(test_many_attributes),
         cmocka_unit_test(test_encodings),
-        cmocka_unit_test(test_parser_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
