@@ -1,7 +1,6 @@
 #include "bench_echo.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -272,7 +271,7 @@ static void on_listener_ready(struct source *src, uint32_t ready)
     struct echo *s = CONTAINER_OF(src, struct echo, src);
     (void)ready;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int on = 1, fd = accept4(s->src.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(s->src.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if ((errno == EMFILE || errno == ENFILE) && s->counts.open) {
                 s->is_paused = true; /* until a connection ends */
@@ -280,7 +279,6 @@ static void on_listener_ready(struct source *src, uint32_t ready)
             }
             return;
         }
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         struct echo_conn *c = xcalloc(1, sizeof(*c));
         c->echo = s;
         c->src.fd = fd;

@@ -40,7 +40,7 @@ static void flush(struct peer *p)
         if (n == WIRE_AGAIN)
             break;
         if (n < 0)
-            p->has_failed = true;
+            p->has_failed = true, p->error = p->wire.ssl ? 0 : errno;
         else
             buf_consume(&p->out, (size_t)n);
     }
@@ -125,27 +125,6 @@ static void start_talk(struct peer *p)
     flush(p);
 }
 
-static void on_connected(struct peer *p)
-{
-    struct err e;
-    int error = 0;
-    socklen_t n = sizeof(error);
-    getsockopt(p->src.fd, SOL_SOCKET, SO_ERROR, &error, &n);
-    if (error) {
-        end_with(p, strerror(error));
-        return;
-    }
-    if (!p->target->url.is_tls) {
-        start_talk(p);
-        return;
-    }
-    if (wire_start_tls(&p->wire, p->target->tls, p->target->url.name, p->target->verify, &e) < 0) {
-        end_with(p, e.text);
-        return;
-    }
-    p->state = PEER_TLS;
-}
-
 static void on_handshake(struct peer *p)
 {
     struct err e;
@@ -157,6 +136,21 @@ static void on_handshake(struct peer *p)
         loop_set(p->loop, &p->src, want_out ? EPOLLOUT : EPOLLIN);
     else
         start_talk(p);
+}
+
+/* Nobody waits for TCP's answer: on the loopback it is there, and elsewhere the first bytes stay in `out`, or in
+ * OpenSSL's hands, until the socket is writable. */
+static void start(struct peer *p)
+{
+    struct err e;
+    if (!p->target->url.is_tls) {
+        start_talk(p);
+    } else if (wire_start_tls(&p->wire, p->target->tls, &e) < 0) {
+        end_with(p, e.text);
+    } else {
+        p->state = PEER_TLS;
+        on_handshake(p);
+    }
 }
 
 static void on_upgraded(struct peer *p)
@@ -336,22 +330,31 @@ static void on_readable(struct peer *p)
     }
 }
 
+/* What ended a connection attempt; 0: nothing did. */
+static int connect_error(struct peer *p)
+{
+    int error = 0;
+    socklen_t n = sizeof(error);
+    getsockopt(p->src.fd, SOL_SOCKET, SO_ERROR, &error, &n);
+    return error ? error : p->error;
+}
+
 static void on_ready(struct source *src, uint32_t ready)
 {
     struct peer *p = CONTAINER_OF(src, struct peer, src);
-    if (p->state == PEER_CONNECTING) {
-        on_connected(p);
-        if (p->state != PEER_TLS)
-            return;
+    int error = p->state < PEER_LOGIN && (ready & EPOLLERR) ? connect_error(p) : 0;
+    if (error) {
+        end_with(p, strerror(error));
+        return;
     }
-    if (p->state == PEER_TLS) {
-        on_handshake(p);
+    if (p->state == PEER_CONNECTING || p->state == PEER_TLS) {
+        p->state == PEER_TLS ? on_handshake(p) : start(p);
         return;
     }
     if (ready & EPOLLOUT)
         flush(p);
     if (p->has_failed)
-        end_with(p, "the connection was cut");
+        end_with(p, p->error ? strerror(p->error) : "the connection was cut");
     else if (ready & (EPOLLIN | EPOLLHUP | EPOLLERR))
         on_readable(p);
 }
@@ -381,5 +384,7 @@ void peer_start(struct peer *p, struct loop *l, const struct peer_target *t, con
         calls->on_end(p, e.text);
         return;
     }
-    loop_add(l, &p->src, EPOLLOUT);
+    loop_add(l, &p->src, t->url.is_http ? EPOLLOUT : EPOLLIN);
+    if (!t->url.is_http) /* its on_open must not come before this returns */
+        start(p);
 }

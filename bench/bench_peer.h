@@ -11,7 +11,6 @@
 struct peer_target {
     struct url url;
     struct wire_tls *tls; /* for wss */
-    bool verify;
     const char *origin;   /* Origin header, or NULL */
     const char *login;    /* template, or NULL: none */
     const char *login_ok; /* part of the answer that ends the login */
@@ -21,7 +20,7 @@ struct peer_target {
 
 enum peer_state {
     PEER_NONE,       /* not connected */
-    PEER_CONNECTING, /* TCP's answer */
+    PEER_CONNECTING, /* http: TCP's answer */
     PEER_TLS,        /* the TLS handshake */
     PEER_UPGRADING,  /* 101 */
     PEER_LOGIN,      /* the login's answer */
@@ -49,6 +48,7 @@ struct peer {
     unsigned index;
     enum peer_state state;
     bool has_failed;           /* is to end at the next safe moment */
+    int error;                 /* the errno of that, or 0 */
     struct buf in, out, parts; /* unparsed, unsent, fragments of a message */
     char key[25];
     int status; /* of the last answer */

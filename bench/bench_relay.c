@@ -1,7 +1,6 @@
 #include "bench_relay.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -113,12 +112,11 @@ static void on_ready(struct source *src, uint32_t ready)
 static void start_pair(struct relay *r, int fd)
 {
     struct err e;
-    int on = 1, to = wire_connect(&r->to, r->n_accepted++, &e);
+    int to = wire_connect(&r->to, r->n_accepted++, &e);
     if (to < 0) {
         close(fd);
         return;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     struct pair *p = xcalloc(1, sizeof(*p));
     p->relay = r;
     p->client =

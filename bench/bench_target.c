@@ -22,12 +22,10 @@ static int add_target(struct common *c, const char *item)
         fprintf(stderr, "--target %s: %s\n", t->name, e.text);
         return 2;
     }
-    if (t->peer.url.is_tls && !c->tls && !(c->tls = wire_tls_new(c->ca, !c->insecure, &e))) {
-        fprintf(stderr, "--ca: %s\n", e.text);
+    if (t->peer.url.is_tls && !(t->peer.tls = wire_tls_new(c->ca, !c->insecure, t->peer.url.name, &e))) {
+        fprintf(stderr, "--target %s: %s\n", t->name, e.text);
         return 2;
     }
-    t->peer.tls = c->tls;
-    t->peer.verify = !c->insecure;
     t->peer.origin = c->origin;
     t->peer.login = c->no_login ? NULL : c->login;
     t->peer.login_ok = c->login_ok;
@@ -90,7 +88,8 @@ void common_stop(struct common *c)
 {
     echo_stop(&c->echo_backend);
     loop_free(&c->loop);
-    wire_tls_free(&c->tls);
+    for (size_t i = 0; i < c->n_targets; i++)
+        wire_tls_free(&c->target[i].peer.tls);
 }
 
 int common_check_descriptors(const struct common *c, long conns)

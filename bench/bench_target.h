@@ -21,7 +21,6 @@ struct common {
     /* made of them */
     struct target target[TARGETS_MAX];
     size_t n_targets;
-    struct wire_tls *tls;
     struct loop *loop;
     struct echo *echo_backend;
 };

@@ -10,6 +10,8 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include "base/xalloc.h"
+
 enum { BACKLOG = 4096, SOURCE_ADDRESSES = 8 };
 
 static int unix_endpoint(struct endpoint *ep, const char *path, struct err *e)
@@ -113,6 +115,8 @@ int wire_listen(const struct endpoint *at, struct err *e)
     if (fd < 0)
         return err_sys(e, "socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (at->addr.ss_family != AF_UNIX) /* what is accepted inherits it */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (bind(fd, (const struct sockaddr *)&at->addr, at->len) < 0 || listen(fd, BACKLOG) < 0) {
         err_sys(e, "listen");
         close(fd);
@@ -155,6 +159,10 @@ int wire_connect(const struct endpoint *to, unsigned nth, struct err *e)
 
 struct wire_tls {
     SSL_CTX *ctx;
+    bool is_verifying;
+    const char *host_name; /* for SNI; NULL: an address */
+    uint8_t *trusted;      /* the server's certificate once it was found good, DER */
+    int trusted_len;
 };
 
 static int tls_error(struct err *e, const char *what)
@@ -167,18 +175,52 @@ static int tls_error(struct err *e, const char *what)
     return err_set(e, "%s: %s", what, text[0] ? text : "failed");
 }
 
-struct wire_tls *wire_tls_new(const char *ca, bool verify, struct err *e)
+/* Looks at a target's certificate once. When the same one comes again it was good a moment ago, and building its chain
+ * anew for each connection would make the load generator slower than what it measures. */
+static int verify_once(X509_STORE_CTX *store, void *arg)
 {
-    struct wire_tls *t = calloc(1, sizeof(*t));
+    struct wire_tls *t = arg;
+    uint8_t *der = NULL;
+    if (!t->is_verifying)
+        return 1;
+    int n = i2d_X509(X509_STORE_CTX_get0_cert(store), &der);
+    bool is_known = n > 0 && n == t->trusted_len && memcmp(der, t->trusted, (size_t)n) == 0;
+    int rc = is_known ? 1 : X509_verify_cert(store);
+    if (is_known) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+    } else if (rc == 1 && n > 0) {
+        OPENSSL_free(t->trusted);
+        t->trusted = der, t->trusted_len = n;
+        return 1;
+    }
+    OPENSSL_free(der);
+    return rc;
+}
+
+/* The certificate has to be `name`'s. */
+static bool expect_name(struct wire_tls *t, const char *name, bool is_address)
+{
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(t->ctx);
+    return is_address ? X509_VERIFY_PARAM_set1_ip_asc(param, name) : X509_VERIFY_PARAM_set1_host(param, name, 0);
+}
+
+struct wire_tls *wire_tls_new(const char *ca, bool verify, const char *name, struct err *e)
+{
+    struct in6_addr any;
+    bool is_address = inet_pton(AF_INET, name, &any) == 1 || inet_pton(AF_INET6, name, &any) == 1;
+    struct wire_tls *t = xcalloc(1, sizeof(*t));
     t->ctx = SSL_CTX_new(TLS_client_method());
+    t->is_verifying = verify;
+    t->host_name = is_address ? NULL : name;
     SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
     SSL_CTX_set_mode(t->ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF); /* full handshakes only */
     SSL_CTX_set_verify(t->ctx, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_cert_verify_callback(t->ctx, verify_once, t);
     bool ok = ca ? SSL_CTX_load_verify_locations(t->ctx, ca, NULL) : SSL_CTX_set_default_verify_paths(t->ctx);
-    if (!ok) {
-        tls_error(e, ca ? ca : "system certificates");
+    if (!ok || (verify && !expect_name(t, name, is_address))) {
+        tls_error(e, ok ? name : ca ? ca : "system certificates");
         wire_tls_free(&t);
     }
     return t;
@@ -189,25 +231,20 @@ void wire_tls_free(struct wire_tls **t)
     if (!*t)
         return;
     SSL_CTX_free((*t)->ctx);
+    OPENSSL_free((*t)->trusted);
     free(*t);
     *t = NULL;
 }
 
-int wire_start_tls(struct wire *w, struct wire_tls *t, const char *name, bool verify, struct err *e)
+int wire_start_tls(struct wire *w, struct wire_tls *t, struct err *e)
 {
-    struct in6_addr any;
-    bool is_address = inet_pton(AF_INET, name, &any) == 1 || inet_pton(AF_INET6, name, &any) == 1;
     SSL *ssl = SSL_new(t->ctx);
-    if (!ssl || !SSL_set_fd(ssl, w->fd))
+    if (!ssl || !SSL_set_fd(ssl, w->fd) || (t->host_name && !SSL_set_tlsext_host_name(ssl, t->host_name))) {
+        SSL_free(ssl);
         return tls_error(e, "TLS");
+    }
     w->ssl = ssl;
     SSL_set_connect_state(ssl);
-    if (!is_address)
-        SSL_set_tlsext_host_name(ssl, name);
-    if (verify && is_address && !X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name))
-        return tls_error(e, "TLS address");
-    if (verify && !is_address && !SSL_set1_host(ssl, name))
-        return tls_error(e, "TLS name");
     return 0;
 }
 
@@ -248,10 +285,13 @@ ssize_t wire_write(struct wire *w, const void *p, size_t n)
 
 int wire_handshake(struct wire *w, bool *want_out, struct err *e)
 {
+    errno = 0;
     int rc = SSL_do_handshake(w->ssl);
     if (rc == 1)
         return 1;
     int why = SSL_get_error(w->ssl, rc);
+    if (why == SSL_ERROR_SYSCALL && errno)
+        return err_sys(e, "TLS handshake");
     *want_out = why == SSL_ERROR_WANT_WRITE;
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : tls_error(e, "TLS handshake");
 }

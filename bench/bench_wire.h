@@ -32,15 +32,17 @@ int wire_listen(const struct endpoint *at, struct err *e);
  * do not run out. */
 int wire_connect(const struct endpoint *to, unsigned nth, struct err *e);
 
-struct wire_tls; /* client context */
-struct wire_tls *wire_tls_new(const char *ca, bool verify, struct err *e);
+struct wire_tls; /* client context for one server */
+/* `ca`: trusted certificates, NULL: the system's. With `verify` the certificate has to be that of `name`, a host name
+ * or an address, which is kept by reference. NULL with err. */
+struct wire_tls *wire_tls_new(const char *ca, bool verify, const char *name, struct err *e);
 void wire_tls_free(struct wire_tls **t);
 
 struct wire {
     int fd;
     void *ssl; /* NULL: plain */
 };
-int wire_start_tls(struct wire *w, struct wire_tls *t, const char *name, bool verify, struct err *e) MUST_CHECK;
+int wire_start_tls(struct wire *w, struct wire_tls *t, struct err *e) MUST_CHECK;
 void wire_fini(struct wire *w); /* does not close fd */
 
 enum { WIRE_AGAIN = -1, WIRE_GONE = -2 };

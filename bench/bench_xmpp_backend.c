@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -147,8 +146,6 @@ static void on_conn_ready(struct source *src, uint32_t ready)
 static void start_conn(struct xmpp_backend *b, int fd)
 {
     static const struct xmpp_stream_options options = {.max_bytes = ELEMENT_MAX_BYTES};
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     struct xmpp_conn *c = xcalloc(1, sizeof(*c));
     c->backend = b;
     c->src.fd = fd;

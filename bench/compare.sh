@@ -11,7 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=bench/lib.sh
 . "$root/bench/lib.sh"
-out='' rounds=5 secs=5 conns=200 convs='' idle=2000 rate=5000 port_base=19700 tls=yes parts="idle rate load closed"
+out='' rounds=5 secs=5 conns=200 convs='' idle=2000 rate=5000 port_base=19700 tls=yes plain=yes only='' parts="idle rate load closed"
 
 usage() {
     cat <<'END'
@@ -26,8 +26,11 @@ usage: bench/compare.sh --out DIR [options]
   --idle N        idle connections (2000)
   --rate R        messages a second (5000)
   --parts LIST    of: idle rate load closed knee (the first four)
+  --targets LIST  of: direct relay haproxy-tcp haproxy-http nginx-stream nginx-http chatgated-bare chatgated-words
+                  chatgated-full (all)
   --port-base N   first of 16 loopback ports (19700)
   --no-tls        plain only
+  --no-plain      TLS only
   --quick         one short round of everything
 END
 }
@@ -44,7 +47,9 @@ while [ $# -gt 0 ]; do
     --rate) rate=$2; shift ;;
     --parts) parts=$2; shift ;;
     --port-base) port_base=$2; shift ;;
+    --targets) only=$2; shift ;;
     --no-tls) tls=no ;;
+    --no-plain) plain=no ;;
     --quick) rounds=1 secs=0.5 conns=50 idle=200 rate=2000 ;;
     -h | --help) usage; exit 0 ;;
     *) echo "unknown option '$1'" >&2; usage >&2; exit 2 ;;
@@ -257,6 +262,7 @@ targets() {
     local name
     targets=(--echo "127.0.0.1:$echo_port")
     for name in "${names[@]}"; do
+        [ -z "$only" ] || [[ " $only " = *" $name "* ]] || continue
         if [ "$name" = direct ]; then
             targets+=(--target "direct=ws://127.0.0.1:$echo_port/ws")
         elif [ "$1" = plain ]; then
@@ -337,8 +343,7 @@ start_all
     echo
     echo "bench/compare.sh --rounds $rounds --secs $secs --conns $conns${convs:+ --convs $convs} --rate $rate --idle $idle"
 } >"$out/table.md"
-run_parts plain
-plot plain
+[ $plain = no ] || { run_parts plain; plot plain; }
 [ $tls = no ] || { run_parts tls; plot tls; }
 cp "$work"/*.cfg "$work"/*.conf "$out/"
 cp "$work"/*.yaml "$out/" 2>/dev/null || true

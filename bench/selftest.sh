@@ -3,7 +3,8 @@
 set -euo pipefail
 bench=$1
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
 sock=$work/echo.sock
 fail() {
     echo "FAILED: $*" >&2
@@ -71,6 +72,38 @@ rm -f "$sock"
     --secs 0.2 --warm 0 --limit-ms 1000 --csv "$work/knee.csv" >"$work/knee.txt" 2>&1 || fail knee
 expect "$work/knee.csv" knee_msgs_per_s 400
 grep -q "holds --to 500" "$work/knee.txt" || fail "knee does not say that it stopped at --to"
+
+# Nobody there: it says so, and not only that it failed.
+rm -f "$sock"
+"$bench" rate --target "gone=ws+unix:$sock:/ws" --conc 2 --secs 0.1 --warm 0 >"$work/gone.txt" 2>&1 && fail "rate to nobody"
+grep -q 'No such file' "$work/gone.txt" || fail "rate does not say that nobody is there"
+
+# TLS: the server's certificate must be trusted and bear its name. This server is no WebSocket: its answer shows that the
+# handshake before it was good, also where a certificate comes again.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -addext \
+    subjectAltName=IP:127.0.0.1 -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
+openssl s_server -accept 127.0.0.1:0 -cert "$work/cert.pem" -key "$work/key.pem" -www >"$work/server.txt" 2>&1 &
+server=$!
+for ((i = 0; i < 300; i++)); do
+    port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$work/server.txt")
+    [ -z "$port" ] || break
+    kill -0 "$server" || fail "openssl s_server does not start"
+    sleep 0.1
+done
+says() { # TEXT URL OPTION…
+    local text=$1 url=$2
+    shift 2
+    "$bench" rate --target "tls=$url" --conc 2 --secs 0.3 --warm 0.1 "$@" >"$work/tls.txt" 2>&1 || true
+    grep -q "$text" "$work/tls.txt" || fail "$url $*: does not say '$text'"
+}
+says 'answered with status 200' "wss://127.0.0.1:$port/" --ca "$work/cert.pem"
+says 'answered with status 200' "wss://127.0.0.1:$port/" --insecure
+says 'certificate verify failed' "wss://127.0.0.1:$port/"
+says 'certificate verify failed' "wss://localhost:$port/" --ca "$work/cert.pem"
+kill "$server"
+wait "$server" || true
+server=
+says 'Connection refused' wss://127.0.0.1:1/
 
 # HTTP: every request has its answer, a refused one is told apart.
 port=$((20000 + $$ % 20000))
