@@ -11,7 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=bench/lib.sh
 . "$root/bench/lib.sh"
-out='' rounds=5 secs=5 conns=200 convs='' idle=2000 rate=5000 port_base=19700 tls=yes plain=yes only='' parts="idle rate load closed"
+out='' rounds=5 secs=5 conns=200 convs='' idle=2000 rate=5000 port_base=19700 tls=yes plain=yes awake=no only='' parts="idle rate load closed"
 
 usage() {
     cat <<'END'
@@ -31,6 +31,8 @@ usage: bench/compare.sh --out DIR [options]
   --port-base N   first of 16 loopback ports (19700)
   --no-tls        plain only
   --no-plain      TLS only
+  --awake         keep the cores from halting (/dev/cpu_dma_latency, needs root): on a virtual machine a sleeping core's waking
+                  is the host's work, and may cost more than any proxy's
   --quick         one short round of everything
 END
 }
@@ -50,6 +52,7 @@ while [ $# -gt 0 ]; do
     --targets) only=$2; shift ;;
     --no-tls) tls=no ;;
     --no-plain) plain=no ;;
+    --awake) awake=yes ;;
     --quick) rounds=1 secs=0.5 conns=50 idle=200 rate=2000 ;;
     -h | --help) usage; exit 0 ;;
     *) echo "unknown option '$1'" >&2; usage >&2; exit 2 ;;
@@ -59,6 +62,10 @@ done
 make_out
 need haproxy nginx openssl taskset gnuplot redis-server
 chmod 755 "$work"
+if [ $awake = yes ]; then # as long as this shell holds it open
+    exec {latency}>/dev/cpu_dma_latency
+    printf '\0\0\0\0' >&"$latency"
+fi
 
 proxy_core=0 load_core=1
 [ "$(nproc)" -ge 2 ] || { echo "note: one core only, proxies and load share it" >&2; load_core=0; }
@@ -341,7 +348,7 @@ start_all
         "$(haproxy -v | awk 'NR == 1 {print "HAProxy", $3}');" \
         "$(nginx -v 2>&1 | sed 's/.*: //')"
     echo
-    echo "bench/compare.sh --rounds $rounds --secs $secs --conns $conns${convs:+ --convs $convs} --rate $rate --idle $idle"
+    echo "bench/compare.sh --rounds $rounds --secs $secs --conns $conns${convs:+ --convs $convs} --rate $rate --idle $idle$([ $awake = no ] || echo " --awake")"
 } >"$out/table.md"
 [ $plain = no ] || { run_parts plain; plot plain; }
 [ $tls = no ] || { run_parts tls; plot tls; }
