@@ -1,4 +1,5 @@
 /* Another configuration and other rules under a running gateway; a bad file changes nothing. */
+#include <errno.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -119,7 +120,9 @@ static void on_loaded(void *arg)
 static void *load(void *arg)
 {
     struct reload *r = arg;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), 19); /* this thread alone; it only ever falls, hence a thread */
+    if (setpriority(PRIO_PROCESS, (id_t)gettid(), 19)) /* this thread alone; it only ever falls, hence a thread */
+        log_event(LOG_WARN, "reload_priority", "error=\"%s\" effect=\"messages may wait while rules are compiled\"",
+                  strerror(errno));
     r->rc = snapshot_load(r->gate->conf_path, r->gate->snap, &r->now, &r->errs);
     loop_post(r->gate->loop, on_loaded, r);
     return NULL;

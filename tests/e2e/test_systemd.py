@@ -41,6 +41,32 @@ def test_install_and_units(folder):
     assert exposure <= 2.0, done.stdout[-1500:]
 
 
+def syscalls_allowed(unit):
+    """What the unit's SystemCallFilter lines leave, in systemd's way: the first says whether it lists what is allowed."""
+    sets, name = {}, None
+    for line in subprocess.run(["systemd-analyze", "syscall-filter"], check=True, capture_output=True,
+                               text=True).stdout.splitlines():
+        if line.startswith("@"):
+            name = line.strip()
+            sets[name] = []
+        elif name and line.strip() and not line.strip().startswith("#"):
+            sets[name].append(line.strip())
+
+    def members(item):
+        return {m for x in sets[item] for m in members(x)} if item in sets else {item}
+    allowed = members("@default")
+    for value in re.findall(r"^SystemCallFilter=(.*)$", unit.read_text(), re.M):
+        named = {m for item in value.lstrip("~").split() for m in members(item)}
+        allowed = allowed - named if value.startswith("~") else allowed | named
+    return allowed
+
+
+def test_the_unit_permits_what_the_daemon_asks_for():
+    allowed = syscalls_allowed(SOURCE / "systemd" / "chatgated.service")
+    assert {"setpriority", "prlimit64", "epoll_wait", "accept4", "mmap", "memfd_create"} <= allowed
+    assert not {"setuid", "sched_setaffinity", "bpf", "swapon"} & allowed
+
+
 def test_readiness_notice(folder):
     async def go():
         async with Backend() as b:
