@@ -130,7 +130,7 @@ static int print_errors(const struct err_list *errs)
 static int load_config(struct replay *x)
 {
     struct err_list errs = {0};
-    if (x->config && conf_load(x->config, &x->conf, &errs) == 0) {
+    if (x->config && conf_load_to_ask(x->config, &x->conf, &errs) == 0) {
         if (directory_load(x->conf->directory, &x->directory, &errs) < 0)
             x->directory = NULL;
         struct cli_ruleset *both[] = {&x->new_rules, &x->old_rules};

@@ -114,8 +114,8 @@ static struct tracked *open_with(const struct tracked_args *args, bool want_any)
     struct tracked *t = xcalloc(1, sizeof(*t));
     struct err_list errs = {0};
     struct err e;
-    log_set_level(LOG_WARN); /* the link's own lines are for the daemon's log */
-    if (conf_load(args->config ? args->config : conf_default_path(), &t->conf, &errs) != 0) {
+    log_set_level(LOG_ERROR); /* the link's own lines are for the daemon's log; what went wrong is said once */
+    if (conf_load_to_ask(args->config ? args->config : conf_default_path(), &t->conf, &errs) != 0) {
         for (size_t i = 0; i < errs.n; i++)
             fprintf(stderr, "%s\n", errs.line[i]);
         tracked_close(&t);

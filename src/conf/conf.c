@@ -5,6 +5,7 @@
 #include "base/xalloc.h"
 #include "conf/conf_addr.h"
 #include "conf/conf_check.h"
+#include "conf/conf_check_files.h"
 #include "conf/conf_read.h"
 #include "conf/conf_warn.h"
 
@@ -59,7 +60,7 @@ static void complete(struct conf *c)
 }
 
 /* NULL when there is no tree to read from. warnings may be NULL. */
-static struct conf *load(const char *path, struct err_list *errs, struct err_list *warnings)
+static struct conf *load(const char *path, bool want_files, struct err_list *errs, struct err_list *warnings)
 {
     size_t before = errs->n;
     struct arena scratch = {0};
@@ -75,7 +76,8 @@ static struct conf *load(const char *path, struct err_list *errs, struct err_lis
                                 .errs = errs};
         conf_read_object(&r, "", root, c);
         complete(c);
-        conf_check(c, root, errs);
+        conf_note_places(c, root);
+        conf_check(c, root, want_files, errs);
         if (warnings)
             conf_warn(c, root, warnings);
         sort_errors(errs, before, path);
@@ -86,19 +88,29 @@ static struct conf *load(const char *path, struct err_list *errs, struct err_lis
     return c;
 }
 
-int conf_load(const char *path, struct conf **out, struct err_list *errs)
+static int load_whole(const char *path, bool want_files, struct conf **out, struct err_list *errs)
 {
     size_t before = errs->n;
-    *out = load(path, errs, NULL);
+    *out = load(path, want_files, errs, NULL);
     if (errs->n == before)
         return 0;
     conf_free(out);
     return -1;
 }
 
+int conf_load(const char *path, struct conf **out, struct err_list *errs)
+{
+    return load_whole(path, true, out, errs);
+}
+
+int conf_load_to_ask(const char *path, struct conf **out, struct err_list *errs)
+{
+    return load_whole(path, false, out, errs);
+}
+
 struct conf *conf_load_for_check(const char *path, struct err_list *errs, struct err_list *warnings)
 {
-    return load(path, errs, warnings);
+    return load(path, true, errs, warnings);
 }
 
 const char *conf_default_path(void)

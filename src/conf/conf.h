@@ -18,12 +18,18 @@ struct conf_addr {
     char *path; /* Unix socket */
 };
 
+/* Where a key stands in conf.file, for problems that show only when its file is opened. Line 0: not given. */
+struct conf_place {
+    int line, col;
+};
+
 struct conf_tls {
     bool is_on;
     char *certificate, *key; /* PEM files; server side */
     char *ca;                /* PEM; client side: NULL takes the system's */
     bool verify;             /* client side */
     char *server_name;       /* client side: name to send and verify; NULL: the host */
+    struct conf_place place;
 };
 
 struct conf_cidr {
@@ -128,6 +134,7 @@ struct conf {
     struct {
         char **packs; /* files or folders */
         size_t n_packs;
+        bool are_named; /* else the default */
         char *local;
         char *preset; /* strict, standard, lenient */
         char **allow_domains;
@@ -171,12 +178,14 @@ struct conf {
 
     struct {
         bool is_pseudonymous;
-        char *key;                                            /* file with the secret of the pseudonyms */
+        char *key; /* file with the secret of the pseudonyms */
+        struct conf_place key_place;
         int64_t keep_cases_ms, keep_words_ms, keep_events_ms; /* 0: as long as the bounds allow */
     } privacy;
 
     struct {
         char *key; /* private Ed25519 key, PEM; NULL: nothing is sealed */
+        struct conf_place key_place;
         int64_t seal_every_ms;
     } evidence;
 
@@ -231,6 +240,9 @@ struct conf {
 /* Reads and checks a file: 0 and a new object, or -1 with every problem in errs as `file:line:column: key: what is
  * wrong, what was found, what is allowed`. Relative paths are taken from the file's folder. */
 int conf_load(const char *path, struct conf **out, struct err_list *errs) MUST_CHECK;
+/* The same for commands beside the daemon, whose users may not be allowed to read its keys: files that only the daemon
+ * opens are not looked at. */
+int conf_load_to_ask(const char *path, struct conf **out, struct err_list *errs) MUST_CHECK;
 /* For `chatgate check`: also returns what could be read of a file with errors (texts that could not be read are NULL),
  * so that the rest can be checked in the same run; NULL when the file is no map of keys. Adds to `warnings` what is
  * allowed but seldom meant. */

@@ -7,6 +7,7 @@
 #include "base/calendar.h"
 #include "base/zone.h"
 #include "base/buf.h"
+#include "conf/conf_check_files.h"
 #include "conf/conf_check_webhook.h"
 #include "conf/conf_read.h"
 
@@ -16,6 +17,7 @@ struct check {
     const struct conf *conf;
     const struct ynode *root;
     struct err_list *errs;
+    bool want_files;
 };
 
 /* The node of a key; when it was not given, the nearest map around it. */
@@ -32,8 +34,8 @@ static const struct ynode *item(const struct check *c, const char *list, size_t 
 
 static void check_file(const struct check *c, const struct ynode *at, const char *key, const char *path)
 {
-    if (path && access(path, R_OK) != 0)
-        yaml_bad(c->errs, at, "%s: \"%s\" cannot be read: %s", key, path, strerror(errno));
+    if (c->want_files)
+        conf_check_file(c->errs, at, key, path);
 }
 
 static const struct conf_upstream *find_upstream(const struct conf *c, const char *name)
@@ -60,7 +62,7 @@ static void check_upstream_exists(const struct check *c, const struct conf_liste
 static void check_profile(const struct check *c, const struct conf_listener *l, const struct ynode *at)
 {
     char path[4400];
-    if (!l->profile || !c->conf->profiles_dir)
+    if (!l->profile || !c->conf->profiles_dir || !c->want_files)
         return;
     snprintf(path, sizeof(path), "%s/%s.yaml", c->conf->profiles_dir, l->profile);
     if (access(path, R_OK) != 0)
@@ -183,9 +185,20 @@ static void check_tracking(const struct check *c)
     if (zone && (strlen(zone) > ZONE_NAME_MAX || strpbrk(zone, " \t")))
         yaml_bad(c->errs, place(c->root, "tracking.zone"), "tracking.zone: is longer than %d bytes, or has spaces",
                  ZONE_NAME_MAX);
-    if (measure_make(&c->conf->tracking, &m, &key, &e) < 0)
+    /* The first problem ends the making; without its key the next one shows. */
+    struct conf_tracking t = c->conf->tracking;
+    while (measure_make(&t, &m, &key, &e) < 0) {
         yaml_bad(c->errs, conf_read_find(c->root, key) ? place(c->root, key) : place(c->root, "tracking"), "%s: %s",
                  key, e.text);
+        if (strcmp(key, "tracking.session_gap") == 0)
+            t.session_gap_ms = 0;
+        else if (strcmp(key, "tracking.window") == 0)
+            t.window = NULL;
+        else if (strcmp(key, "tracking.horizon") == 0)
+            t.horizon = NULL;
+        else
+            return;
+    }
 }
 
 static void check_quiet(const struct check *c)
@@ -238,14 +251,14 @@ static void check_user(const struct check *c, const char *prefix, const char *us
     char user[80], file[80];
     snprintf(user, sizeof(user), "%s.username", prefix);
     snprintf(file, sizeof(file), "%s.password_file", prefix);
-    check_file(c, place(c->root, file), file, password_file);
+    conf_check_secret(c->errs, place(c->root, file), file, password_file);
     if (username && !password_file)
         yaml_bad(c->errs, place(c->root, user), "%s: is \"%s\", but %s is missing", user, username, file);
 }
 
 void conf_check_redis(const struct conf_redis *r, const struct ynode *root, struct err_list *errs)
 {
-    struct check c = {.root = root, .errs = errs};
+    struct check c = {.root = root, .errs = errs, .want_files = true};
     bool has_sentinel = conf_read_find(root, "redis.sentinel"), has_cluster = conf_read_find(root, "redis.cluster");
     check_user(&c, "redis", r->username, r->password_file);
     check_user(&c, "redis.sentinel", r->sentinel.username, r->sentinel.password_file);
@@ -270,9 +283,9 @@ void conf_check_redis(const struct conf_redis *r, const struct ynode *root, stru
     }
 }
 
-void conf_check(const struct conf *conf, const struct ynode *root, struct err_list *errs)
+void conf_check(const struct conf *conf, const struct ynode *root, bool want_files, struct err_list *errs)
 {
-    struct check c = {.conf = conf, .root = root, .errs = errs};
+    struct check c = {.conf = conf, .root = root, .errs = errs, .want_files = want_files};
     for (size_t i = 0; i < conf->n_listeners; i++)
         check_listener(&c, i);
     for (size_t i = 0; i < conf->n_upstreams; i++)
@@ -281,7 +294,8 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     check_control(&c);
     check_limits(&c);
     check_client_tls(&c, &conf->redis.tls, conf_read_find(root, "redis.tls"), "redis.tls");
-    check_file(&c, place(root, "rules.local"), "rules.local", conf->rules.local);
+    if (want_files)
+        conf_check_files(conf, root, errs);
     conf_check_redis(&conf->redis, root, errs);
     check_steps(&c, conf->reminders.unanswered, conf->reminders.n_unanswered, "reminders.unanswered");
     check_steps(&c, conf->reminders.stale_case, conf->reminders.n_stale_case, "reminders.stale_case");
@@ -291,5 +305,6 @@ void conf_check(const struct conf *conf, const struct ynode *root, struct err_li
     check_review(&c);
     check_tracking(&c);
     check_quiet(&c);
-    conf_check_webhooks(conf, root, errs);
+    if (want_files)
+        conf_check_webhooks(conf, root, errs);
 }

@@ -77,13 +77,33 @@ static void allowed_keys(const char *prefix, const char *wrong, struct buf *list
     }
 }
 
+/* A key of that name somewhere else in the table; NULL when there is none, or more than one. */
+static const char *elsewhere(const char *prefix, const char *text)
+{
+    size_t n, len = strlen(text), depth = strlen(prefix);
+    const struct conf_key *keys = conf_table(&n);
+    const char *found = NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t all = strlen(keys[i].name);
+        if (all <= len || strcmp(keys[i].name + all - len, text) != 0 || keys[i].name[all - len - 1] != '.' ||
+            (depth && strncmp(keys[i].name, prefix, depth) == 0 && all == depth + len))
+            continue;
+        if (found)
+            return NULL;
+        found = keys[i].name;
+    }
+    return found;
+}
+
 static void report_unknown(struct conf_reader *r, const char *prefix, const struct ynode *key)
 {
     struct buf list = {0};
     char nearest[KEY_NAME_MAX];
     allowed_keys(prefix, key->text, &list, nearest);
+    const char *other = *nearest ? NULL : elsewhere(prefix, key->text);
     yaml_bad(r->errs, key, "%s%.60s: unknown key%s%s%s, allowed here: %s", prefix, key->text,
-             *nearest ? ", did you mean \"" : "", nearest, *nearest ? "\"?" : "", buf_cstr(&list));
+             *nearest || other ? ", did you mean \"" : "", other ? other : nearest, *nearest || other ? "\"?" : "",
+             buf_cstr(&list));
     buf_fini(&list);
 }
 

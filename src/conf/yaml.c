@@ -42,12 +42,31 @@ static bool is_tab_at(struct span text, yaml_mark_t m)
     return i < text.n && text.p[i] == '\t';
 }
 
+/* What the reader refuses (no UTF-8, control characters) has no mark, but an offset in bytes. */
+static yaml_mark_t reader_mark(const struct loader *l)
+{
+    yaml_mark_t m = {0};
+    size_t at = MIN_OF(l->parser.problem_offset, l->text.n);
+    if (strstr(l->parser.problem, "trailing")) /* told of the byte behind a character's first one */
+        while (at > 0 && (l->text.p[--at] & 0xc0) == 0x80)
+            ;
+    for (size_t i = 0; i < at; i++) {
+        if (l->text.p[i] == '\n') {
+            m.line++;
+            m.column = 0;
+        } else if ((l->text.p[i] & 0xc0) != 0x80) {
+            m.column++;
+        }
+    }
+    return m;
+}
+
 static bool next_event(struct loader *l, yaml_event_t *ev)
 {
     if (yaml_parser_parse(&l->parser, ev))
         return true;
     char what[256];
-    yaml_mark_t at = l->parser.problem_mark;
+    yaml_mark_t at = l->parser.error == YAML_READER_ERROR ? reader_mark(l) : l->parser.problem_mark;
     if (is_tab_at(l->text, at))
         snprintf(what, sizeof(what), "not valid YAML: a tab, must be spaces");
     else
@@ -96,15 +115,19 @@ static void load_seq(struct loader *l, struct ynode *seq, int depth)
     }
 }
 
-/* Was this key there before? Small maps are searched; large ones get a table, so that a long file loads in linear time.
+/* The same key before this one. Small maps are searched; large ones get a table, so that a long file loads in linear
+ * time.
  */
-static bool is_repeated(struct map *seen, struct ynode *map, struct ynode *key)
+static const struct ynode *find_repeated(struct map *seen, struct ynode *map, struct ynode *key)
 {
+    for (size_t i = 0; map->n < MAP_SMALL && i < map->n; i++)
+        if (strcmp(map->key[i]->text, key->text) == 0)
+            return map->key[i];
     if (map->n < MAP_SMALL)
-        return yaml_get(map, key->text) != NULL;
+        return NULL;
     for (size_t i = seen->len; i < map->n; i++)
         map_put(seen, span_str(map->key[i]->text), map->key[i]);
-    return map_get(seen, span_str(key->text)) != NULL;
+    return map_get(seen, span_str(key->text));
 }
 
 static void load_pairs(struct loader *l, struct ynode *map, struct map *seen, int depth)
@@ -119,15 +142,16 @@ static void load_pairs(struct loader *l, struct ynode *map, struct map *seen, in
         struct ynode *key = load_node(l, &ev, depth + 1);
         if (!key || !next_event(l, &ev))
             return;
-        bool is_text = key->kind == YNODE_SCALAR, is_again = is_text && is_repeated(seen, map, key);
+        bool is_text = key->kind == YNODE_SCALAR;
+        const struct ynode *first = is_text ? find_repeated(seen, map, key) : NULL;
         if (!is_text)
             fail_at(l, at, "a key must be plain text");
-        else if (is_again)
-            yaml_bad(l->errs, key, "%s: given twice", key->text);
+        else if (first)
+            yaml_bad(l->errs, key, "%s: given twice, first in line %d", key->text, first->line);
         struct ynode *value = load_node(l, &ev, depth + 1);
         if (!value)
             return;
-        if (is_again)
+        if (first)
             continue;
         push(l, &map->key, map->n, key);
         push(l, &map->value, map->n, value);

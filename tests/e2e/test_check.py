@@ -81,6 +81,57 @@ def test_all_files_are_checked_in_one_run(site, folder, certificates):
     assert lines[-1] == f"{errors} errors, 1 warning"
 
 
+def test_what_the_start_would_refuse_is_told_with_its_place(site, folder):
+    """Files and secrets that only the daemon opens, and domains that no link can ever have."""
+    for name, text in (("empty", ""), ("key.pem", "no key\n")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    base = site().read_text()
+    n = base.count("\n")
+    for more, told in (
+            ("evidence: {key: nowhere}", [f'{n + 1}:17: evidence.key: "{folder}/nowhere" cannot be read: No such file']),
+            ("evidence: {key: key.pem}", [f"{n + 1}:17: evidence.key: {folder}/key.pem: "]),
+            ("evidence: {key: packs}", [f'{n + 1}:17: evidence.key: "{folder}/packs" is a folder, must be a file']),
+            ("privacy: {pseudonyms: true}", [f"{n + 1}:23: privacy.pseudonyms: is true, but privacy.key is missing"]),
+            ("privacy: {pseudonyms: true, key: empty}",
+             [f"{n + 1}:34: privacy.key: {folder}/empty: its first line has 0 bytes, must have 16 to 1024"]),
+            ("redis: {password_file: empty}", [f'{n + 1}:24: redis.password_file: "{folder}/empty" has nothing in its first line']),
+            ("directory: nowhere.yaml", [f'{n + 1}:12: directory: "{folder}/nowhere.yaml" cannot be read: No such file']),
+            ("tracking: {horizon: 8d, window: 8-23, session_gap: 2h}",
+             [f'{n + 1}:21: tracking.horizon: is "8d", must be none, day', f'{n + 1}:33: tracking.window: is "8-23"',
+              f"{n + 1}:52: tracking.session_gap: goes with the unit session"]),
+            ("proxy_protocol_from: [10.0.0.0/8]",
+             [f'{n + 1}:1: proxy_protocol_from: unknown key, did you mean "listeners[].proxy_protocol_from"?']),
+            ("workers: 1\nworkers: 2", [f"{n + 2}:1: workers: given twice, first in line {n + 1}"])):
+        (folder / "c.yaml").write_text(base + more + "\n")
+        code, lines = check("--config", folder / "c.yaml")
+        assert code == 1 and len(lines) == len(told) + 1, lines
+        for line, start in zip(lines, told):
+            assert line.startswith(f"{folder}/c.yaml:{start}"), (line, start)
+
+
+def test_packs_and_domains_that_are_none(site, folder):
+    path = site()
+    good = ["shop.example", "商店.中国", "!beta.shop.example", "a-b.co"]
+    bad = ["https://shop.example", "*.shop.example", "shop.example:8080", "shop.example/x", ".shop.example", "shop example", "shop"]
+    path.write_text(path.read_text().replace(
+        "{packs: [packs]}", "{packs: [packs, nowhere], allow_domains: [" + ", ".join(f'"{d}"' for d in good + bad) + "]}"))
+    code, lines = check("--config", path)
+    assert code == 1 and len(lines) == len(bad) + 2, lines
+    assert lines[0].startswith(f'{path}:2:24: rules.packs: "{folder}/nowhere" cannot be read: No such file'), lines
+    for line, domain in zip(lines[1:], bad):
+        assert re.match(rf'{re.escape(str(path))}:2:\d+: rules\.allow_domains: is "{re.escape(domain)}", must be a domain', line), line
+
+
+def test_commands_on_redis_ask_for_no_file_of_the_daemon(site, folder):
+    """Who may look at figures need not be allowed to read the daemon's keys."""
+    path = site("directory: nowhere.yaml\nevidence: {key: nowhere}\nprivacy: {key: nowhere}\nredis: {address: 'unix:" + str(folder) + "/none'}\n",
+                "{name: web, address: 127.0.0.1:0, profile: plain, upstream: im, tls: {certificate: no.pem, key: no.key}}")
+    done = subprocess.run([CHATGATE, "agents", "--config", path], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0 and "nowhere" not in done.stderr and "no.key" not in done.stderr, done.stderr
+    assert f"{folder}/none" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
 def test_a_certificate_that_is_none(site, folder):
     for name in ("a.pem", "b.pem"):
         (folder / name).write_text("this is no certificate\n")

@@ -77,7 +77,9 @@ static void what_is_refused(void **state)
     static const struct {
         const char *text, *error;
     } cases[] = {
-        {"a: 1\na: 2\n", "t.yaml:2:1: a: given twice"},
+        {"a: 1\na: 2\n", "t.yaml:2:1: a: given twice, first in line 1"},
+        {"a: 1\nb: \xe4\xb8\xad\xe9 \n", "t.yaml:2:5: not valid YAML: invalid trailing UTF-8 octet"},
+        {"a: 1\nb: 2\nc: \x01\n", "t.yaml:3:4: not valid YAML: control characters are not allowed"},
         {"a: &x 1\nb: *x\n", "t.yaml:2:4: aliases (*name) are not allowed"},
         {"a: 1\n---\nb: 2\n", "t.yaml:2:1: a second document in one file is not allowed"},
         {"{[a]: 1}\n", "t.yaml:1:2: a key must be plain text"},
@@ -112,7 +114,7 @@ static void repetitions_are_found_in_large_maps(void **state)
         assert_null(load(&f, buf_cstr(&text)));
         assert_int_equal(f.errs.n, 2);
         assert_non_null(strstr(f.errs.line[0], "given twice"));
-        assert_non_null(strstr(f.errs.line[1], "key0: given twice"));
+        assert_non_null(strstr(f.errs.line[1], "key0: given twice, first in line 1"));
         buf_fini(&text);
         done(&f);
     }
