@@ -1,14 +1,18 @@
 """Units, socket activation, the readiness notice, and what `cmake --install` leaves where."""
 
 import asyncio
+import ctypes
 import os
+import platform
 import re
 import shutil
 import signal
 import socket
 import subprocess
 
-from gateway import BUILD, PATIENCE, SOURCE, Agent, Backend, Gateway, Process, free_port, run
+import pytest
+
+from gateway import BUILD, PATIENCE, SOURCE, Agent, Backend, Gateway, Process, free_port, run, until
 
 
 def test_install_and_units(folder):
@@ -63,7 +67,7 @@ def syscalls_allowed(unit):
 
 def test_the_unit_permits_what_the_daemon_asks_for():
     allowed = syscalls_allowed(SOURCE / "systemd" / "chatgated.service")
-    assert {"setpriority", "prlimit64", "epoll_wait", "accept4", "mmap", "memfd_create"} <= allowed
+    assert {"setpriority", "sched_setattr", "prlimit64", "epoll_wait", "accept4", "mmap", "memfd_create"} <= allowed
     assert not {"setuid", "sched_setaffinity", "bpf", "swapon"} & allowed
 
 
@@ -115,4 +119,26 @@ def test_socket_activation(folder):
                 p.wait_line('error socket_unused name="others"')
                 p.wait_line(" ready ")
             p.stop()
+    run(go())
+
+
+def slice_ns(tid):
+    """sched_getattr(2)'s sched_runtime."""
+    number = {"x86_64": 315, "aarch64": 275}[platform.machine()]
+    attr = (ctypes.c_uint32 * 12)()
+    assert ctypes.CDLL(None, use_errno=True).syscall(number, tid, attr, ctypes.sizeof(attr), 0) == 0, ctypes.get_errno()
+    return attr[6] | attr[7] << 32
+
+
+@pytest.mark.skipif(tuple(map(int, re.findall(r"\d+", platform.release())[:2])) < (6, 12), reason="Linux before 6.12")
+def test_workers_take_the_processor_for_short_times(folder):
+    async def go():
+        async with Backend() as b:
+            g = Gateway(folder / "g", b.port, rules=[], workers=2)
+
+            def slices():
+                return sorted(slice_ns(int(tid)) for tid in os.listdir(f"/proc/{g.pid}/task"))
+            await until("two short slices", lambda: slices().count(100000) == 2)
+            assert slices()[-1] > 100000, "the control thread's is as long as ever"
+            g.stop()
     run(go())
