@@ -19,6 +19,7 @@ import websockets
 
 SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CHATGATE_BUILD", SOURCE / "build"))
+SMALL_RULES = SOURCE / "tests" / "e2e" / "rules"  # what a gateway has unless it is said: the shipped packs take seconds to load
 PATIENCE = 60.0   # how long a test waits for one event: far more than any machine needs, so that slowness is no failure
 LONGEST = 900.0   # and for the whole of one test; each wait in it has its own limit, which says what did not come
 
@@ -182,7 +183,7 @@ class Gateway(Process):
         self.config = self.folder / "chatgate.yaml"
         self.control = self.folder / "control.sock"
         self.args = list(args)
-        rules = rules if rules is not None else SOURCE / "rules"
+        rules = rules if rules is not None else SMALL_RULES
         servers = servers or [f"127.0.0.1:{upstream_port}"]
         self.write_config(f"""
 node: {node}

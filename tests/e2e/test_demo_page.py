@@ -19,7 +19,7 @@ def demo(folder):
     ready = folder / "im.port"
     im = Process(["/usr/bin/python3", SOURCE / "scripts/demo/im_server.py", "--ready-file", ready], folder / "im.log")
     wait_for("the IM server", lambda: ready.exists() and ready.read_text().strip())
-    gate = Gateway(folder / "gate", int(ready.read_text()), port=free_port())  # a port that it has again after a restart
+    gate = Gateway(folder / "gate", int(ready.read_text()), rules=SOURCE / "rules", port=free_port())  # a port that it has again after a restart
     yield gate
     gate.stop()
     im.stop()

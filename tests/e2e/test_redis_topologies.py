@@ -18,7 +18,7 @@ import redis as redis_py
 import websockets
 
 from board_rig import Board, Client
-from gateway import LONGEST, PATIENCE, Agent, Backend, Gateway, wait_for
+from gateway import LONGEST, PATIENCE, SOURCE, Agent, Backend, Gateway, wait_for
 from redis_topology import ADMIN
 from test_exactly_once import RULES, is_drained, run, settle, talk
 from test_track_order import compare, feed
@@ -121,7 +121,7 @@ def test_what_people_read_and_do(folder, topology):
         async with Backend() as b:
             (folder / "g").mkdir()
             (folder / "g" / "who.yaml").write_text(DIRECTORY)
-            g = Gateway(folder / "g", b.port, redis=topology, redis_extra=redis_extra(topology), extra="directory: who.yaml\n"
+            g = Gateway(folder / "g", b.port, redis=topology, rules=SOURCE / "rules", redis_extra=redis_extra(topology), extra="directory: who.yaml\n"
                         "reminders: {unanswered: [{after: 1s, to: agent}], commitment: [{after: 0, to: supervisor}]}")
             board = Board(folder / "board", topology)
 

@@ -169,7 +169,7 @@ def test_a_review_is_followed_up_by_its_own_plan(folder, text, kind):
         async with Backend() as b:
             redis = Redis(folder / "redis")
             noon = 12 - time.gmtime().tm_hour       # the zone in which it is noon: no midnight comes between the calls
-            g = Gateway(folder / "g", b.port, redis=redis, extra=f"""
+            g = Gateway(folder / "g", b.port, redis=redis, rules=SOURCE / "rules", extra=f"""
 tracking: {{zone: "{noon:+03d}:00"}}
 reminders:
   unanswered: []

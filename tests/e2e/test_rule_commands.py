@@ -64,31 +64,22 @@ def test_explain_as_json(rules):
     assert got["verdict"] == "pass" and got["hits"] == []
 
 
-def shipped(text, *facts):
-    args = [a for f in facts for a in ("--fact", f)]
-    return json.loads(chatgate("explain", "--json", "--rules", ROOT / "rules", *args, text).stdout)
-
-
 @pytest.mark.parametrize("path", sorted(p.name for p in (ROOT / "rules").glob("*.yaml")))
 def test_other_readers_of_yaml_read_the_shipped_packs(path):
     """Editors and scripts do not use libyaml."""
     assert isinstance(yaml.safe_load((ROOT / "rules" / path).read_text()), dict)
 
 
-def test_shipped_rules_fit_platform_and_place():
-    account = "加我微信 lucky_77"
-    assert shipped(account)["verdict"] == "block"
-    assert shipped(account, "platform=jd")["verdict"] == "block"
-    assert shipped(account, "platform=wecom")["verdict"] == "warn"
-    assert shipped("加我LINE聊", "platform=line", "locale=tw")["verdict"] == "pass"
-    taiwan = shipped(account, "locale=tw")
-    assert taiwan["verdict"] == "block" and "請勿引導顧客" in json.dumps(taiwan, ensure_ascii=False)
-    best = "全網最好用的拖把"
-    assert shipped(best)["verdict"] in ("rewrite", "block") and shipped(best, "locale=hk")["verdict"] == "warn"
-    item = "https://item.taobao.com/item.htm?id=600000000001"
-    assert shipped(item)["verdict"] == "pass" and shipped(item, "platform=taobao")["verdict"] == "pass"
-    assert shipped(item, "platform=jd")["verdict"] == "block"
-    assert shipped("微信支付", "platform=douyin")["verdict"] == "pass"
+def test_facts_of_a_shop(rules):
+    """What the shipped packs make of facts: tests/unit/test_rule_shipped.c."""
+    (rules / "q.yaml").write_text("override:\n  - { rule: p.wechat, when: { facts: [ platform=wecom, locale=tw ] }, action: warn, notice: 請勿引導顧客 }\n")
+
+    def there(*facts):
+        got = chatgate("explain", "--json", "--rules", rules, *(a for f in facts for a in ("--fact", f)), "加我微信")
+        return json.loads(got.stdout)
+    assert there()["verdict"] == "block" and there("platform=wecom")["verdict"] == "block"
+    both = there("locale=tw", "platform=wecom")
+    assert both["verdict"] == "warn" and "請勿引導顧客" in [h["notice"] for h in both["hits"]]
     assert chatgate("explain", "--fact").returncode == 2, "a fact without its value"
 
 
