@@ -208,13 +208,14 @@ int cli_check(int argc, char **argv)
         conf_print_keys(stdout, true);
         return CLI_OK;
     }
-    if (argc == 3 && strcmp(argv[1], "--config") == 0)
+    bool has_option = argc > 1 && strcmp(argv[1], "--config") == 0;
+    int unexpected = has_option ? 3 : argc > 2 && argv[1][0] != '-' ? 2 : 1;
+    if (argc == 3 && has_option)
         path = argv[2];
     else if (argc == 2 && argv[1][0] != '-')
         path = argv[1];
     else if (argc > 1)
-        return argc == 2 && strcmp(argv[1], "--config") == 0 ? cli_usage("check")
-                                                             : cli_unexpected("check", argv[argc > 3 ? 3 : 1]);
+        return argc == 2 && has_option ? cli_usage("check") : cli_unexpected("check", argv[unexpected]);
     struct check c = {0};
     struct conf *conf = conf_load_for_check(path, &c.errs, &c.warnings);
     if (conf) {

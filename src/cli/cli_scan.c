@@ -189,7 +189,7 @@ static void scan_stream(struct scan *x, FILE *f)
     for (x->line = 1; (n = getline(&line, &cap, f)) >= 0; x->line++)
         scan_line(x, span_of(line, (size_t)n));
     if (ferror(f))
-        bad_line(x, "cannot be read");
+        bad_line(x, errno == EISDIR ? "is a folder, must be a file" : "cannot be read");
     free(line);
 }
 

@@ -110,6 +110,21 @@ def test_what_the_start_would_refuse_is_told_with_its_place(site, folder):
             assert line.startswith(f"{folder}/c.yaml:{start}"), (line, start)
 
 
+@pytest.mark.parametrize("args, told", [
+    (["chek"], 'chatgate: unknown command "chek", did you mean "check"?; `chatgate help` lists them\n'),
+    (["stauts"], 'chatgate: unknown command "stauts", did you mean "status"?; `chatgate help` lists them\n'),
+    (["frob"], 'chatgate: unknown command "frob"; `chatgate help` lists them\n'),
+    (["check", "a", "b"], 'chatgate check: unexpected argument "b"\n'),
+    (["check", "--config", "a", "b"], 'chatgate check: unexpected argument "b"\n'),
+    (["check", "--frob", "b"], 'chatgate check: unexpected argument "--frob"\n'),
+    (["mode", "off", "--control", "/nowhere"], 'chatgate mode: is "off", must be enforce, observe or bypass\n'),
+    (["scan", "--rules", str(SOURCE / "rules"), "."], ".:1: is a folder, must be a file\n"),
+])
+def test_what_is_not_understood(args, told):
+    done = subprocess.run([CHATGATE, *args], capture_output=True, text=True, timeout=120)
+    assert done.returncode in (1, 2) and done.stderr.startswith(told), done.stderr
+
+
 def test_packs_and_domains_that_are_none(site, folder):
     path = site()
     good = ["shop.example", "商店.中国", "!beta.shop.example", "a-b.co"]

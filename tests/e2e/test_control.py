@@ -97,7 +97,7 @@ def test_mode_and_drain(daemon, control):
     assert run("drain", "--control", control) == (0, "draining\n", "")
     assert daemon.lines == ["mode observe 30m\n", "mode enforce\n", "drain\n"]
     daemon.answer = b'{"ok":false,"error":"mode: no"}\n'
-    assert run("mode", "off", "--control", control) == (1, "", "chatgate: mode: no\n")
+    assert run("mode", "bypass", "--control", control) == (1, "", "chatgate: mode: no\n")
 
 
 def test_no_daemon(control):
