@@ -32,7 +32,7 @@ const TEXTS = {
   messages: ["{0} msg", "{0} 条"], no_agent: ["no agent", "无客服"],
   agent: ["Agent", "客服"], team: ["Team", "团队"], shop: ["Shop", "店铺"], open: ["Open", "会话"],
   waits: ["Waiting", "等待"], replies: ["Replies", "回复数"], first: ["First reply", "首次回复"], mean: ["Mean", "平均"],
-  short_30: ["≤ 30 s", "≤ 30 秒"], short_180: ["≤ 3 min", "≤ 3 分钟"], kept: ["Promises kept", "守约"], broken: ["broken", "失约"], offline_short: ["offline", "离线"],
+  short_30: ["≤ 30 s", "≤ 30 秒"], short_180: ["≤ 3 min", "≤ 3 分钟"], kept: ["Promises kept", "守约"], broken: ["broken", "失约"], offline_short: ["offline", "离线"],
   nobody: ["No agent was seen yet.", "尚未见到任何客服。"], none_online: ["No agent is online.", "没有客服在线。"],
   csv: ["Download CSV", "下载 CSV"], find: ["Find", "查找"], find_case: ["customer, order, words …", "顾客、订单号、内容…"],
   show: ["Show", "显示"], which_open: ["unfinished", "未结"], which_all: ["all", "全部"],
