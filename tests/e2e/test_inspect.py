@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from gateway import SOURCE, Agent, Backend, Gateway, run
+from gateway import PATIENCE, SOURCE, Agent, Backend, Gateway, run
 
 RULES = SOURCE / "tests" / "e2e" / "rules"
 
@@ -42,6 +42,40 @@ def test_pass_block_rewrite_warn(folder):
             assert m["chatgate_messages_warned_total"] == 2 and m["chatgate_messages_passed_total"] == 1
             log = g.text()
             assert "微信" not in log and "面料" not in log, "chat text in the log"
+            g.stop()
+    run(go())
+
+
+def test_the_documented_answers(folder):
+    """docs/profiles.md, "What an agent's client receives": byte for byte what comes over the wire."""
+    text = (SOURCE / "docs/profiles.md").read_text()
+    told = text.split("## What an agent's client receives")[1].split("```json\n")[1].split("```")[0].splitlines()
+
+    async def until(a, kind):
+        while True:
+            raw = await asyncio.wait_for(a.ws.recv(), PATIENCE)
+            if json.loads(raw)["type"] == kind:
+                return raw
+
+    async def go():
+        async with Backend() as b:
+            g = gateway(folder, b.port, limits="  message_bytes: 4k\n")
+            async with Agent(g.url, "amy") as a:
+                await a.send("c1", "加我微信", "2")
+                assert await until(a, "error") == told[0]
+                await a.send("c1", "大概吧", "3")
+                assert await until(a, "notice") == told[1]
+                await a.ws.send('{"type":"message","id":7,"conversationId":5,"text":"加我微信"}')
+                assert '"ref":7,' in await until(a, "error")
+                for bad in ('{"type":"message","conversationId":"c1","text":"加我微信"}', '{"type":"message","text":'):
+                    await a.ws.send(bad)
+                    assert '"ref":null,"code":"blocked"' in await until(a, "error")
+                await a.ws.send(b"\x00\x01")
+                assert '"conversationId":""' in await until(a, "notice")
+                await a.ws.send(json.dumps({"type": "message", "id": "8", "conversationId": "c1", "text": "x" * 5000}))
+                await asyncio.wait_for(a.ws.wait_closed(), PATIENCE)
+                assert a.ws.close_code == 1009
+            assert [m["text"] for _, m in b.messages] == ["大概吧"]
             g.stop()
     run(go())
 
