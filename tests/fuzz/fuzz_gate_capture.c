@@ -25,7 +25,8 @@ static void check_numbers(struct span s)
             to++;
         if (to - from < 5)
             continue;
-        size_t at = from + (s.p[from] == '8' && s.p[from + 1] == '6' ? 2 : 0);
+        size_t at =
+            from + (s.p[from] == '8' && s.p[from + 1] == '6' ? 2 : s.p[from] == '6'); /* "8 6" is written as well */
         at += s.p[at] == '1';
         at += s.p[at] == '3';
         while (at < to && s.p[at] == '0')
