@@ -8,8 +8,7 @@
 #include "track/pump_lane.h"
 
 enum {
-    TICK_BUSY_MS = 10, /* many events share a script call, and the workers' core is woken less often */
-    TICK_IDLE_MS = 20,
+    TICK_MS = 20, /* many events share a script call, and the workers' core is woken less often */
     SCAN_PER_TICK = 8192,
     WAIT_RETRY_MS = 1000,
     WAIT_MAX_MS = 1000,
@@ -37,7 +36,7 @@ static void on_up(void *ctx)
 /* ---- a ring: finding records, letting go of them ---- */
 
 /* New records to their lanes, a bounded number. At the head, all numbers drawn before are known: in a lane or lost. */
-static size_t scan_ring(struct pump_ring *pr, uint64_t confirmed_before)
+static void scan_ring(struct pump_ring *pr, uint64_t confirmed_before)
 {
     uint64_t newest[RING_SHARDS_MAX];
     unsigned n_shards = ring_shards(pr->ring);
@@ -53,7 +52,6 @@ static size_t scan_ring(struct pump_ring *pr, uint64_t confirmed_before)
     }
     for (unsigned s = 0; n < SCAN_PER_TICK && s < n_shards; s++)
         pr->lane[s].known = MAX_OF(pr->lane[s].known, newest[s]);
-    return n;
 }
 
 static uint64_t confirmed_of(const struct pump_ring *pr)
@@ -165,24 +163,22 @@ static void rename_if_settled(struct pump *p, struct pump_ring *pr)
     log_event(LOG_ERROR, "ring_renamed", "file=%s from=%s to=%s", ring_path(pr->ring), old, ring_id(pr->ring));
 }
 
-/* Returns true when the ring keeps the pump busy. */
-static bool turn_ring(struct pump *p, struct pump_ring *pr, int64_t now_ms)
+static void turn_ring(struct pump *p, struct pump_ring *pr, int64_t now_ms)
 {
-    bool is_busy = scan_ring(pr, pr->confirmed_at_open) > 0;
+    scan_ring(pr, pr->confirmed_at_open);
     if (pr->is_orphan)
         ring_settle(pr->ring);
     if (p->meta_shards == ring_shards(pr->ring)) {
         if (pr->want_rename)
             rename_if_settled(p, pr);
         for (unsigned s = 0; s < p->meta_shards; s++)
-            is_busy |= lane_turn(&pr->lane[s], now_ms);
+            lane_turn(&pr->lane[s], now_ms);
     } else if (p->meta_shards && !pr->is_unfit_told) {
         log_event(LOG_ERROR, "ring_unfit", "file=%s shards=%u in_redis=%u then=\"its events stay in the file\"",
                   ring_path(pr->ring), ring_shards(pr->ring), p->meta_shards);
         pr->is_unfit_told = true;
     }
     let_go(p, pr, now_ms);
-    return is_busy;
 }
 
 static void free_ring(struct pump_ring *pr, bool may_delete)
@@ -200,12 +196,11 @@ static bool is_finished(const struct pump_ring *pr)
     return pr->is_orphan && ring_tail(pr->ring) == ring_head(pr->ring) && !has_waiting_lane(pr) && !pr->want_rename;
 }
 
-static bool turn_rings(struct pump *p, int64_t now_ms)
+static void turn_rings(struct pump *p, int64_t now_ms)
 {
-    bool is_busy = false;
     for (struct pump_ring **at = &p->rings; *at;) {
         struct pump_ring *pr = *at;
-        is_busy |= turn_ring(p, pr, now_ms);
+        turn_ring(p, pr, now_ms);
         if (is_finished(pr)) {
             log_event(LOG_INFO, "ring_drained", "file=%s", ring_path(pr->ring));
             *at = pr->next;
@@ -214,7 +209,6 @@ static bool turn_rings(struct pump *p, int64_t now_ms)
             at = &pr->next;
         }
     }
-    return is_busy;
 }
 
 /* ---- replicas ---- */
@@ -271,14 +265,14 @@ static void on_tick(void *ctx)
     bool is_up = redis_is_up(p->o.redis);
     if (!is_up)
         p->meta_shards = 0;
-    bool is_busy = turn_rings(p, now_ms);
+    turn_rings(p, now_ms);
     if (is_up) {
         if (!p->is_meta_fresh && !p->is_meta_asked && now_ms >= p->meta_retry_ms)
             pump_ask_meta(p);
         if (p->o.wait_replicas && p->meta_shards)
             ask_wait(p, now_ms);
     }
-    timer_start(p->tick, is_busy && is_up ? TICK_BUSY_MS : TICK_IDLE_MS, false);
+    timer_start(p->tick, TICK_MS, false);
 }
 
 struct pump *pump_new(const struct pump_options *o)

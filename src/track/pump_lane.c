@@ -7,7 +7,14 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 
-enum { BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 5000, FILL_MAX = 65536, NUMBER_LEN = 24 };
+enum {
+    SLOT_MS = 100,
+    FULL_RECORDS = 64,
+    BACKOFF_MIN_MS = 100,
+    BACKOFF_MAX_MS = 5000,
+    FILL_MAX = 65536,
+    NUMBER_LEN = 24
+};
 /* Above it no further batch is sent until answers came. */
 #define IN_FLIGHT_BYTES ((size_t)4 << 20)
 /* A call takes no further record behind so many; most are filled by the number of their records. */
@@ -378,15 +385,28 @@ static void send_batch(struct lane *l)
     redis_eval(p->o.redis, on_batch, l, p->script, SCHEMA_KEY_COUNT, keys.span, n, arg);
 }
 
-bool lane_turn(struct lane *l, int64_t now_ms)
+/* A call costs Redis as much as some ten records: a record that comes after a silence goes at once, those behind it
+ * when they are many, or with the next slot of time. Lanes have their slots at different times. */
+static int64_t slot_of(const struct lane *l, int64_t now_ms)
+{
+    return (now_ms + (int64_t)l->shard * SLOT_MS / ring_shards(l->ring->ring)) / SLOT_MS;
+}
+
+static bool is_due(const struct lane *l, int64_t now_ms)
+{
+    return l->n - l->done >= FULL_RECORDS || slot_of(l, now_ms) != l->sent_slot;
+}
+
+void lane_turn(struct lane *l, int64_t now_ms)
 {
     if (l->state == LANE_PAUSED && now_ms >= l->resume_ms)
         set_state(l, LANE_UNKNOWN);
     if (!redis_can_send(l->pump->o.redis, l->slot, IN_FLIGHT_BYTES))
-        return lane_is_waiting(l);
+        return;
     if (l->state == LANE_UNKNOWN && !l->has_conflict)
         ask_applied(l);
-    else if (l->state == LANE_READY && lane_has_work(l) && !l->ring->want_rename)
+    else if (l->state == LANE_READY && lane_has_work(l) && !l->ring->want_rename && is_due(l, now_ms)) {
+        l->sent_slot = slot_of(l, now_ms);
         send_batch(l);
-    return lane_is_waiting(l);
+    }
 }

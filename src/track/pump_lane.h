@@ -42,6 +42,7 @@ struct lane {
     uint64_t sent_fillers; /* in the batch in flight */
     bool has_conflict;     /* what Redis has cannot be: the ring needs another identity */
     int64_t resume_ms, backoff_ms;
+    int64_t sent_slot;   /* when the last batch went */
     uint64_t told_zones; /* version of pump.shops that this shard has; 0: not known */
 };
 
@@ -94,8 +95,8 @@ void lane_init(struct lane *l, struct pump *p, struct pump_ring *pr, unsigned sh
 void lane_push(struct lane *l, const struct ring_record *rec, uint64_t pos, bool is_done);
 /* Records before pos will be overwritten. */
 void lane_trim(struct lane *l, uint64_t pos);
-/* Asks Redis what is applied, or sends the next batch, if it is time for either. True when something is under way. */
-bool lane_turn(struct lane *l, int64_t now_ms);
+/* Asks Redis what is applied, or sends the next batch, if it is time for either. */
+void lane_turn(struct lane *l, int64_t now_ms);
 /* Are there records or holes to send? */
 bool lane_has_work(const struct lane *l);
 static inline bool lane_is_waiting(const struct lane *l)

@@ -46,6 +46,7 @@ struct fixture {
     struct ring *ring[RINGS];
     struct timer *step;
     uint64_t appended, want; /* events so far; to append */
+    unsigned per_step;       /* below so many in a turn */
     int64_t give_up_ms, keep_ms, timeout_ms;
     size_t ring_bytes;
     unsigned wait_replicas, n_shards;
@@ -72,7 +73,7 @@ static void append_one(struct fixture *f)
 static void on_step(void *ctx)
 {
     struct fixture *f = ctx;
-    for (uint64_t k = rand_u64() % 80; f->appended < f->want && k; k--)
+    for (uint64_t k = rand_u64() % f->per_step; f->appended < f->want && k; k--)
         append_one(f);
     if (f->trouble && f->appended >= f->trouble_at) {
         void (*trouble)(struct fixture *) = f->trouble;
@@ -147,6 +148,7 @@ static int setup(void **state)
     fx->loop = loop_new();
     fx->step = timer_new(fx->loop, on_step, fx);
     fx->n_shards = SHARDS;
+    fx->per_step = 80;
     fx->keep_ms = 300000; /* longer than any test */
     fx->timeout_ms = 30000;
     fx->ring_bytes = RING_BYTES;
@@ -450,6 +452,22 @@ static void expect_told(const char *zones)
         assert_true(redis_get_int(redis_item(r, 1), &told) && told >= 1 && told <= TOLD_MOST);
         redis_reply_free(r);
     }
+}
+
+/* A lane's events of a tenth of a second share a call, however they trickle in. */
+static void few_events_share_a_call(void **state)
+{
+    (void)state;
+    run_until(fx, is_drained); /* connected */
+    int64_t began_ms = clock_mono_ms();
+    uint64_t before = state_of(fx).scripts;
+    fx->per_step = 2;
+    fx->want = 1500;
+    run_until(fx, is_drained);
+    uint64_t tenths = (uint64_t)(clock_mono_ms() - began_ms) / 100 + 2;
+    assert_in_range(state_of(fx).scripts - before, 1, SHARDS * RINGS * tenths);
+    assert_int_equal(state_of(fx).applied, 1500);
+    expect_each_once(fx);
 }
 
 /* What a shard knows it is not told again; one that has lost it, and a change, are. */
@@ -836,6 +854,7 @@ int main(void)
         TEST(a_read_only_replica_pauses),
         TEST(trouble_stays_in_its_shard),
         TEST(a_redis_that_lost_everything_gets_it_again),
+        TEST(few_events_share_a_call),
         TEST(shops_elsewhere_are_told_once),
         TEST(a_restored_older_redis_gets_the_difference),
         TEST(what_a_small_ring_no_longer_has_is_a_gap),
