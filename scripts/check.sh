@@ -20,7 +20,8 @@ shellcheck -x scripts/*.sh
 report=$build/report.xml
 rm -f "$report"
 status=0
-ctest --test-dir "$build" -j2 --output-on-failure --no-tests=error --test-output-size-passed 100000 \
+# Four places: tests/CMakeLists.txt says what a test takes of them.
+ctest --test-dir "$build" -j4 --output-on-failure --no-tests=error --test-output-size-passed 100000 \
     --test-output-size-failed 1000000 --output-junit "$report" "$@" || status=$?
 /usr/bin/python3 scripts/count.py "$report" || status=1
 exit "$status"
