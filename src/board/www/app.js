@@ -71,6 +71,7 @@ function loginPage(reason) {
 }
 
 async function logout() {
+  feed.stop(); // the server ends the stream with the login: a browser that still reads calls that an error
   try { await call("POST", "/api/v1/logout"); } catch { /* the login is over or will expire */ }
   leave();
 }
