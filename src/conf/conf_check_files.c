@@ -37,8 +37,7 @@ static void check_there(struct err_list *errs, const struct ynode *at, const cha
         yaml_bad(errs, at, "%s: \"%s\" cannot be read: %s", key, path, strerror(errno));
 }
 
-/* Domains are compared with the end of a link's host: what cannot be one there never matches. */
-static bool is_domain(const char *text)
+bool conf_is_domain(const char *text)
 {
     const char *p = text + (*text == '!');
     if (!*p || strchr(".-", *p) || strstr(p, "..") || strpbrk(p, "/:@*?#% \t\"'\\,"))
@@ -50,7 +49,7 @@ static void check_domains(const struct conf *c, const struct ynode *root, struct
 {
     const struct ynode *list = conf_read_find(root, "rules.allow_domains");
     for (size_t i = 0; list && i < c->rules.n_allow_domains && i < list->n; i++)
-        if (c->rules.allow_domains[i] && *c->rules.allow_domains[i] && !is_domain(c->rules.allow_domains[i]))
+        if (c->rules.allow_domains[i] && *c->rules.allow_domains[i] && !conf_is_domain(c->rules.allow_domains[i]))
             yaml_bad(errs, list->value[i],
                      "rules.allow_domains: is \"%.200s\", must be a domain such as shop.example, without scheme, port, "
                      "path and *; all below it is allowed too",

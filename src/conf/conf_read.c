@@ -31,27 +31,6 @@ static bool is_section(const char *name)
     return false;
 }
 
-/* Number of edits between two short words, for "did you mean". */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[40];
-    size_t n = strlen(b);
-    if (n >= ARRAY_LEN(row))
-        return 100;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 0; a[i]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i + 1;
-        for (size_t j = 0; j < n; j++) {
-            unsigned change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = MIN_OF(change, MIN_OF(row[j], diagonal) + 1);
-        }
-    }
-    return row[n];
-}
-
 /* Names allowed directly below the prefix, each once, in the table's order; the nearest to `wrong` in *nearest. */
 static void allowed_keys(const char *prefix, const char *wrong, struct buf *list, char nearest[KEY_NAME_MAX])
 {
@@ -69,7 +48,7 @@ static void allowed_keys(const char *prefix, const char *wrong, struct buf *list
             continue;
         memcpy(last, part, sizeof(last));
         buf_printf(list, "%s%s", list->len ? ", " : "", part);
-        unsigned d = distance(wrong, part);
+        unsigned d = yaml_distance(wrong, part);
         if (d < best) {
             best = d;
             memcpy(nearest, part, sizeof(part));

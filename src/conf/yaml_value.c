@@ -12,6 +12,41 @@ static const char *join(const char *const *names, char *out, size_t cap)
     return out;
 }
 
+unsigned yaml_distance(const char *a, const char *b)
+{
+    unsigned row[40];
+    size_t n = strlen(b);
+    if (n >= ARRAY_LEN(row))
+        return 100;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 0; a[i]; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i + 1;
+        for (size_t j = 0; j < n; j++) {
+            unsigned change = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = MIN_OF(change, MIN_OF(row[j], diagonal) + 1);
+        }
+    }
+    return row[n];
+}
+
+/* Of the allowed ones; NULL when none is near: of a short key even two letters are another word. */
+static const char *nearest(const char *key, const char *const *allowed)
+{
+    const char *best = NULL;
+    unsigned least = 3;
+    for (size_t i = 0; allowed[i]; i++) {
+        unsigned d = yaml_distance(key, allowed[i]);
+        if (d < least && d * 2 < strlen(key)) {
+            least = d;
+            best = allowed[i];
+        }
+    }
+    return best;
+}
+
 void yaml_allow_keys(const struct ynode *map, const char *const *allowed, struct err_list *errs)
 {
     char list[600];
@@ -19,8 +54,10 @@ void yaml_allow_keys(const struct ynode *map, const char *const *allowed, struct
         bool known = false;
         for (size_t k = 0; allowed[k] && !known; k++)
             known = strcmp(allowed[k], map->key[i]->text) == 0;
+        const char *near = known ? NULL : nearest(map->key[i]->text, allowed);
         if (!known)
-            yaml_bad(errs, map->key[i], "%s: unknown key, allowed here: %s", map->key[i]->text,
+            yaml_bad(errs, map->key[i], "%.60s: unknown key%s%s%s, allowed here: %s", map->key[i]->text,
+                     near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "",
                      join(allowed, list, sizeof(list)));
     }
 }

@@ -79,9 +79,16 @@ static bool check_alone(const struct rule *r, const struct example *e, const str
     }
     if (e->due_ms >= 0 && is_hit && (!v->n_commits || v->commit[0].due_ms != moment(r, e) + e->due_ms)) {
         append_place(out, e, r, "hit");
-        buf_printf(out, "is due %lld minutes after sending, must be %lld\n",
-                   v->n_commits && v->commit[0].due_ms ? (long long)(v->commit[0].due_ms - moment(r, e)) / 60000 : 0LL,
-                   (long long)e->due_ms / 60000);
+        bool is_due = v->n_commits && v->commit[0].due_ms;
+        if (is_due)
+            buf_printf(out, "is due %lld minutes after sending, must be %lld\n",
+                       (long long)(v->commit[0].due_ms - moment(r, e)) / 60000, (long long)e->due_ms / 60000);
+        else
+            buf_printf(out, "has no due time (%s), must be due %lld minutes after sending\n",
+                       v->n_commits   ? "no time was found"
+                       : r->is_shadow ? "a rule in shadow promises nothing"
+                                      : "nothing is promised",
+                       (long long)e->due_ms / 60000);
         return false;
     }
     return true;

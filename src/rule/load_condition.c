@@ -190,6 +190,9 @@ static void take_conditions(struct load_ctx *c)
         yaml_allow_keys(length, length_keys, c->l->errs);
         c->r->length_min = (uint32_t)load_int(c, length, "min", 0, 65536, 0);
         c->r->length_max = (uint32_t)load_int(c, length, "max", 0, 65536, UINT32_MAX);
+        if (c->r->length_min > c->r->length_max)
+            yaml_bad(c->l->errs, length, "length: min is %u, must not be more than max (%u)", c->r->length_min,
+                     c->r->length_max);
     }
 }
 

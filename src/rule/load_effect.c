@@ -97,6 +97,8 @@ void load_take_case(struct load_ctx *c)
         }
         r->severity = (int)load_int(c, n, "severity", 0, 4, 2);
     }
+    if (up && !n)
+        yaml_bad(c->l->errs, up, "%s: severity_up needs opens_case:", r->id);
     if (up) {
         words_take(c->l, up, "severity_up", load_pending(c, ROLE_SEVERITY, 0), NULL);
         r->has_severity_up = true;

@@ -1,5 +1,6 @@
 /* What a rule looks for: words, near, regex, detect, and what clears it. */
 #include "base/xalloc.h"
+#include "conf/conf_check_files.h"
 #include "rule/load_ctx.h"
 #include "rule/regex.h"
 
@@ -22,8 +23,9 @@ static void take_one_near(struct load_ctx *c, const struct ynode *at)
     const struct ynode *groups = yaml_get(at, "groups");
     yaml_allow_keys(at, keys, c->l->errs);
     if (at->kind != YNODE_MAP || !groups || groups->kind != YNODE_SEQ || groups->n < 2 || groups->n > NEAR_GROUPS_MAX) {
-        yaml_bad(c->l->errs, groups ? groups : at, "near: groups: is %s, must be a list of 2 to %d groups",
-                 groups ? yaml_describe(groups) : "missing", NEAR_GROUPS_MAX);
+        yaml_bad(c->l->errs, groups ? groups : at, "near: groups: is %s%s, must be a list of 2 to %d groups",
+                 groups ? yaml_describe(groups) : "missing",
+                 groups && groups->kind == YNODE_SEQ ? " of another length" : "", NEAR_GROUPS_MAX);
         return;
     }
     if (r->n_near == NEARS_MAX || r->n_groups + groups->n > GROUPS_MAX) {
@@ -180,6 +182,16 @@ static void take_regex(struct load_ctx *c)
         take_one_regex(c, n->value[i]);
 }
 
+static void take_domains(struct load_ctx *c, const struct ynode *allow)
+{
+    load_names(c->l, allow, "allow", &c->r->domains);
+    for (size_t i = 0; allow->kind == YNODE_SEQ && i < allow->n; i++)
+        if (allow->value[i]->kind == YNODE_SCALAR && *allow->value[i]->text && !conf_is_domain(allow->value[i]->text))
+            yaml_bad(c->l->errs, allow->value[i],
+                     "allow: is %s, must be a domain such as shop.example, without scheme, port, path and *",
+                     yaml_describe(allow->value[i]));
+}
+
 static void take_one_detector(struct load_ctx *c, const struct ynode *at)
 {
     static const char *const keys[] = {"allow", NULL};
@@ -191,7 +203,7 @@ static void take_one_detector(struct load_ctx *c, const struct ynode *at)
         if (strcmp(name->text, "url") != 0 || !allow)
             yaml_bad(c->l->errs, at, "detect: only url: { allow: [domains] } has settings");
         else
-            load_names(c->l, allow, "allow", &c->r->domains);
+            take_domains(c, allow);
     }
     int d = name->kind == YNODE_SCALAR ? detector_of(name->text + (name->text[0] == '$')) : -1;
     if (d >= 0) {

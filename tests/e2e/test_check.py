@@ -267,3 +267,10 @@ def test_board_is_the_dashboards_own_program():
     here = subprocess.run([CHATGATE, "board", "passwd", "--help"], capture_output=True, text=True, timeout=120)
     assert here.returncode == own.returncode == 0
     assert here.stdout == own.stdout and "passwd" in own.stdout
+
+
+def test_a_promise_in_shadow_has_no_due_time(folder):
+    (folder / "p.yaml").write_text("pack: p\nrules:\n  - {id: p.x, title: t, action: warn, mode: shadow, words: [一小时内回复], commits: true,\n"
+                                   "     examples: {hit: [{text: 一小时内回复您, due: 1h}], miss: [一小时]}}\n")
+    done = subprocess.run([CHATGATE, "test", "--rules", folder / "p.yaml"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "has no due time (a rule in shadow promises nothing), must be due 60 minutes after sending" in done.stdout, done.stdout

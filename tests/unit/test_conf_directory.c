@@ -223,7 +223,7 @@ static void errors_say_where(void **state)
     static const char *const want[] = {
         ":9:1: teams: unknown key, allowed here: calendars, shops, agents",
         ":1:12: shops.a: is \"5\", must be a map",
-        ":1:19: fact: unknown key, allowed here: platform, locale, facts, calendar",
+        ":1:19: fact: unknown key, did you mean \"facts\"?, allowed here: platform, locale, facts, calendar",
         ":1:43: facts: is \"=y\", must be NAME or NAME=VALUE",
         ":1:63: locale: is \"mars\", must be one of cn, tw, hk",
         ":3:5: agents[]: has neither id and pattern",
