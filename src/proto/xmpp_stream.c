@@ -11,7 +11,7 @@ enum {
      * is held two to three times. */
     MEMORY_BYTES = 1 << 20,
     MEMORY_PER_BYTE = 4,      /* of the longest element */
-    IDLE_MEMORY = 256 * 1024, /* a parser that has more is given back behind an element */
+    IDLE_MEMORY = 256 * 1024, /* a parser that has more is given back behind its element */
     TOKEN_BYTES = 4096, /* a longer token may only come in TOKEN_FEEDS pieces: each piece is a scan from its start */
     TOKEN_FEEDS = 500,
     PLAIN_BYTES = 512, /* a parser (10 kB) is given back behind so many bytes of elements that did not need it, and as
@@ -23,7 +23,6 @@ struct xmpp_stream {
     struct xmpp_pool *pool;
     struct xmpp_parser p; /* made with the next byte */
     struct buf header;    /* the start tag, to be fed again */
-    size_t header_memory; /* what the parser has behind it */
     size_t seen;          /* bytes of the current item that the parser has */
     size_t scanned;       /* bytes of the current item known to hold no '>' behind `seen` */
     unsigned stuck_feeds;
@@ -48,7 +47,6 @@ static void refeed_header(struct xmpp_stream *s)
     s->p.is_refeeding = true;
     xmpp_parser_feed(&s->p, buf_span(&s->header));
     s->p.is_refeeding = false;
-    s->header_memory = s->p.memory;
 }
 
 static void begin_item(struct xmpp_stream *s)
@@ -68,8 +66,8 @@ static void give_parser_back(struct xmpp_stream *s)
 static void begin_parser(struct xmpp_stream *s)
 {
     bool is_inside = s->p.depth == 1;
-    if (is_inside && (s->p.fed > REMAKE_BYTES + s->header.len || s->p.memory > IDLE_MEMORY + s->header_memory))
-        give_parser_back(s); /* each element has the same memory, whatever came before */
+    if (is_inside && s->p.fed > REMAKE_BYTES + s->header.len)
+        give_parser_back(s);
     if (!s->p.xml) {
         s->p.depth = 0;
         xmpp_parser_make(&s->p);
@@ -119,12 +117,8 @@ void xmpp_stream_restart(struct xmpp_stream *s)
 
 void xmpp_stream_rest(struct xmpp_stream *s)
 {
-    if (s->seen || s->scanned || s->is_long)
-        return;
-    if (s->p.dom)
+    if (s->p.dom && !s->seen && !s->scanned && !s->is_long)
         xmpp_pool_give(s->pool, &s->p.dom);
-    if (s->p.memory > IDLE_MEMORY && s->p.depth == 1 && !s->is_broken)
-        give_parser_back(s);
 }
 
 size_t xmpp_stream_max_memory(const struct xmpp_stream *s)
@@ -161,7 +155,6 @@ static enum xmpp_got finish(struct xmpp_stream *s, enum xmpp_got got, struct spa
     s->is_long = false;
     if (got == XMPP_HEADER) { /* node 0 was never closed */
         s->p.dom->node[0].end = 1;
-        s->header_memory = s->p.memory;
         s->p.path[0] = UINT32_MAX; /* the tree is gone when its end tag comes */
         buf_reset(&s->header);
         buf_append_span(&s->header, span_from(out->raw, s->p.dom->node[0].raw_from));
@@ -285,6 +278,8 @@ enum xmpp_got xmpp_next(struct xmpp_stream *s, struct span in, struct xmpp_item 
                 return bad(s, XMPP_TOO_BIG, out);
             if (s->p.has_header && memchr(in.p, 0, s->seen)) /* expat takes "<" and a NUL for UTF-16 all the same */
                 return bad(s, XMPP_ENCODING, out);
+            if (s->p.memory > IDLE_MEMORY) /* so that the next one has as much, and an idle stream little */
+                give_parser_back(s);
             return finish(s, s->p.has_header ? XMPP_HEADER : XMPP_ELEMENT, in, out);
         }
     }
