@@ -345,7 +345,7 @@ def test_the_reader_in_the_manual_reads_a_batch(db):
 
 
 def test_a_stream_of_many_in_one_entry_has_a_bound(db):
-    source = (LUA / "lib.lua").read_text()
+    source = (LUA / "names.lua").read_text()
     most = int(re.search(r"STREAM_MAX = (\d+)", source)[1])
     shard = fresh(db)
     e = {"k": "in", "at": shard.now() - 5000, "conv": "c", "cust": "u", "sender": "u", "live": True}
@@ -429,7 +429,7 @@ def test_figures_of_a_newer_day_replace_those_in_its_place(db):
 
 def test_buckets_are_those_of_the_program(db):
     """tests/unit/test_track_schema.c holds base/hist.c to the same table."""
-    source = (LUA / "lib.lua").read_text() + "return hist_index(tonumber(ARGV[1]))"
+    source = (LUA / "names.lua").read_text() + (LUA / "buckets.lua").read_text() + "return hist_index(tonumber(ARGV[1]))"
     lines = (SOURCE.parents[1] / "tests" / "unit" / "hist_buckets.txt").read_text().splitlines()[1:]
     assert len(lines) > 200
     for value, want in (map(int, line.split()) for line in lines):

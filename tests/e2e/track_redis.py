@@ -19,14 +19,22 @@ def key_names(shard=0):
 
 
 def script_text(name):
-    text = (LUA / f"{name}.lua").read_text()
-    needs = re.match(r"-- needs: (.+)\n", text)
-    names = needs[1].split() if needs else []
-    rare = "".join((LUA / f"{n[5:]}.lua").read_text() + "\n" for n in names if n.startswith("rare:"))
-    if rare:  # as embed_lua.cmake does
-        rare = ("local rare_made\nfunction rare()\n    rare_made = rare_made or (function()\n" + rare +
-                "end)()\n    return rare_made\nend\n")
-    return "".join((LUA / f"{n}.lua").read_text() for n in names if not n.startswith("rare:")) + rare + text
+    """As embed_lua.cmake puts it together."""
+    own = (LUA / f"{name}.lua").read_text()
+    needs = re.match(r"-- needs: (.+)\n", own)
+    text, opened = "", []
+    for need in needs[1].split() + [""] if needs else []:
+        *groups, file = need.split(":")
+        depth = 0
+        while depth < min(len(groups), len(opened)) and groups[depth] == opened[depth]:
+            depth += 1
+        while len(opened) > depth:
+            text += f"end)()\n    return {opened.pop()}_made\nend\n"
+        for group in groups[depth:]:
+            text += f"local {group}_made\nfunction {group}()\n    {group}_made = {group}_made or (function()\n"
+            opened.append(group)
+        text += (LUA / f"{file}.lua").read_text() + "\n" if file else ""
+    return text + own
 
 
 def values(packed):

@@ -1,4 +1,6 @@
 -- Records of script apply that are not in the plain form, cases, and the bounds of all keys: made when they are needed.
+local ROUNDS_MAX, RING_KEEP_MS, RINGS_MAX, AGENT_KEEP_MS = 2000, 30 * DAY_MS, 512, 30 * DAY_MS
+local CONV_OPEN_MS, CONV_MAX = 7 * DAY_MS, 50000
 local STREAM_FIELDS = {'conv', 'cust', 'mid', 'sender', 'agent', 'team', 'shop', 'act', 'edit', 'dlv', 'ackonly', 'live',
     'human', 'rules', 'shadow', 'rv', 'ckind', 'sev', 'crule', 'conf', 'due', 'prule', 'count', 'hid',
     'txm', 'txf'}
@@ -38,7 +40,7 @@ local function put(id, customer, is_live, r, fp)
     if id == '' then
         return 'new'
     end
-    if r[1] < now - (is_live and LATE_MS or NOT_LIVE_MS) then
+    if r[1] < oldest[is_live and REPLY or REPLAYED] then
         count('late', 1)
         return 'late'
     end
@@ -80,7 +82,7 @@ local function on_in(ev, at)
         how, was = put_event(ev, at, IN, key)
         count_in(how, was, at, who_of(str(ev.agent), str(ev.team), str(ev.shop)), str(ev.rules), str(ev.shadow))
     else
-        count_rules(str(ev.rules), str(ev.shadow), at, 'pass', 1)
+        count_rules(str(ev.rules), str(ev.shadow), at, who_of(str(ev.agent), str(ev.team), str(ev.shop)), 'pass', 1)
     end
     if how ~= 'late' and (ev.conf or str(ev.ckind) ~= '') then
         log_case(ev, at, key)
@@ -153,7 +155,7 @@ local function stream_entry(ev, at, seq, how)
     if how == 'dup' or how == 'moved' then
         e[#e + 1], e[#e + 2] = 'dup', '1'
     end
-    call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX, '*', unpack(e))
+    call('XADD', K.stream, 'MAXLEN', '~', STREAM_MAX_TEXT, '*', unpack(e))
 end
 
 -- A conversation stays while its customer waits (7 days) and a day longer than its promised times (at most 31 days).

@@ -1,4 +1,4 @@
--- needs: lib zone stats
+-- needs: names lib conv_form conv zone figures figures_fold:buckets figures_fold:figures_fold
 -- For the dashboard, per shard; writes nothing but the log of figures into their hashes. Answers are {now, row…},
 -- numbers as strings.
 --   'hour', hour number, agent…: {agent, first replies n, sum, within 3 s, 30 s, 60 s, 180 s, 300 s, next replies the

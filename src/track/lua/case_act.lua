@@ -1,4 +1,4 @@
--- needs: lib zone hook cases case_hand
+-- needs: names lib conv_form conv lists zone hook cases case_hand
 -- A person does something to a case beside moving it. ARGV: what, case id, who, why, value, 'force' or ''.
 --   assign AGENT      call answered | no_answer | busy     news ''     snooze MS (until) or +MS (from now), 0: no more
 --   order NUMBER      severity 1 … 4                       note ''

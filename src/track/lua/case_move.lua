@@ -1,4 +1,4 @@
--- needs: lib hook cases case_hand
+-- needs: names lib lists hook cases case_hand
 -- A person opens or moves a case. ARGV: 'move', case id, state, who, why
 --                                    or 'open', customer, conversation, kind, severity, words, who, why, and where they are
 --                                       known agent, team, shop

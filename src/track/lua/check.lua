@@ -1,4 +1,4 @@
--- needs: lib rounds cases
+-- needs: names lib conv_form conv lists cases
 -- Looks for contradictions in one shard; writes nothing. ARGV: question ('all' at first), cursor. Returns {next cursor or '0',
 -- {code, what, where}…}; rows with the code '@' name a customer whose state lies here. Each item is looked at in one
 -- piece with all that depends on it, so that gateways may go on meanwhile.

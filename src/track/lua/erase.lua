@@ -1,4 +1,4 @@
--- needs: lib rounds plain held said
+-- needs: names lib conv_form conv_text conv lists rounds late:rounds_late plain held said
 -- Takes a customer out of a shard, a piece of one key at a time. ARGV: 'find' | 'erase' | 'count', key's name, cursor ('0' or
 -- '' at first), 'all' | 'keep_open' (open cases and what belongs to them stay), the ids: the customer's, then those of the
 -- conversations that are this customer's alone. Returns {next cursor or '', {'conv', id}…, {'erased' | 'kept', n}}; 'find'

@@ -1,4 +1,4 @@
--- needs: lib held
+-- needs: names lib held
 -- A node takes over what held_due listed. ARGV: id, node, lease in ms. Returns
 -- {'SEND' | 'TELL', fence, state, agent, conversation, profile and socket, session, bytes, text, who, why} |
 -- {'BUSY'} another node is at it | {'GONE'}. After SEND nobody sends it again, unless held_done gives it back.

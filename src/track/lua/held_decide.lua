@@ -1,4 +1,4 @@
--- needs: lib held
+-- needs: names lib held
 -- A person decides on a held message. ARGV: 'approve' | 'refuse', id, who, why. Returns {'OK', id, state} | {'NONE'} no
 -- such message | {'ENDED', state, who, when} it does not wait any more.
 local verb, id, who, why = ARGV[1], ARGV[2], ARGV[3], ARGV[4] or ''

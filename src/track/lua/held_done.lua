@@ -1,4 +1,4 @@
--- needs: lib held
+-- needs: names lib held
 -- The end of what held_claim gave. ARGV: id, fence, outcome, why. Outcomes of SEND: 'sent', 'blocked' (why: the rule or
 -- what was in the way), 'back' (nothing was sent, another node may); of TELL: 'told', 'untold'.
 -- Returns {'OK', state} | {'STALE'}.

@@ -1,4 +1,4 @@
--- needs: lib held
+-- needs: names lib held
 -- What gateways have to do for held messages; ends what has waited too long. ARGV: how long an approved one waits for its
 -- agent, how long ended ones are kept, most rows. Returns {now, messages without an end, {id, 'send' | 'tell', agent, session, since}…}.
 local within, keep, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,4 +1,4 @@
--- needs: lib held
+-- needs: names lib held
 -- Held messages for people. ARGV: 'list', 'waiting' | 'open' | 'all', most; or 'one', id. Writes nothing. Returns {now, row…},
 -- row: {id, state, held at, expires, agent, team, shop, conversation, customer, message id, edit '1' | '', rules, text,
 -- who, why, decided at, ended at, node}, numbers as strings; waiting ones oldest first, behind them ended ones, newest first.

@@ -1,4 +1,4 @@
--- needs: lib hook
+-- needs: names lib hook
 -- A node takes a delivery for lease_ms. ARGV: id, target, node, lease_ms. Returns {'OK', fence, tries, now, at, kind,
 -- severity, name, value…} | {'BUSY', node} | {'GONE'}.
 local id, target, node, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])

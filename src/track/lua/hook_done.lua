@@ -1,4 +1,4 @@
--- needs: lib hook
+-- needs: names lib hook
 -- Ends a claim. ARGV: id, target, fence, 'sent' | 'gave_up' | 'again' (a try failed) | 'back' (it was not tried),
 -- milliseconds until it is looked at again, node, why. Returns {'OK'} | {'STALE'}.
 local id, target, fence, what, delay = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])

@@ -1,4 +1,4 @@
--- needs: lib hook
+-- needs: names lib hook
 -- Which deliveries are due. ARGV: most answers, how long an event is kept for targets nobody has (ms), then for every
 -- target of this gateway its name and for how long it takes nothing urgent, and nothing else (ms). Returns {now, how many wait, {id, target, urgent, at, kind,
 -- severity, shop}…}, urgent ones first; target '': the event has no targets yet.

@@ -1,4 +1,4 @@
--- needs: lib hook
+-- needs: names lib hook
 -- Gives an event its targets. ARGV: id, targets… Returns {'OK'} | {'DONE'} it has them already, or is gone.
 local id = ARGV[1]
 local e = load_packed(K.hook, id)

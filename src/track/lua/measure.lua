@@ -150,3 +150,5 @@ local function measure_make(zone_text, text)
 
     return m
 end
+
+return measure_make

@@ -1,4 +1,4 @@
--- needs: lib
+-- needs: names lib
 -- Takes pieces of move_out.lua. KEYS: those of one shard, but beside the ones in use (cg:{shard}:new:…), and last a set of
 -- what was added up already, since a scan may give a piece twice. ARGV: old number of shards, shard that they come from,
 -- then the pieces. A case S-N of N0 shards gets the number N * N0 + S: no two of them the same one.

@@ -1,4 +1,4 @@
--- needs: lib zone stats
+-- needs: names lib conv_form conv zone figures figures_fold:buckets figures_fold:figures_fold
 -- What one shard holds, in pieces that move_in.lua takes, for a move to another number of shards; writes nothing but the
 -- log of figures into their hashes. The gateways are stopped. ARGV: kind, cursor (0 at first). Returns {next cursor or '0',
 -- {customer, piece}…}; for the kind 'unknown' {'0', {name}…} of keys that this program cannot move, for 'held_open'

@@ -1,4 +1,4 @@
--- needs: lib zone hook stats promise remind
+-- needs: names lib conv_form conv zone hook figures promise remind
 -- A person ends or changes a commitment. ARGV: 'keep' | 'cancel' | 'extend', its name, who, why, for extend the new due
 -- time (ms, or +MS from the old one). Returns {'OK', name, what it is now, due} | {'NONE'} | {'BAD', what is allowed}.
 local EXTEND_MAX_MS = 30 * DAY_MS

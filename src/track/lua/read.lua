@@ -1,4 +1,4 @@
--- needs: lib zone hook rounds cases stats measure
+-- needs: names lib conv_form conv_text conv lists zone hook cases figures figures_fold:buckets figures_fold:figures_fold measure_make:measure
 -- What people look at, per shard; readers merge the shards. Writes nothing but the log of
 -- figures into their hashes. ARGV[1] names the question; every answer is
 -- {now, row…}, numbers as strings.
@@ -26,7 +26,7 @@ local read = {}
 -- 'waiting', most: {conversation, customer, since, agent, team, shop, messages, and where they are measured units that passed the horizon}, longest first
 function read.waiting(most)
     local known = call('HMGET', K.info, 'zone', 'tracking')
-    local m = known[2] and known[2] ~= '' and measure_make(known[1] or '', known[2])
+    local m = known[2] and known[2] ~= '' and measure_make()(known[1] or '', known[2])
     for _, id in ipairs(call('ZRANGE', K.waiting, 0, tonumber(most) - 1)) do
         local c = conv_load(id)
         if c then

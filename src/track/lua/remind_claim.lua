@@ -1,4 +1,4 @@
--- needs: lib zone hook remind
+-- needs: names lib conv_form conv zone hook remind
 -- A node takes a step for lease_ms. ARGV: item, step, anchor, node, lease_ms, then as remind_due from the steps on.
 -- Returns {'OK', fence} | {'BUSY', node} | {'GONE'}.
 local item, step, anchor, node, lease = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])

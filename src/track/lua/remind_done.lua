@@ -1,4 +1,4 @@
--- needs: lib zone hook remind
+-- needs: names lib conv_form conv zone hook remind
 -- Ends a step. ARGV: item, step, anchor, fence, outcome 'delivered' | 'undelivered' | 'uncertain', then as remind_due from
 -- the steps on. Returns {'OK'} | {'STALE'}.
 local item, step, anchor, fence, outcome = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]

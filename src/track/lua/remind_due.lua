@@ -1,4 +1,4 @@
--- needs: lib zone hook remind
+-- needs: names lib conv_form conv zone hook remind
 -- Which reminders are due and not being worked on. ARGV: most answers, then the steps as
 -- conf_of takes them. Returns {now, {item, kind, step, anchor, due, to, agent, conv, customer, since, ref, n, shop}…}.
 local now, most, conf = redis_now(), tonumber(ARGV[1]), conf_of(2)

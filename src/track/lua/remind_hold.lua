@@ -1,4 +1,4 @@
--- needs: lib
+-- needs: names lib
 -- Quiet hours: an item that is due is looked at again when they end. ARGV: item, until (ms). Returns {'OK'} | {'GONE'}.
 if not call('ZSCORE', K.remind_at, ARGV[1]) then
     return {'GONE'}

@@ -1,4 +1,4 @@
--- needs: lib zone remind
+-- needs: names lib conv_form conv zone remind
 -- What will be reminded of, for people. ARGV: 'list', most; or 'one', name. Writes nothing. Returns {now, {name, kind, looked at
 -- next, since, agent, team, shop, conversation, customer, ref, steps done, snoozed until or 0, '1' put off at the case itself}…}, the soonest first. When the
 -- next step is due is known to the gateways, which have the steps: they look at an item then.

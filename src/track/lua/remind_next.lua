@@ -1,4 +1,4 @@
--- needs: lib zone hook remind
+-- needs: names lib conv_form conv zone hook remind
 -- What will be reminded of, soonest first; writes nothing. ARGV: most, then the steps as conf_of takes them. Returns {now,
 -- {name, kind, step, due, to, agent, customer, conversation, ref, since, snoozed until, being worked on by node or ''}…}.
 local LOOK = 2000

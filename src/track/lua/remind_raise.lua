@@ -1,4 +1,4 @@
--- needs: lib zone hook remind
+-- needs: names lib conv_form conv zone hook remind
 -- Just before a reminder goes out: is it still wanted, and does the claim still hold? Writes the step's one stream entry.
 -- ARGV: item, step, anchor, fence, channel 'chat' | 'none', then as remind_due from the steps on. Returns
 -- {'SEND'} show it now | {'NOTED'} nothing to show | {'UNCERTAIN'} an earlier node may have shown it | {'STALE'} | {'GONE'}.

@@ -1,4 +1,4 @@
--- needs: lib zone hook remind
+-- needs: names lib conv_form conv zone hook remind
 -- A person puts a reminder off. ARGV: its name, until when (ms, or +MS from now; 0: no longer), who, why. Returns {'OK', name,
 -- until} | {'NONE'} | {'BAD', what is allowed}.
 local SNOOZE_MAX_MS = 30 * DAY_MS

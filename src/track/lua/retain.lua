@@ -1,4 +1,4 @@
--- needs: lib cases
+-- needs: names lib lists cases
 -- Forgets what the deployment keeps for less time than the bounds of docs/redis.md. ARGV, in ms, 0: leave it: finished
 -- cases, the customer's words in finished cases, events of the stream. Returns how many cases went, and how many words.
 local cases, words, events = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

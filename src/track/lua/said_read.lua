@@ -1,4 +1,4 @@
--- needs: lib said
+-- needs: names lib said
 -- Transcripts for people. ARGV: 'entries', conversation, from number, most: {now, {customer, entries so far, first kept},
 -- entry…}; 'seals', conversation or '' for all, stream id to begin behind, most looked at: {now, last stream id looked at
 -- or '', {seal, signature}…}. Writes nothing.

@@ -1,4 +1,4 @@
--- needs: lib said
+-- needs: names lib said
 -- What a gateway is to seal in this shard, which it has for itself meanwhile. ARGV: node, lease in ms, most conversations,
 -- most entries of each. Returns {'BUSY'} | {'OK', fence, number of the last seal, its hash, {conversation, head before,
 -- number before, entries so far, {entry…}}…}.

@@ -1,4 +1,4 @@
--- needs: lib said
+-- needs: names lib said
 -- Stores a seal. ARGV: fence, its number, conversation, entries it covers, head of the chain there, the seal, signature,
 -- hash of the seal. Returns {'OK'} | {'STALE'}.
 local fence, no, conv, n, head_hash = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
