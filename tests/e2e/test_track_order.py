@@ -344,9 +344,38 @@ def test_the_reader_in_the_manual_reads_a_batch(db):
     assert got == [(f"r:0:{n + 1}", 7 + n, b"c%d" % n, b"u%d" % n, b"i:m%d" % n, b"") for n in range(5)]
 
 
+def test_a_rule_that_hits_a_customers_edit_is_counted(db):
+    shard = fresh(db)
+    e = {"k": "in", "at": shard.now() - 5000, "conv": "c", "cust": "u", "sender": "u", "live": True, "agent": "ann", "mid": "m"}
+    assert shard.apply("r", [(1, e), (2, e | {"edit": True, "rules": "in.rule", "shadow": "in.shadow"})])[1:] == (2, 0, "OK")
+    figures = shard.state()["figures"]
+    assert [m for f, m in figures.items() if "|r|in.rule|v" in f] == [{"pass": 1}] * 2
+    assert [m for f, m in figures.items() if "|x|in.shadow|v" in f] == [{"pass": 1}] * 2
+    assert [m for f, m in figures.items() if "|a|ann|v" in f] == [{"in": 1}] * 2
+    assert [m for f, m in figures.items() if "|a|ann|h" in f] == [{"pass@in.rule": 1, "pass?in.shadow": 1}]
+
+
+def test_another_key_of_the_same_hash_is_another_message(db):
+    """Two bytes of a key are kept in the head; messages that agree in them are told apart by the records."""
+    def of(mid):
+        h = 7
+        for b in f"i:{mid}".encode():
+            h = (h * 31 + b) % 65536
+        return h
+    first = "m0"
+    other = next(m for n in range(1, 999999) if of(m := f"m{n}") == of(first))
+    for plain in (True, False):
+        shard = fresh(db)
+        e = {"k": "in", "at": shard.now() - 5000, "conv": "c", "cust": "u", "sender": "u", "live": True, "agent": "ann", "th": "1" * 16}
+        said = [e | {"mid": m, "at": e["at"] + i} for i, m in enumerate((first, "x", other, "y", first, other))]
+        for seq, event in enumerate(said, 1):
+            assert shard.apply("r", [(seq, plain_form(event) if plain else event)])[3] == "OK"
+        assert shard.conversations()["c"]["n"] == 4 and int(db.hget(shard.key("info"), "dup")) == 2
+
+
 def test_a_stream_of_many_in_one_entry_has_a_bound(db):
     source = (LUA / "names.lua").read_text()
-    most = int(re.search(r"STREAM_MAX = (\d+)", source)[1])
+    most = int(re.search(r"STREAM_MAX_TEXT = (\d+)", source)[1])
     shard = fresh(db)
     e = {"k": "in", "at": shard.now() - 5000, "conv": "c", "cust": "u", "sender": "u", "live": True}
     for last in range(0, 300 * 64, 64):

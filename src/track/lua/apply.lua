@@ -15,18 +15,24 @@ if ARGV[8] == '4' then
     figures_by_quarters()
 end
 can_step = not (note_open or note_more or note_reply)
+local live_from = oldest[REPLAYED]
 
--- A plain message; what most need stands here, all else in apply_plain.lua.
+-- A plain message; what most need stands here, all else in apply_plain.lua. Records of other forms are noticed on the way, or
+-- cannot be read.
 local function take_plain(from)
     local number, len, kind, fp, n, conv, at, code, times, key, who = sunpack(PLAIN, frames, from)
+    local marks = kind % 256
+    local what = (kind - marks) / 256 - FORM_PLAIN * 256
+    if what < 0 or what > 255 then
+        return more().take_other(from)
+    end
     local begin = from + PLAIN_RECORD + #conv
     pos = from + FRAME + len
     if number ~= last + 1 then
         return more().not_next(number, from)
     end
     last, applied = number, applied + 1
-    local rest, marks = begin + n, kind % 256
-    local what = (kind - marks) / 256 - FORM_PLAIN * 256
+    local rest = begin + n
     local record = sub(frames, begin, rest - 1)
     if rest > pos or what < 1 or what > 4 then
         error('no event')
@@ -36,7 +42,7 @@ local function take_plain(from)
     if text and times ~= NO_TIMES then
         due, ob, oc = sunpack('>I6I6I4', times)
     end
-    if not text or due > 0 or not can_step or at > now or what > REPLY or at < oldest[what] or heads[text] or
+    if not text or due > 0 or not can_step or at > now or at < live_from or what > REPLY or heads[text] or
         not step_text(conv, text, at, what <= REPLAYED, code >= 8, who, ob, oc, fp, record) then
         return (more_made or more()).take_plain(number, from, what, marks, conv, at, code, times, key, who, fp, record, rest)
     elseif marks ~= 0 then
@@ -53,10 +59,10 @@ end
 local function apply_rest()
     while pos <= size and status == 'OK' do
         is_decoding, begun = true, pos
-        if byte(frames, pos + FRAME) == FORM_PLAIN then
-            take_plain(pos)
-        else
+        if other_at == pos then
             more().take_other(pos)
+        else
+            take_plain(pos)
         end
     end
     is_decoding = false
@@ -68,8 +74,11 @@ repeat
     if not fine then
         if not is_decoding then
             error(trouble, 0)
+        elseif other_at ~= begun and byte(frames, begun + FRAME) ~= FORM_PLAIN then
+            pos, other_at = begun, begun
+        else
+            more().pass_over()
         end
-        more().pass_over()
     end
 until fine
 if run > 1 or pos <= size then -- else the stream gets what came, and nothing is copied

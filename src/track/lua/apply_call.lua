@@ -1,8 +1,8 @@
 -- The frame of script apply: what it is called with, and what it collects to write.
 local NOT_LIVE_MS, LATE_MS = DAY_MS, 7 * DAY_MS
-local CONV_IDLE_MS, CONV_SLACK_MS = 2 * DAY_MS, HOUR_MS
+local CONV_SLACK_MS = HOUR_MS
 local SWEEP_EVENTS, SWEEP_MS = 256, 1000
-local ring, offset, node, frames = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local ring, node, frames = ARGV[2], ARGV[4], ARGV[5]
 local last = tonumber(call('HGET', K.applied, ring) or '0')
 local known = call('HMGET', K.info, 'schema', 'swept', 'folded', 'folded_at', 'zone', 'tracking')
 local zone, measure, zones, counts, n_busy, CONVS = ARGV[6], ARGV[7], ARGV[9], ARGV[10], tonumber(ARGV[11]), 12
@@ -19,6 +19,7 @@ local more -- all that plain messages in conversations with a short head do not 
 -- `pieces` yet. What a rule hit has an entry of its own as well, with the same id; copies and all other records that alone.
 local size, pos, begun, run, pieces, told_first, told_at_first = #frames, 1, 1, 1, {}, nil, nil
 local applied, dups, status, is_decoding = 0, 0, 'OK', false
+local other_at = 0 -- a record of another form stands there, which could not be read as one of the plain form
 local oldest = {now - LATE_MS, now - NOT_LIVE_MS, now - LATE_MS}
 local is_counted = counts ~= '' and size > FRAME and sunpack('>I6', frames) == last + 1
 

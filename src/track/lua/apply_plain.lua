@@ -126,7 +126,7 @@ end
 local function pass_over()
     if pos == begun then
         local fine, number, len = pcall(sunpack, '>I6H', frames, pos)
-        pos = fine and pos + FRAME + len or size + 1
+        pos = fine and pos + FRAME + len or #frames + 1
         if fine and number ~= last + 1 then
             return not_next(number, begun)
         elseif fine then

@@ -1,6 +1,6 @@
 -- Records of script apply that are not in the plain form, cases, and the bounds of all keys: made when they are needed.
 local ROUNDS_MAX, RING_KEEP_MS, RINGS_MAX, AGENT_KEEP_MS = 2000, 30 * DAY_MS, 512, 30 * DAY_MS
-local CONV_OPEN_MS, CONV_MAX = 7 * DAY_MS, 50000
+local CONV_MAX, offset = 50000, tonumber(ARGV[3])
 local STREAM_FIELDS = {'conv', 'cust', 'mid', 'sender', 'agent', 'team', 'shop', 'act', 'edit', 'dlv', 'ackonly', 'live',
     'human', 'rules', 'shadow', 'rv', 'ckind', 'sev', 'crule', 'conf', 'due', 'prule', 'count', 'hid',
     'txm', 'txf'}

@@ -33,6 +33,7 @@ local CHUNK, SLOTS, EXTRA = 8, CONV_SLOTS, 64
 local FPS_BYTES, FPS_SLACK = 2 * SLOTS, 48
 local SESSION_MS = 8 * 3600000 -- a customer who writes after so long a silence begins a new session (first reply)
 local PENDING = 8
+local CONV_IDLE_MS, CONV_OPEN_MS = 48 * 3600000, 7 * 24 * 3600000 -- after which it is forgotten, and while somebody waits
 local OUT, REFUSED, IN = 1, 2, 3
 -- struct.pack and concatenation: cmsgpack.pack of many values takes several times as long.
 local SNAP, RECORD = '>I6I6I6I4I6I6BI6I4Hc0Hc0Hc0', '>I6BI6I6I4Bc0Hc0Bc0Bc0'

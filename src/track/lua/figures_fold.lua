@@ -169,23 +169,28 @@ end
 
 local merged = {}
 
-local function merged_of(hour, who)
+local function merged_hour(hour)
     local all = merged[hour]
     if not all then
         all = {}
         merged[hour] = all
     end
-    local m = all[who]
-    if not m then
-        m = {}
-        all[who] = m
-    end
-    return m
+    return all
 end
 
 local function merge_messages(e)
+    local hour, all = nil, nil
     for i = 2, #e, 4 do
-        local m, received, passed = merged_of(e[i], e[i + 1]), e[i + 2], e[i + 3]
+        if e[i] ~= hour then
+            hour = e[i]
+            all = merged_hour(hour)
+        end
+        local who, received, passed = e[i + 1], e[i + 2], e[i + 3]
+        local m = all[who]
+        if not m then
+            m = {}
+            all[who] = m
+        end
         if received > 0 then
             m['in'] = (m['in'] or 0) + received
         end
@@ -197,8 +202,12 @@ end
 
 local function merge_rounds(e)
     for i = 2, #e, 4 do
-        local m, v, biz = merged_of(e[i], e[i + 1]), e[i + 2], e[i + 3]
-        local is_first = v % 2 == 1
+        local all, who, v, biz = merged_hour(e[i]), e[i + 1], e[i + 2], e[i + 3]
+        local is_first, m = v % 2 == 1, all[who]
+        if not m then
+            m = {}
+            all[who] = m
+        end
         add_to_list(m, is_first and 'f' or 'n', floor(v / 2), 1)
         if biz >= 0 then
             add_to_list(m, is_first and 'F' or 'N', biz, 1)
@@ -209,11 +218,11 @@ end
 local function merge_map(e)
     for hour, all in pairs(e) do
         hour = tonumber(hour)
-        merged[hour] = merged[hour] or {}
+        local into = merged_hour(hour)
         for who, m in pairs(all) do
-            local to = merged[hour][who]
+            local to = into[who]
             if not to then
-                merged[hour][who] = m
+                into[who] = m
             elseif who == 'r' or who == 'x' then
                 for name, counts in pairs(m) do
                     to[name] = to[name] or {}

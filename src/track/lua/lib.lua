@@ -1,5 +1,8 @@
 -- Common to all scripts. KEYS are those of schema.h, in that order. Nothing but entries of the stream is written before a
 -- script has read and computed everything, so an error in the middle leaves no half of an event behind.
+local call, pack, unpack_mp = redis.call, cmsgpack.pack, cmsgpack.unpack
+local spack, sunpack = struct.pack, struct.unpack
+local byte, sub, find = string.byte, string.sub, string.find
 local K = {applied = KEYS[1], rings = KEYS[2], info = KEYS[3], stream = KEYS[4], conv = KEYS[5], conv_at = KEYS[6],
     waiting = KEYS[7], due = KEYS[8], cust = KEYS[9], cust_at = KEYS[10], case = KEYS[11], case_open = KEYS[12],
     case_done = KEYS[13], remind = KEYS[14], remind_at = KEYS[15], agents = KEYS[16], rounds = KEYS[17],
