@@ -74,9 +74,9 @@ struct link {
     bool is_dead;            /* out of use, to be freed in the next turn */
     bool is_leaving;         /* dropped on purpose: nothing to complain about */
     char drop_why[200];
-    unsigned greetings;  /* answers still awaited while greeting */
-    bool is_second_step; /* of the greeting */
-    char replid[48];     /* which data the server has */
+    unsigned greetings; /* answers still awaited while greeting */
+    int step;           /* of the greeting: login, then scripts, then the clock */
+    char replid[48];    /* which data the server has */
     int64_t time_sent_ms, time_due_ms, offset_ms;
     unsigned n_slots; /* Cluster: that it serves */
     struct link *next;

@@ -109,21 +109,50 @@ void login_on_health(void *ctx)
 
 /* ---- greeting ---- */
 
+/* The answer to a step's last command shows that all before it were answered. */
+enum { STEP_LOGIN, STEP_SCRIPTS, STEP_CLOCK };
+
+static void on_greeting(void *ctx, const struct redis_reply *reply);
 static void on_second_time(void *ctx, const struct redis_reply *reply);
 static void on_second_info(void *ctx, const struct redis_reply *reply);
+
+static void send_ping(struct link *l)
+{
+    struct span ping[] = {span_str("PING")};
+    l->greetings++;
+    link_command(l, on_greeting, l, 1, ping);
+}
+
+/* Only behind the login: from who has none Redis takes no command of a script's size, and hangs up without the reason.
+ */
+static void begin_scripts(struct link *l)
+{
+    struct redis *r = l->owner;
+    l->step = STEP_SCRIPTS;
+    for (size_t i = 0; i < r->n_scripts; i++)
+        login_load_script(l, &r->script[i]);
+    send_ping(l);
+}
+
+/* A step of its own, so that the clock's round trip is a short one. */
+static void begin_clock(struct link *l)
+{
+    l->step = STEP_CLOCK;
+    l->greetings = 2;
+    ask_time(l, on_second_time);
+    ask_info(l, on_second_info);
+}
 
 static void finish_greeting(struct link *l)
 {
     if (l->state != LINK_GREETING || l->want_drop || --l->greetings)
         return;
-    if (l->role == LINK_SENTINEL || l->is_second_step) {
+    if (l->role == LINK_SENTINEL || l->step == STEP_CLOCK)
         link_is_up(l);
-        return;
-    }
-    l->is_second_step = true;
-    l->greetings = 2;
-    ask_time(l, on_second_time);
-    ask_info(l, on_second_info);
+    else if (l->role == LINK_DATA && l->step == STEP_LOGIN && l->owner->n_scripts)
+        begin_scripts(l);
+    else
+        begin_clock(l);
 }
 
 static void on_second_time(void *ctx, const struct redis_reply *reply)
@@ -193,14 +222,13 @@ static int send_auth(struct link *l, struct err *e)
     return 0;
 }
 
-/* PING comes last: with its answer all before it was answered. (A script that Redis refuses shows at its first use.)
- * The clock is asked in a second step, so that its round trip is a short one. */
+/* (A script that Redis refuses shows at its first use.) */
 void login_begin(struct link *l)
 {
     struct redis *r = l->owner;
     struct err e;
     l->greetings = 0;
-    l->is_second_step = false;
+    l->step = STEP_LOGIN;
     l->replid[0] = 0;
     if (send_auth(l, &e) < 0) {
         link_drop_soon(l, e.text);
@@ -209,9 +237,5 @@ void login_begin(struct link *l)
     struct span name[] = {span_str("CLIENT"), span_str("SETNAME"), span_str(r->client_name)};
     if (r->client_name)
         link_command(l, NULL, NULL, 3, name);
-    for (size_t i = 0; l->role == LINK_DATA && i < r->n_scripts; i++)
-        login_load_script(l, &r->script[i]);
-    struct span ping[] = {span_str("PING")};
-    l->greetings++;
-    link_command(l, on_greeting, l, 1, ping);
+    send_ping(l);
 }

@@ -150,6 +150,22 @@ def test_what_a_user_may_not(folder):
     redis.stop()
 
 
+def test_a_password_that_nobody_gave(folder):
+    """The reason is Redis' own, not that it hung up on a script; once the password is there nothing else is needed."""
+    redis = Redis(folder / "redis")
+    redis.client().config_set("requirepass", "pw")
+    g = Gateway(folder / "g", 1, redis=redis, rules=RULES)
+    g.wait_line(r'redis_unreachable .*why="login refused: NOAUTH')
+    assert "redis_script_refused" not in g.text() and "bulk length" not in g.text(), g.text()
+    g.stop()
+    (folder / "pw").write_text("pw")
+    g = Gateway(folder / "g2", 1, redis=redis, rules=RULES, redis_extra=f"  password_file: {folder / 'pw'}")
+    wait_for("connected", lambda: g.ask("status")["status"]["tracking"]["redis_connected"])
+    assert "redis_unreachable" not in g.text(), g.text()
+    g.stop()
+    redis.stop()
+
+
 def whole_state(topology, shards):
     """What must be the same for every number of shards: everything but which shard it lies in, and the numbers of cases."""
     return asked_again(lambda: whole_state_once(topology, shards))
