@@ -47,7 +47,7 @@ int bench_echo(int argc, char **argv)
     struct loop *loop = server_loop(core);
     struct echo *s = loop && listen && endpoint_parse(&at, listen, &e) == 0 ? echo_start(loop, &at, &e) : NULL;
     if (!s) {
-        fprintf(stderr, "echo: %s\n", e.text);
+        fprintf(stderr, "echo: %s%s%s\n", listen ? listen : "", listen ? ": " : "", e.text);
         if (loop)
             loop_free(&loop);
         return 2;
@@ -89,7 +89,7 @@ int bench_xmpp_backend(int argc, char **argv)
     bool is_fit = loop && listen && endpoint_parse(&at, listen, &e) == 0;
     struct xmpp_backend *b = is_fit ? xmpp_backend_start(loop, &at, &e) : NULL;
     if (!b) {
-        fprintf(stderr, "xmpp-backend: %s\n", e.text);
+        fprintf(stderr, "xmpp-backend: %s%s%s\n", listen ? listen : "", listen ? ": " : "", e.text);
     } else {
         if (!quiet)
             fprintf(stderr, "XMPP backend on %s\n", listen);
@@ -127,7 +127,7 @@ int bench_relay(int argc, char **argv)
     bool is_fit = loop && listen && to && endpoint_parse(&at, listen, &e) == 0 && endpoint_parse(&backend, to, &e) == 0;
     struct relay *r = is_fit ? relay_start(loop, &at, &backend, &e) : NULL;
     if (!r)
-        fprintf(stderr, "relay: %s\n", e.text);
+        fprintf(stderr, "relay: %s%s%s\n", listen ? listen : "", listen ? ": " : "", e.text);
     else
         serve(loop);
     relay_stop(&r);
@@ -162,6 +162,8 @@ int main(int argc, char **argv)
     }
     bool is_help = argc > 1 && strcmp(argv[1], "--help") == 0;
     FILE *out = is_help ? stdout : stderr;
+    if (argc > 1 && !is_help)
+        fprintf(out, "unknown command \"%s\"\n", argv[1]);
     fprintf(out, "chatgate-bench COMMAND [options]; COMMAND --help lists them\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);

@@ -19,6 +19,11 @@ expect() { # FILE COLUMN VALUE
     [ "$found" = "$3" ] || fail "$2 is '$found', expected '$3'"
 }
 
+"$bench" laod >"$work/wrong.txt" 2>&1 && fail "an unknown command"
+grep -qx 'unknown command "laod"' "$work/wrong.txt" || fail "does not name the unknown command"
+"$bench" echo --listen "unix:$work/none/echo.sock" >"$work/wrong.txt" 2>&1 && fail "no such folder"
+grep -q "^echo: unix:$work/none/echo.sock: listen: " "$work/wrong.txt" || fail "does not name the address"
+
 "$bench" load --echo "unix:$sock" --target "echo=ws+unix:$sock:/ws" --conns 20 --rate 1000 --secs 1 --warm 0.1 \
     --rounds 1 --size 50,3000,70000 --csv "$work/load.csv" --json "$work/load.json" >"$work/load.txt" 2>&1 || fail load
 expect "$work/load.csv" answered 1000
