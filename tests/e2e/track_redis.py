@@ -112,7 +112,7 @@ def short_form(e):
 
 
 def read_head(b):
-    """The head of a conversation, as src/track/lua/rounds.lua describes it."""
+    """The head of a conversation, as src/track/lua/conv_form.lua describes it."""
     if b[0] in (4, 5, 6):
         return read_short_head(b)
     h, at = {}, 0
@@ -297,7 +297,7 @@ class Shard:
                 if not k.startswith(b"#")}
 
     def conversations(self):
-        """The heads of all conversations, as src/track/lua/rounds.lua describes them."""
+        """The heads of all conversations, as src/track/lua/conv_form.lua describes them."""
         return {k.decode(): read_head(v) for k, v in self.db.hgetall(self.key("conv")).items()}
 
     def stream(self, **match):

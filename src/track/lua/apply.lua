@@ -3,7 +3,7 @@
 -- ARGV: schema version, ring id, offset_ms (Redis TIME minus the gateway's clock), node id, records as frames one behind
 -- the other (6 bytes number, 2 bytes length, event), the zone of days (zone.lua), how replies are measured (measure.lua), 1 or
 -- 4: into how many parts days of these zones cut an hour, the shops with days of their own ('-': none; '': as it was told
--- before), what its plain messages count as (an entry of the log of figures, see stats.lua: `in` of customers, `pass` of agents, those of which
+-- before), what its plain messages count as (an entry of the log of figures, see figures.lua: `in` of customers, `pass` of agents, those of which
 -- no action and no rule is told; only if the numbers follow one another; '': the script counts), how many of the conversations
 -- that follow have more than one plain record here, the conversations that the records are about, or some of them.
 -- Returns {last applied, applied, duplicates, 'OK' | 'GAP' | 'VERSION'}.

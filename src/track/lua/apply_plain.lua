@@ -6,6 +6,7 @@ local function leave_out(from, behind)
     run = behind
 end
 
+-- Fields of an entry of the stream, as `tell` counts their values.
 local NAMES_IN = {'cust', 'mid', 'agent', 'team', 'shop', 'rules', 'shadow', 'rv', 'dup', 'sender', 'live'}
 local NAMES_OUT = {'cust', 'mid', 'agent', 'team', 'shop', 'rules', 'shadow', 'rv', 'dup', 'act', 'dlv', 'human', 'ackonly', 'due', 'prule'}
 

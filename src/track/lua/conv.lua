@@ -1,6 +1,6 @@
 -- A conversation as readers see it: {cu customer, t = {at last event, since, og ot op and so n of the open round, last
 -- and news of the last reply, rep, g t h last replier, p open commitments {made, due, key, agent, team, shop, rule}}}.
--- Its inside is described in rounds.lua.
+-- Its inside is described in conv_form.lua.
 -- Packed commitments, refusals without a message, extra keys: of most conversations there is nothing.
 local function rare_unpack(text)
     if text ~= '' then

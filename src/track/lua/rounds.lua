@@ -208,8 +208,6 @@ end
 
 local NOTHING, outcomes = {}, {} -- what the common case returns: read before the next call
 
--- Puts a record into the conversation. Result: 'new', 'dup' (nothing changed), 'moved' (the same message was seen
--- earlier elsewhere: `was` is the record it replaces), 'late' (too old for the window). Outcomes to book: plus, minus.
 local function has_print(fps, fp)
     local at = find(fps, fp, 1, true)
     while at and at % 2 == 0 do -- halves of two
@@ -218,6 +216,8 @@ local function has_print(fps, fp)
     return at
 end
 
+-- Puts a record into the conversation. Result: 'new', 'dup' (nothing changed), 'moved' (the same message was seen
+-- earlier elsewhere: `was` is the record it replaces), 'late' (too old for the window). Outcomes to book: plus, minus.
 local function conv_put(h, id, r, fp)
     local seen = has_print(h.fps, fp) or h.fresh and has_print(h.fresh, fp) or h.extra ~= '' and find(h.extra, r[3], 1, true)
     local is_plain = r[2] == IN or r[2] == OUT and (h.ref == '' or not find(h.ref, mid_of(r), 1, true))
