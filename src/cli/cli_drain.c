@@ -5,8 +5,10 @@
 int cli_drain(int argc, char **argv)
 {
     struct control_args args;
-    if (control_read_args(argc, argv, &args) || args.n_words || args.for_time)
+    if (control_read_args(argc, argv, &args))
         return cli_usage("drain");
+    if (args.n_words || args.for_time)
+        return cli_unexpected("drain", args.n_words ? args.word[0] : "--for");
     int code = control_run(&args, "drain", NULL);
     if (code == CLI_OK && !args.want_json)
         puts("draining");

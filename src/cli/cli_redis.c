@@ -106,7 +106,7 @@ int cli_redis(int argc, char **argv)
     bool is_check = args.verb && strcmp(args.verb, "check") == 0;
     bool is_reshard = args.verb && strcmp(args.verb, "reshard") == 0;
     if (is_check == is_reshard || is_reshard != (args.to > 0))
-        return cli_usage("redis");
+        return args.verb && !is_check && !is_reshard ? cli_unexpected("redis", args.verb) : cli_usage("redis");
     struct tracked *t = tracked_open_any(&args.tracked);
     if (!t)
         return CLI_FAILED;

@@ -18,7 +18,9 @@ static void print_restart(const struct json_doc *doc)
 int cli_reload(int argc, char **argv)
 {
     struct control_args args;
-    if (control_read_args(argc, argv, &args) || args.n_words || args.for_time)
+    if (control_read_args(argc, argv, &args))
         return cli_usage("reload");
+    if (args.n_words || args.for_time)
+        return cli_unexpected("reload", args.n_words ? args.word[0] : "--for");
     return control_run_with(&args, "reload", print_restart);
 }

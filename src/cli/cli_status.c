@@ -5,7 +5,9 @@
 int cli_status(int argc, char **argv)
 {
     struct control_args args;
-    if (control_read_args(argc, argv, &args) || args.n_words || args.for_time)
+    if (control_read_args(argc, argv, &args))
         return cli_usage("status");
+    if (args.n_words || args.for_time)
+        return cli_unexpected("status", args.n_words ? args.word[0] : "--for");
     return control_run(&args, "status", "status");
 }

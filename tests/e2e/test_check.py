@@ -118,6 +118,10 @@ def test_what_the_start_would_refuse_is_told_with_its_place(site, folder):
     (["check", "--config", "a", "b"], 'chatgate check: unexpected argument "b"\n'),
     (["check", "--frob", "b"], 'chatgate check: unexpected argument "--frob"\n'),
     (["mode", "off", "--control", "/nowhere"], 'chatgate mode: is "off", must be enforce, observe or bypass\n'),
+    (["reload", "now"], 'chatgate reload: unexpected argument "now"\n'),
+    (["drain", "--for", "5s"], 'chatgate drain: unexpected argument "--for"\n'),
+    (["status", "all"], 'chatgate status: unexpected argument "all"\n'),
+    (["redis", "frob"], 'chatgate redis: unexpected argument "frob"\n'),
     (["scan", "--rules", str(SOURCE / "rules"), "."], ".:1: is a folder, must be a file\n"),
 ])
 def test_what_is_not_understood(args, told):
