@@ -34,6 +34,6 @@ void pack_fini(struct pack *p);
 void pack_add(struct pack *p, int64_t number, struct span record, int64_t offset_ms);
 /* The conversations, at most PACK_MAX, those with several records first; returns how many these are. */
 size_t pack_convs(const struct pack *p, struct span out[PACK_MAX]);
-/* An entry for the log of figures (src/track/lua/figures.lua), empty when there is nothing to count. Holds until the next
- * call. */
+/* An entry for the log of figures (src/track/lua/figures.lua), empty when there is nothing to count. Holds until the
+ * next call. */
 struct span pack_figures(struct pack *p);
