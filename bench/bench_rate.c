@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/hist.h"
+#include "base/rand.h"
 #include "base/xalloc.h"
 #include "bench_main.h"
 #include "bench_report.h"
@@ -25,7 +26,7 @@ struct rate {
     struct peer *peer;
     int64_t *since;
     bool *is_over;
-    uint64_t n_done, n_failed, next_agent;
+    uint64_t n_done, n_failed, next_agent, next_id;
     struct hist took_ns;
     char trouble[160];
 };
@@ -34,7 +35,7 @@ static void on_open(struct peer *p)
 {
     struct rate *s = p->owner;
     struct buf b = {0};
-    struct text_fill fill = {.seq = s->n_done, .agent = p->index, .text = span_str(TEXT_DEFAULT_TEXT)};
+    struct text_fill fill = {.seq = s->next_id++, .agent = p->index, .text = span_str(TEXT_DEFAULT_TEXT)};
     text_build(&b, s->message, &fill);
     peer_send(p, buf_span(&b));
     buf_fini(&b);
@@ -125,6 +126,7 @@ static int rate_all(struct rate *s, int argc, char **argv)
         return 2;
     struct report *r = report_new("rate", &s->c, metrics, M_COUNT, s->rounds);
     int rc = common_reference(&s->c, s->reference, &r->reference);
+    s->next_id = rand_u64();
     s->peer = xcalloc((size_t)s->conc, sizeof(*s->peer));
     s->since = xcalloc((size_t)s->conc, sizeof(*s->since));
     s->is_over = xcalloc((size_t)s->conc, sizeof(*s->is_over));

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/rand.h"
 #include "base/xalloc.h"
 
 enum { OPENING_MAX = 64, MESSAGES_MAX = 1 << 26 };
@@ -34,7 +35,8 @@ struct slot {
     unsigned n_started, n_open; /* agents; those that ended are in neither */
     struct sent *sent;
     uint64_t n_sent, cap_sent, waiting;
-    uint64_t answers; /* of any kind, measured or not */
+    uint64_t first_id; /* of the first message: no id comes twice, as an edit or a repetition costs something else */
+    uint64_t answers;  /* of any kind, measured or not */
     int64_t measure_from, measure_to;
     bool is_closing, may_send;
     struct buf message;
@@ -69,7 +71,7 @@ static void build_message(struct slot *s, unsigned conn)
     const struct load_plan *plan = s->plan;
     bool is_hit = plan->hits.n && (double)(draw(s) >> 11) * 0x1p-53 < plan->hit_rate;
     struct text_fill fill = {
-        .seq = s->n_sent,
+        .seq = s->first_id + s->n_sent,
         .convs = (uint64_t)plan->convs,
         .agent = conn + (unsigned)s->target->peer.first_agent,
         .text = is_hit ? texts_get(&plan->hits, draw(s))
@@ -166,8 +168,11 @@ static void count_answer(struct slot *s, const struct peer *p, struct sent *m, u
 static void on_message(struct peer *p, struct span payload)
 {
     struct slot *s = p->owner;
-    uint64_t seq;
-    bool is_known = s->target->peer.url.is_http ? take_from_queue(s, p->index, &seq) : text_find_id(payload, &seq);
+    uint64_t seq, id;
+    bool is_http = s->target->peer.url.is_http,
+         is_known = is_http ? take_from_queue(s, p->index, &seq) : text_find_id(payload, &id);
+    if (!is_http && is_known)
+        seq = (id - s->first_id) & TEXT_ID_MASK;
     if (!is_known || seq >= s->n_sent || s->sent[seq].conn != p->index) {
         s->r->stray++;
         return;
@@ -328,6 +333,7 @@ int slot_run(struct common *c, const struct target *t, const struct load_plan *p
 {
     *r = (struct slot_result){.cpu_ns_per_message = -1};
     struct slot s = {.common = c, .target = t, .plan = plan, .label = label, .r = r, .draw = 0x9e3779b97f4a7c15u};
+    s.first_id = rand_u64() & TEXT_ID_MASK;
     s.peer = xcalloc((size_t)plan->conns, sizeof(*s.peer));
     s.last_seq = xcalloc((size_t)plan->conns, sizeof(*s.last_seq));
     s.queue = xcalloc((size_t)plan->conns, sizeof(*s.queue));

@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 enum { TEXT_ID_LEN = 14 }; /* "cb" and 12 hexadecimal digits */
+#define TEXT_ID_MASK ((UINT64_C(1) << 48) - 1)
 
 struct texts {
     struct buf bytes; /* JSON-escaped, one after the other */
@@ -24,7 +25,7 @@ struct span texts_get(const struct texts *t, size_t i);
 #define TEXT_DEFAULT_TEXT    "您好这款衬衫有黑色和白色两种您看看喜欢哪一种呢" /* 23 characters, 69 bytes */
 
 struct text_fill {
-    uint64_t seq;   /* becomes {id} */
+    uint64_t seq;   /* its lowest 48 bits become {id} */
     uint64_t convs; /* {c} counts from 0 to convs - 1 */
     unsigned agent;
     struct span text;
@@ -32,5 +33,5 @@ struct text_fill {
 };
 void text_build(struct buf *out, const char *template, const struct text_fill *fill);
 
-/* The number of the first id in an answer; false: there is none. */
+/* The number of the first id in an answer, at most TEXT_ID_MASK; false: there is none. */
 bool text_find_id(struct span payload, uint64_t *seq);
