@@ -152,7 +152,7 @@ def test_mode_returns_by_itself(gateway):
     gateway.cli("mode", "observe", "--control", gateway.control)
     assert gateway.ask("status")["status"]["mode"] == "observe"
     done = gateway.cli("mode", "off", "--control", gateway.control, check=False)
-    assert done.returncode == 1 and "enforce" in done.stderr and "bypass" in done.stderr
+    assert done.returncode == 2 and "enforce" in done.stderr and "bypass" in done.stderr
     assert gateway.ask("status")["status"]["mode"] == "observe"
 
 
