@@ -245,6 +245,7 @@ int bench_load(int argc, char **argv)
         {"rounds", OPT_INT, &l.rounds, 1, ROUNDS_MAX, "N", "rounds (5)"},
         {"message", OPT_TEXT, &l.plan.message, 0, 0, "TEXT", "template with {id} {text} {n} {c}"},
         {"convs", OPT_INT, &l.plan.convs, 1, 1e9, "N", "conversations that {c} goes through in turn (1000)"},
+        {"first-id", OPT_INT, &l.plan.first_id, 1, 1e9, "N", "number in the first message's id (drawn for each run)"},
         {"corpus", OPT_TEXT, &l.corpus, 0, 0, "FILE", "texts to send, one per line"},
         {"size", OPT_TEXT, &l.sizes, 0, 0, "N[,N...]", "repeat the text until messages have about N bytes, in turn"},
         {"hits", OPT_TEXT, &l.hits, 0, 0, "FILE", "texts that the gateway is to refuse or rewrite"},

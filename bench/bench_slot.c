@@ -333,7 +333,7 @@ int slot_run(struct common *c, const struct target *t, const struct load_plan *p
 {
     *r = (struct slot_result){.cpu_ns_per_message = -1};
     struct slot s = {.common = c, .target = t, .plan = plan, .label = label, .r = r, .draw = 0x9e3779b97f4a7c15u};
-    s.first_id = rand_u64() & TEXT_ID_MASK;
+    s.first_id = (plan->first_id ? (uint64_t)plan->first_id : rand_u64()) & TEXT_ID_MASK;
     s.peer = xcalloc((size_t)plan->conns, sizeof(*s.peer));
     s.last_seq = xcalloc((size_t)plan->conns, sizeof(*s.last_seq));
     s.queue = xcalloc((size_t)plan->conns, sizeof(*s.queue));

@@ -9,9 +9,10 @@ enum { SIZES_MAX = 16 };
 
 struct load_plan {
     long conns;
-    double rate; /* messages a second over all agents; open loop */
-    long convs;  /* conversations that {c} goes through */
-    long closed; /* > 0: closed loop with so many messages outstanding per agent, the rate is not used */
+    double rate;   /* messages a second over all agents; open loop */
+    long convs;    /* conversations that {c} goes through */
+    long first_id; /* number of the first message's id; 0: drawn anew for each run */
+    long closed;   /* > 0: closed loop with so many messages outstanding per agent, the rate is not used */
     double warm_s, secs, drain_s;
     const char *message; /* template */
     struct texts texts, hits;
