@@ -49,69 +49,6 @@ static void set_state(struct lane *l, enum lane_state to)
     l->state = to;
 }
 
-/* ---- the records at hand ---- */
-
-static struct ring_record record_of(const struct lane *l, size_t i)
-{
-    struct ring_record rec;
-    uint64_t pos = lane_pos(l, i), next;
-    if (!ring_read(l->ring->ring, &pos, &rec, &next))
-        abort(); /* what is not released cannot go away */
-    return rec;
-}
-
-/* Negative for records from before the ring's present identity. */
-static int64_t number_of(const struct lane *l, uint64_t seq)
-{
-    return (int64_t)(seq - ring_base(l->ring->ring, l->shard));
-}
-
-static int64_t number_at(const struct lane *l, size_t i)
-{
-    return number_of(l, record_of(l, i).seq);
-}
-
-void lane_push(struct lane *l, const struct ring_record *rec, uint64_t pos, bool is_done)
-{
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 16;
-        uint64_t *wider = xmalloc(cap * sizeof(*wider));
-        for (size_t i = 0; i < l->n; i++)
-            wider[i] = lane_pos(l, i);
-        free(l->pos);
-        l->pos = wider;
-        l->cap = cap;
-        l->first = 0;
-    }
-    l->pos[(l->first + l->n) & (l->cap - 1)] = pos;
-    l->n++;
-    l->known = MAX_OF(l->known, rec->seq);
-    /* The answer to what is applied may come before a long ring is read to its end; what Redis forgot since an earlier
-     * run is sent again. */
-    bool has_it = l->state >= LANE_READY ? number_of(l, rec->seq) <= l->applied : is_done;
-    if (has_it && l->done + 1 == l->n)
-        l->done = l->n;
-}
-
-void lane_trim(struct lane *l, uint64_t pos)
-{
-    while (l->done && lane_pos(l, 0) < pos) {
-        l->first = (l->first + 1) & (l->cap - 1);
-        l->n--;
-        l->done--;
-    }
-}
-
-static uint64_t newest_seq(const struct lane *l)
-{
-    return MAX_OF(l->known, ring_newest_seq(l->ring->ring, l->shard));
-}
-
-bool lane_has_work(const struct lane *l)
-{
-    return l->done < l->n || l->applied < number_of(l, l->known);
-}
-
 /* ---- trouble ---- */
 
 static void pause_lane(struct lane *l, const char *why)
@@ -169,23 +106,23 @@ static void want_rename(struct lane *l, int64_t applied, const char *why)
 {
     log_event(LOG_ERROR, "ring_number_conflict",
               "ring=%s file=%s shard=%u applied=%" PRId64 " newest=%" PRId64 " why=\"%s\" then=\"new ring id\"",
-              ring_id(l->ring->ring), ring_path(l->ring->ring), l->shard, applied, number_of(l, newest_seq(l)), why);
+              ring_id(l->ring->ring), ring_path(l->ring->ring), l->shard, applied, lane_number(l, lane_newest(l)), why);
     l->ring->want_rename = l->has_conflict = true;
 }
 
 /* First number that can still be sent: of a record, or the one after all. */
 static int64_t first_number(const struct lane *l)
 {
-    return l->n ? number_at(l, 0) : number_of(l, l->known) + 1;
+    return l->n ? lane_number_at(l, 0) : lane_number(l, l->known) + 1;
 }
 
 /* Redis has all up to `applied`: moves the boundary there, backwards as well. */
 static void seek(struct lane *l, int64_t applied)
 {
     l->applied = applied;
-    while (l->done < l->n && number_at(l, l->done) <= applied)
+    while (l->done < l->n && lane_number_at(l, l->done) <= applied)
         l->done++;
-    while (l->done && number_at(l, l->done - 1) > applied)
+    while (l->done && lane_number_at(l, l->done - 1) > applied)
         l->done--;
     if (applied > 0)
         l->first_count = 0;
@@ -194,7 +131,7 @@ static void seek(struct lane *l, int64_t applied)
 /* False: the number cannot be, the ring takes a new identity. */
 static bool accept_applied(struct lane *l, int64_t applied)
 {
-    if (applied > number_of(l, newest_seq(l))) {
+    if (applied > lane_number(l, lane_newest(l))) {
         want_rename(l, applied, "Redis has applied more than this ring holds: restored, or the ring was copied");
         return false;
     }
@@ -235,7 +172,7 @@ static void ask_applied(struct lane *l)
 
 uint64_t lane_rebase(struct lane *l)
 {
-    uint64_t next = l->done < l->n ? record_of(l, l->done).seq : l->known + 1;
+    uint64_t next = l->done < l->n ? lane_record(l, l->done).seq : l->known + 1;
     uint64_t base = next - 1 - (l->first_count > 0);
     l->applied = 0;
     l->has_conflict = false;
@@ -267,22 +204,22 @@ static void make_filler(const struct lane *l, int64_t number, uint8_t *out, size
 /* A number without a record, which something destroyed, is filled by a gap event: the numbers stay hole-free. */
 static void fill_batch(const struct lane *l, struct batch *b)
 {
-    int64_t number = l->applied + 1, known = number_of(l, l->known);
+    int64_t number = l->applied + 1, known = lane_number(l, l->known);
     *b = (struct batch){0};
     for (size_t i = l->done; b->n < PUMP_BATCH && b->bytes < BATCH_BYTES; number++) {
         struct ring_record rec = {0};
         bool has_record = i < l->n;
         if (has_record)
-            rec = record_of(l, i);
+            rec = lane_record(l, i);
         if (!has_record && number > known)
             break;
         b->number[b->n] = number;
-        if (has_record && number_of(l, rec.seq) < number) { /* Redis has it */
+        if (has_record && lane_number(l, rec.seq) < number) { /* Redis has it */
             i++;
             number--;
             continue;
         }
-        if (has_record && number_of(l, rec.seq) == number) {
+        if (has_record && lane_number(l, rec.seq) == number) {
             b->bytes += rec.payload.n;
             b->record[b->n++] = rec.payload;
             i++;

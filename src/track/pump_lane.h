@@ -1,5 +1,5 @@
-/* Inside of the pump: one ring's records of one shard on their way (pump_lane.c), and what pump.c and pump_meet.c
- * share. */
+/* Inside of the pump: one ring's records of one shard (pump_records.c) on their way (pump_lane.c), and what pump.c and
+ * pump_meet.c share. */
 #pragma once
 
 #include "conf/measure.h"
@@ -99,6 +99,13 @@ void lane_trim(struct lane *l, uint64_t pos);
 void lane_turn(struct lane *l, int64_t now_ms);
 /* Are there records or holes to send? */
 bool lane_has_work(const struct lane *l);
+/* The i-th record at hand. */
+struct ring_record lane_record(const struct lane *l, size_t i);
+/* What Redis calls it; negative for records from before the ring's present identity. */
+int64_t lane_number(const struct lane *l, uint64_t seq);
+int64_t lane_number_at(const struct lane *l, size_t i);
+/* The last one that was drawn for this shard. */
+uint64_t lane_newest(const struct lane *l);
 static inline bool lane_is_waiting(const struct lane *l)
 {
     return l->state == LANE_ASKED || l->state == LANE_SENT;
