@@ -1,5 +1,4 @@
-#include <stdbool.h>
-
+#include "base/nearest.h"
 #include "cli/cli.h"
 
 static const struct command {
@@ -54,28 +53,12 @@ static int print_command_help(const struct command *c)
     return CLI_OK;
 }
 
-/* The command that was probably meant: a letter more, less or changed, or two swapped. */
-static const char *nearest(const char *name)
-{
-    size_t n = strlen(name);
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        const char *c = commands[i].name;
-        size_t len = strlen(c), head = 0, tail = 0;
-        while (head < n && head < len && name[head] == c[head])
-            head++;
-        while (tail < n - head && tail < len - head && name[n - 1 - tail] == c[len - 1 - tail])
-            tail++;
-        size_t a = n - head - tail, b = len - head - tail;
-        bool is_swap = a == 2 && b == 2 && name[head] == c[head + 1] && name[head + 1] == c[head];
-        if (n > 2 && ((a <= 1 && b <= 1) || is_swap))
-            return c;
-    }
-    return NULL;
-}
-
 static int unknown(const char *name)
 {
-    const char *near = nearest(name);
+    struct nearest n = {.wrong = name};
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        nearest_try(&n, commands[i].name);
+    const char *near = n.best;
     fprintf(stderr, "chatgate: unknown command \"%s\"%s%s%s; `chatgate help` lists them\n", name,
             near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     return CLI_FAILED;

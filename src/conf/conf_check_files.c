@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "conf/conf_read.h"
+#include "conf/conf_url.h"
 
 void conf_check_file(struct err_list *errs, const struct ynode *at, const char *key, const char *path)
 {
@@ -35,14 +36,6 @@ static void check_there(struct err_list *errs, const struct ynode *at, const cha
 {
     if (path && access(path, R_OK) != 0)
         yaml_bad(errs, at, "%s: \"%s\" cannot be read: %s", key, path, strerror(errno));
-}
-
-bool conf_is_domain(const char *text)
-{
-    const char *p = text + (*text == '!');
-    if (!*p || strchr(".-", *p) || strstr(p, "..") || strpbrk(p, "/:@*?#% \t\"'\\,"))
-        return false;
-    return p[strlen(p) - 1] != '.' && strchr(p, '.');
 }
 
 static void check_domains(const struct conf *c, const struct ynode *root, struct err_list *errs)

@@ -9,7 +9,5 @@
 void conf_check_file(struct err_list *errs, const struct ynode *at, const char *key, const char *path);
 /* The same, and its first line is not empty. */
 void conf_check_secret(struct err_list *errs, const struct ynode *at, const char *key, const char *path);
-/* Domains are compared with the end of a link's host: may this, without a `!` before it, ever be one there? */
-bool conf_is_domain(const char *text);
 void conf_check_files(const struct conf *c, const struct ynode *root, struct err_list *errs);
 void conf_note_places(struct conf *c, const struct ynode *root);

@@ -1,5 +1,7 @@
 #include "conf/conf_read.h"
 
+#include "base/nearest.h"
+
 enum { KEY_NAME_MAX = 200 };
 
 const struct ynode *conf_read_find(const struct ynode *map, const char *path)
@@ -37,7 +39,7 @@ static void allowed_keys(const char *prefix, const char *wrong, struct buf *list
     size_t n, len = strlen(prefix);
     const struct conf_key *keys = conf_table(&n);
     char part[KEY_NAME_MAX], last[KEY_NAME_MAX] = "";
-    unsigned best = 3;
+    struct nearest found = {.wrong = wrong};
     nearest[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         if (strncmp(keys[i].name, prefix, len) != 0)
@@ -48,11 +50,8 @@ static void allowed_keys(const char *prefix, const char *wrong, struct buf *list
             continue;
         memcpy(last, part, sizeof(last));
         buf_printf(list, "%s%s", list->len ? ", " : "", part);
-        unsigned d = yaml_distance(wrong, part);
-        if (d < best) {
-            best = d;
+        if (nearest_try(&found, part))
             memcpy(nearest, part, sizeof(part));
-        }
     }
 }
 

@@ -106,3 +106,11 @@ int conf_read_line(const char *path, char *out, size_t cap, struct err *e)
     out[line.n] = 0;
     return 0;
 }
+
+bool conf_is_domain(const char *text)
+{
+    const char *p = text + (*text == '!');
+    if (!*p || strchr(".-", *p) || strstr(p, "..") || strpbrk(p, "/:@*?#% \t\"'\\,"))
+        return false;
+    return p[strlen(p) - 1] != '.' && strchr(p, '.');
+}

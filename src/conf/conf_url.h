@@ -1,4 +1,4 @@
-/* URLs that webhooks go to: http or https, a host, no login in it. */
+/* URLs that webhooks go to: http or https, a host, no login in it; domains of links. */
 #pragma once
 
 #include "conf/conf.h"
@@ -17,6 +17,9 @@ struct conf_url {
 int conf_url_parse(const char *text, struct conf_url *out, const char **why) MUST_CHECK;
 /* Is it an entry of the list, or below one that begins with a dot? Case does not matter. */
 bool conf_host_is_allowed(const char *host, char *const *list, size_t n);
+/* Domains of allow lists are compared with the end of a link's host: may this, without a `!` before it, ever be one
+ * there? */
+bool conf_is_domain(const char *text);
 /* The first line of a file, without white space around it, at most cap - 1 bytes. -1 and err: unreadable, empty, too
  * long. */
 int conf_read_line(const char *path, char *out, size_t cap, struct err *e) MUST_CHECK;

@@ -30,8 +30,6 @@ struct ynode *yaml_get(const struct ynode *map, const char *key);
 void yaml_bad(struct err_list *errs, const struct ynode *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* What a node is, for error texts: `"abc"`, `a list`, `a map`. Valid until the next call of this thread. */
 const char *yaml_describe(const struct ynode *at);
-/* Number of edits between two short words, for "did you mean"; 100 for a long one. */
-unsigned yaml_distance(const char *a, const char *b);
 /* Reports every key of `map` that is not in the NULL-terminated list, naming what is allowed. */
 void yaml_allow_keys(const struct ynode *map, const char *const *allowed, struct err_list *errs);
 

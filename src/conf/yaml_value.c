@@ -1,6 +1,7 @@
 /* Scalars of a YAML tree to values, with errors that say what was found and what is allowed. */
 #include <errno.h>
 
+#include "base/nearest.h"
 #include "conf/yaml.h"
 
 static const char *join(const char *const *names, char *out, size_t cap)
@@ -12,39 +13,12 @@ static const char *join(const char *const *names, char *out, size_t cap)
     return out;
 }
 
-unsigned yaml_distance(const char *a, const char *b)
-{
-    unsigned row[40];
-    size_t n = strlen(b);
-    if (n >= ARRAY_LEN(row))
-        return 100;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 0; a[i]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i + 1;
-        for (size_t j = 0; j < n; j++) {
-            unsigned change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = MIN_OF(change, MIN_OF(row[j], diagonal) + 1);
-        }
-    }
-    return row[n];
-}
-
-/* Of the allowed ones; NULL when none is near: of a short key even two letters are another word. */
 static const char *nearest(const char *key, const char *const *allowed)
 {
-    const char *best = NULL;
-    unsigned least = 3;
-    for (size_t i = 0; allowed[i]; i++) {
-        unsigned d = yaml_distance(key, allowed[i]);
-        if (d < least && d * 2 < strlen(key)) {
-            least = d;
-            best = allowed[i];
-        }
-    }
-    return best;
+    struct nearest n = {.wrong = key};
+    for (size_t i = 0; allowed[i]; i++)
+        nearest_try(&n, allowed[i]);
+    return n.best;
 }
 
 void yaml_allow_keys(const struct ynode *map, const char *const *allowed, struct err_list *errs)

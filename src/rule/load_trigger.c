@@ -1,6 +1,6 @@
 /* What a rule looks for: words, near, regex, detect, and what clears it. */
 #include "base/xalloc.h"
-#include "conf/conf_check_files.h"
+#include "conf/conf_url.h"
 #include "rule/load_ctx.h"
 #include "rule/regex.h"
 
